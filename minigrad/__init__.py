@@ -1,0 +1,57 @@
+"""minigrad: reverse-mode automatic differentiation on NumPy arrays, with Numba kernels."""
+
+from minigrad import optim
+from minigrad.gradcheck import gradcheck
+from minigrad.kernels import available_backends, get_backend, set_backend
+from minigrad.ops import (
+    abs,
+    add,
+    broadcast_to,
+    causal_attention,
+    clip,
+    concatenate,
+    cross_entropy,
+    divide,
+    dropout,
+    embedding,
+    erf,
+    exp,
+    expand_dims,
+    gelu,
+    getitem,
+    layer_norm,
+    linear,
+    log,
+    log_softmax,
+    logsumexp,
+    matmul,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    mlp,
+    multiply,
+    negative,
+    nll_loss,
+    power,
+    relu,
+    reshape,
+    sigmoid,
+    softmax,
+    split,
+    sqrt,
+    squeeze,
+    stack,
+    subtract,
+    sum,
+    swapaxes,
+    tanh,
+    transpose,
+    var,
+    where,
+)
+from minigrad.tensor import Tensor, differentiable, is_recording, no_grad
+from minigrad.threads import get_num_threads, set_num_threads
+
+__version__ = "0.1.0"

@@ -1,0 +1,91 @@
+"""Is a gradient right? Compare it with differences of function values, which need no calculus."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.tensor import Array, Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class GradcheckResult:
+    """The entry where backward and differences disagree most.
+
+    error: |analytic - numeric| / max(1, |analytic|, |numeric|); nan where either is not a number
+    """
+
+    error: float
+    input: int
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+
+    def __str__(self) -> str:
+        return (
+            f"worst relative error {self.error:.3g} at input {self.input}, index "
+            f"{list(self.index)}: backward says {self.analytic:.9g}, differences {self.numeric:.9g}"
+        )
+
+
+def gradcheck(
+    f: Callable[..., Tensor],
+    inputs: Sequence[Any],
+    *,
+    eps: float = 1e-5,
+    tolerance: float = 1e-6,
+    raise_error: bool = False,
+    rng: np.random.Generator | None = None,
+) -> GradcheckResult:
+    """Compare backward through f(*inputs) with central differences in float64, at every entry.
+
+    With a random cotangent c the loss is L = sum(c f(x)), and for each entry
+    dL/dx ~ (L(x + h) - L(x - h)) / (2 h), h = eps max(1, |x|), whose error is O(h^2).
+    A random c notices what a constant one would not: the gradient of sum(softmax(x)) is 0.
+
+    inputs: arrays or Tensors; each becomes a float64 leaf. f must be deterministic.
+    Source: Nocedal and Wright, Numerical Optimization, 2006, section 8.1.
+
+    Raises AssertionError, with the place, where raise_error is set and the error exceeds tolerance.
+    """
+    rng = rng or np.random.default_rng(0)
+    points = [np.array(x.data if isinstance(x, Tensor) else x, np.float64) for x in inputs]
+    leaves = [Tensor(point, requires_grad=True) for point in points]
+    y = f(*leaves)
+    cotangent = rng.standard_normal(y.shape)
+    if y.requires_grad:
+        y.backward(cotangent)
+
+    def loss() -> float:
+        return float(np.sum(cotangent * f(*[Tensor(point) for point in points]).data))
+
+    worst = GradcheckResult(0.0, 0, (), 0.0, 0.0)
+    for i, (point, leaf) in enumerate(zip(points, leaves, strict=True)):
+        for index in np.ndindex(point.shape):
+            analytic = 0.0 if leaf.grad is None else float(leaf.grad[index])
+            numeric = _central_difference(loss, point, index, eps)
+            error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
+            if not error <= worst.error:  # so written that nan is the worst of all, and stays
+                worst = GradcheckResult(error, i, index, analytic, numeric)
+                if np.isnan(error):
+                    break
+    if raise_error and not worst.error <= tolerance:
+        raise AssertionError(f"{worst}; wanted at most {tolerance:.3g}")
+    return worst
+
+
+def _central_difference(
+    loss: Callable[[], float], point: Array, index: tuple[int, ...], eps: float
+) -> float:
+    """(L(x + h) - L(x - h)) / (2 h) in one entry of `point`, which is put back as it was."""
+    x = point[index]
+    h = eps * max(1.0, abs(x))
+    point[index] = x + h
+    above = loss()
+    point[index] = x - h
+    below = loss()
+    point[index] = x
+    return (above - below) / (2 * h)

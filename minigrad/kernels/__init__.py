@@ -1,0 +1,56 @@
+"""The arithmetic, as functions on plain arrays, in twins of the same names and signatures.
+
+`reference` is NumPy and reads like the formulas; `compiled` is Numba and is fast. Which one
+`kernels.softmax` and its like stand for is the backend: `MINIGRAD_BACKEND` in the environment,
+`set_backend`, or else numba where it is installed. Kernels trust what they are given; shapes,
+dtypes and ids are checked by the operations that call them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+_MODULES = {"numpy": "minigrad.kernels.reference", "numba": "minigrad.kernels.compiled"}
+_backend: str | None = None
+_twin: ModuleType | None = None  # the backend's module, imported at its first kernel
+
+
+def available_backends() -> list[str]:
+    """The backends that can be used here: 'numpy' always, 'numba' where it is installed."""
+    installed = "numba" in sys.modules or importlib.util.find_spec("numba") is not None
+    return ["numpy", "numba"] if installed else ["numpy"]
+
+
+def set_backend(name: str) -> None:
+    """Use the kernels of this backend from now on, in the whole process.
+
+    Raises ValueError for an unknown name, ImportError where numba is wanted but not installed.
+    """
+    global _backend, _twin
+    if name not in _MODULES:
+        raise ValueError(f"backend is {name!r}, wanted one of {', '.join(_MODULES)}")
+    if name not in available_backends():
+        raise ImportError("backend 'numba' needs the package numba, which is not installed")
+    _backend, _twin = name, None
+
+
+def get_backend() -> str:
+    """'numpy' or 'numba': the one in use, chosen at first need."""
+    if _backend is None:
+        set_backend(os.environ.get("MINIGRAD_BACKEND") or available_backends()[-1])
+    assert _backend is not None
+    return _backend
+
+
+def __getattr__(name: str) -> Any:
+    global _twin
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if _twin is None:
+        _twin = importlib.import_module(_MODULES[get_backend()])
+    return getattr(_twin, name)

@@ -1,0 +1,43 @@
+"""The kernels in Numba: the same names, signatures and results as in `minigrad.kernels.reference`.
+
+Each is a Python function that brings its arrays into one layout (so that one compilation serves)
+and a compiled loop over a block of rows, which threads can share. Importing this imports numba.
+"""
+
+from minigrad.kernels.compiled.adamw import adamw
+from minigrad.kernels.compiled.attention import causal_attention, causal_attention_vjp
+from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
+from minigrad.kernels.compiled.gelu import erf, gelu, gelu_vjp
+from minigrad.kernels.compiled.layer_norm import layer_norm, layer_norm_vjp
+from minigrad.kernels.compiled.matmul import matmul
+from minigrad.kernels.compiled.mlp import mlp, mlp_vjp
+from minigrad.kernels.compiled.softmax import (
+    cross_entropy,
+    cross_entropy_vjp,
+    log_softmax,
+    log_softmax_vjp,
+    softmax,
+    softmax_vjp,
+)
+
+__all__ = [
+    "adamw",
+    "causal_attention",
+    "causal_attention_vjp",
+    "cross_entropy",
+    "cross_entropy_vjp",
+    "embedding",
+    "embedding_vjp",
+    "erf",
+    "gelu",
+    "gelu_vjp",
+    "layer_norm",
+    "layer_norm_vjp",
+    "log_softmax",
+    "log_softmax_vjp",
+    "matmul",
+    "mlp",
+    "mlp_vjp",
+    "softmax",
+    "softmax_vjp",
+]

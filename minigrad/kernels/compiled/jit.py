@@ -1,0 +1,73 @@
+"""Compiling: one decorator for all kernels, with a cache on disk that can never be in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+import numba
+import numpy as np
+from numba.core.caching import FunctionCache
+
+# A fused multiply-add rounds once instead of twice; a sum in another order can be summed up in a
+# vector register. Neither assumes away NaN or infinity, and compiled once, the order is fixed.
+FUSED = {"contract"}
+FUSED_AND_REORDERED = {"contract", "reassoc"}
+
+
+def _sources_hash() -> str:
+    """A hash of every kernel's source: numba itself looks only at the file of the function."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_SOURCES = _sources_hash()
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of machine code, but a file that can't be read or written is no error."""
+
+    def _index_key(self, sig, codegen):
+        return (*super()._index_key(sig, codegen), _SOURCES)
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # torn or foreign files unpickle to any error there is
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(Exception):
+            super().save_overload(sig, data)
+
+
+def jit(function):
+    """Compile at the first call, without the GIL; read from and write to the cache on disk."""
+    dispatcher = numba.njit(nogil=True, fastmath=FUSED_AND_REORDERED)(function)
+    if not numba.config.DISABLE_JIT:
+        with contextlib.suppress(RuntimeError, OSError):  # nowhere to put a cache: compile each time
+            dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+def plain(array, dtype=None):
+    """The array C-contiguous, aligned and writable: one layout, so one compilation."""
+    return np.require(array, dtype, ["C", "A", "W"])
+
+
+def rows_of(x, axis):
+    """X with `axis` moved last, as contiguous rows (N, C); no rows where there is no entry."""
+    moved = np.moveaxis(x, axis, -1)
+    return plain(moved).reshape(-1, moved.shape[-1]) if moved.size else moved.reshape(0, 1)
+
+
+def unrows(rows, shape, axis):
+    """Rows as made by `rows_of`, back in the shape they came from."""
+    moved = list(shape)
+    moved.append(moved.pop(axis))
+    return np.moveaxis(rows.reshape(moved), -1, axis)

@@ -1,0 +1,71 @@
+"""Layer norm, row by row."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad import threads
+from minigrad.kernels.compiled.jit import jit, plain
+
+
+def layer_norm(x, weight, bias, eps):
+    """See the reference."""
+    x = plain(x)
+    y = np.empty_like(x)
+    mean, rstd = np.empty((2, len(x)), x.dtype)
+    spans = threads.blocks(len(x), x.size)
+    args = plain(weight), plain(bias), x.dtype.type(eps), y, mean, rstd
+    threads.run(_layer_norm, spans, x, *args)
+    return y, mean, rstd
+
+
+@jit
+def _layer_norm(x, weight, bias, eps, y, mean, rstd, part, start, stop):
+    width = x.shape[1]
+    zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
+    for n in range(start, stop):
+        total = zero
+        for d in range(width):
+            total += x[n, d]
+        m = total * scale
+        total = zero
+        for d in range(width):
+            deviation = x[n, d] - m
+            total += deviation * deviation
+        r = x.dtype.type(1 / math.sqrt(total * scale + eps))
+        for d in range(width):
+            y[n, d] = (x[n, d] - m) * r * weight[d] + bias[d]
+        mean[n], rstd[n] = m, r
+
+
+def layer_norm_vjp(dy, x, weight, mean, rstd):
+    """See the reference. Each thread sums dweight and dbias over its own rows."""
+    dy, x = plain(dy), plain(x)
+    dx = np.empty_like(x)
+    spans = threads.blocks(len(x), x.size)
+    dweight, dbias = np.zeros((2, len(spans), x.shape[1]), x.dtype)
+    args = x, plain(weight), plain(mean), plain(rstd), dx, dweight, dbias
+    threads.run(_layer_norm_vjp, spans, dy, *args)
+    return dx, dweight.sum(axis=0), dbias.sum(axis=0)
+
+
+@jit
+def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, stop):
+    width = x.shape[1]
+    zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
+    for n in range(start, stop):
+        m, r = mean[n], rstd[n]
+        mean_g, mean_g_xhat = zero, zero
+        for d in range(width):
+            g = dy[n, d] * weight[d]
+            mean_g += g
+            mean_g_xhat += g * (x[n, d] - m) * r
+        mean_g *= scale
+        mean_g_xhat *= scale
+        for d in range(width):
+            xhat = (x[n, d] - m) * r
+            dx[n, d] = (dy[n, d] * weight[d] - mean_g - xhat * mean_g_xhat) * r
+            dweight[part, d] += dy[n, d] * xhat
+            dbias[part, d] += dy[n, d]

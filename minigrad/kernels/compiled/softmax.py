@@ -1,0 +1,141 @@
+"""Softmax, its logarithm and cross-entropy, row by row."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad import threads
+from minigrad.kernels.compiled.exp import exp
+from minigrad.kernels.compiled.jit import jit, plain, rows_of, unrows
+
+
+def softmax(x, axis):
+    """See the reference."""
+    rows = rows_of(x, axis)
+    p = np.empty_like(rows)
+    threads.run(_softmax, threads.blocks(len(rows), rows.size), rows, p)
+    return unrows(p, x.shape, axis)
+
+
+@jit
+def _softmax(x, p, part, start, stop):
+    for n in range(start, stop):
+        shift = _finite_max(x[n])
+        total = x.dtype.type(0)
+        for c in range(x.shape[1]):
+            p[n, c] = exp(x[n, c] - shift)
+        for c in range(x.shape[1]):
+            total += p[n, c]
+        if total != 0:
+            for c in range(x.shape[1]):
+                p[n, c] /= total
+
+
+@jit
+def _finite_max(row):
+    """The largest entry, by which e^x is kept from overflowing; 0 where all are -inf."""
+    largest = row[0]
+    for c in range(1, row.size):
+        if not row[c] <= largest:  # so written that NaN wins
+            largest = row[c]
+    return row.dtype.type(0) if largest == -np.inf else largest
+
+
+def softmax_vjp(p, dp, axis):
+    """See the reference."""
+    p_rows, dp_rows = rows_of(p, axis), rows_of(dp, axis)
+    dx = np.empty_like(p_rows)
+    threads.run(_softmax_vjp, threads.blocks(len(dx), dx.size), p_rows, dp_rows, dx)
+    return unrows(dx, p.shape, axis)
+
+
+@jit
+def _softmax_vjp(p, dp, dx, part, start, stop):
+    for n in range(start, stop):
+        mean = p.dtype.type(0)
+        for c in range(p.shape[1]):
+            mean += dp[n, c] * p[n, c]
+        for c in range(p.shape[1]):
+            dx[n, c] = p[n, c] * (dp[n, c] - mean)
+
+
+def log_softmax(x, axis):
+    """See the reference."""
+    rows = rows_of(x, axis)
+    y = np.empty_like(rows)
+    threads.run(_log_softmax, threads.blocks(len(rows), rows.size), rows, y)
+    return unrows(y, x.shape, axis)
+
+
+@jit
+def _log_softmax(x, y, part, start, stop):
+    for n in range(start, stop):
+        shift = _finite_max(x[n])
+        total = x.dtype.type(0)
+        for c in range(x.shape[1]):
+            total += exp(x[n, c] - shift)
+        log_total = x.dtype.type(math.log(total)) if total != 0 else x.dtype.type(0)
+        for c in range(x.shape[1]):
+            y[n, c] = x[n, c] - shift - log_total
+
+
+def log_softmax_vjp(y, dy, axis):
+    """See the reference."""
+    y_rows, dy_rows = rows_of(y, axis), rows_of(dy, axis)
+    dx = np.empty_like(y_rows)
+    threads.run(_log_softmax_vjp, threads.blocks(len(dx), dx.size), y_rows, dy_rows, dx)
+    return unrows(dx, y.shape, axis)
+
+
+@jit
+def _log_softmax_vjp(y, dy, dx, part, start, stop):
+    for n in range(start, stop):
+        total = y.dtype.type(0)
+        for c in range(y.shape[1]):
+            total += dy[n, c]
+        for c in range(y.shape[1]):
+            dx[n, c] = dy[n, c] - exp(y[n, c]) * total
+
+
+def cross_entropy(logits, target):
+    """See the reference."""
+    logits = plain(logits)
+    loss, lse = np.empty((2, len(logits)), logits.dtype)
+    spans = threads.blocks(len(logits), logits.size)
+    threads.run(_cross_entropy, spans, logits, plain(target), loss, lse)
+    return loss, lse
+
+
+@jit
+def _cross_entropy(logits, target, loss, lse, part, start, stop):
+    for n in range(start, stop):
+        shift = _finite_max(logits[n])
+        total = logits.dtype.type(0)
+        if shift == np.inf:
+            shift = logits.dtype.type(0)
+        for c in range(logits.shape[1]):
+            total += exp(logits[n, c] - shift)
+        lse[n] = math.log(total) + shift if total != 0 else -np.inf
+        loss[n] = lse[n] - logits[n, target[n]] if target[n] >= 0 else 0
+
+
+def cross_entropy_vjp(logits, lse, target, dloss):
+    """See the reference."""
+    logits = plain(logits)
+    dlogits = np.empty_like(logits)
+    spans = threads.blocks(len(logits), logits.size)
+    args = plain(lse), plain(target), plain(dloss), dlogits
+    threads.run(_cross_entropy_vjp, spans, logits, *args)
+    return dlogits
+
+
+@jit
+def _cross_entropy_vjp(logits, lse, target, dloss, dlogits, part, start, stop):
+    for n in range(start, stop):
+        scale = dloss[n] if target[n] >= 0 else logits.dtype.type(0)
+        for c in range(logits.shape[1]):
+            dlogits[n, c] = scale * exp(logits[n, c] - lse[n])
+        if target[n] >= 0:
+            dlogits[n, target[n]] -= scale

@@ -1,0 +1,245 @@
+"""Operations that work entry by entry, with NumPy's broadcasting.
+
+Their vjps give gradients in the broadcast shape; the tape sums them back to each input's.
+At a kink the gradient is 0 (`abs`, `relu` at 0); where two inputs tie (`maximum`, `minimum`,
+`clip` at a bound) they share it equally.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad import kernels
+from minigrad.tensor import Tensor, differentiable
+
+# -- arithmetic ------------------------------------------------------------------------------------
+
+
+@differentiable
+def add(a, b, /):
+    """y = a + b.    da = dy, db = dy.    Keeps nothing."""
+
+    def vjp(dy):
+        return dy, dy
+
+    return a + b, vjp
+
+
+@differentiable
+def subtract(a, b, /):
+    """y = a - b.    da = dy, db = -dy.    Keeps nothing."""
+
+    def vjp(dy):
+        return dy, lambda: -dy
+
+    return a - b, vjp
+
+
+@differentiable
+def multiply(a, b, /):
+    """y = a b.    da = dy b, db = dy a.    Keeps a and b."""
+
+    def vjp(dy):
+        return lambda: dy * b, lambda: dy * a
+
+    return a * b, vjp
+
+
+@differentiable
+def divide(a, b, /):
+    """y = a / b.    da = dy / b, db = -dy a / b^2.    Keeps b and y."""
+    y = a / b
+
+    def vjp(dy):
+        return lambda: dy / b, lambda: -dy * y / b
+
+    return y, vjp
+
+
+@differentiable
+def negative(x, /):
+    """y = -x.    dx = -dy.    Keeps nothing."""
+
+    def vjp(dy):
+        return (-dy,)
+
+    return -x, vjp
+
+
+@differentiable
+def power(a, b, /):
+    """y = a^b.    da = dy b a^(b-1), db = dy a^b ln a.    Keeps a, b and y.
+
+    Where b = 0 the function is constant in a: da = 0, at a = 0 too. Where a = 0 and b >= 0 it is
+    constant in b (one-sided, but for 0^0): db = 0.
+    """
+    y = a**b
+
+    def da(dy):
+        exponent = np.where(b == 0, 1, b)  # b a^(b-1) is 0 there, and 0 * inf would not be
+        return dy * b * a ** (exponent - 1)
+
+    def db(dy):
+        constant = (a == 0) & (b >= 0)  # y ln a would be 0 * -inf
+        return dy * np.where(constant, 0, y * np.log(np.where(constant, 1, a)))
+
+    def vjp(dy):
+        return lambda: da(dy), lambda: db(dy)
+
+    return y, vjp
+
+
+# -- functions of one variable ---------------------------------------------------------------------
+
+
+@differentiable
+def exp(x, /):
+    """y = e^x.    dx = dy y.    Keeps y."""
+    y = np.exp(x)
+
+    def vjp(dy):
+        return (dy * y,)
+
+    return y, vjp
+
+
+@differentiable
+def log(x, /):
+    """y = ln x.    dx = dy / x.    Keeps x.    ln 0 = -inf, with NumPy's warning."""
+
+    def vjp(dy):
+        return (dy / x,)
+
+    return np.log(x), vjp
+
+
+@differentiable
+def sqrt(x, /):
+    """y = sqrt(x).    dx = dy / (2 y).    Keeps y.    At 0 the slope is infinite."""
+    y = np.sqrt(x)
+
+    def vjp(dy):
+        return (dy / (2 * y),)
+
+    return y, vjp
+
+
+@differentiable
+def abs(x, /):
+    """y = |x|.    dx = dy sign(x), so 0 at the kink.    Keeps x."""
+
+    def vjp(dy):
+        return (dy * np.sign(x),)
+
+    return np.abs(x), vjp
+
+
+@differentiable
+def tanh(x, /):
+    """y = tanh x.    dx = dy (1 - y^2).    Keeps y."""
+    y = np.tanh(x)
+
+    def vjp(dy):
+        return (dy * (1 - y * y),)
+
+    return y, vjp
+
+
+@differentiable
+def sigmoid(x, /):
+    """y = 1 / (1 + e^-x).    dx = dy y (1 - y).    Keeps y.
+
+    Computed as (1 + tanh(x/2)) / 2, which overflows for no x.
+    """
+    y = 0.5 * (1 + np.tanh(0.5 * x))
+
+    def vjp(dy):
+        return (dy * y * (1 - y),)
+
+    return y, vjp
+
+
+@differentiable
+def erf(x, /):
+    """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x.    dx = dy 2/sqrt(pi) e^(-x^2)."""
+
+    def vjp(dy):
+        return (dy * (2 / np.sqrt(np.pi)).astype(x.dtype) * np.exp(-x * x),)
+
+    return kernels.erf(x), vjp
+
+
+@differentiable
+def relu(x, /):
+    """y = max(x, 0).    dx = dy where x > 0, else 0 (at the kink too).    Keeps a mask."""
+    positive = x > 0
+
+    def vjp(dy):
+        return (dy * positive,)
+
+    return np.where(positive | np.isnan(x), x, 0), vjp
+
+
+@differentiable
+def gelu(x, /, approximate="none"):
+    """y = x P(Z <= x), Z standard normal.    dx = dy (P(Z <= x) + x p(x)).    Keeps x.
+
+    approximate: 'none', with P(Z <= x) = (1 + erf(x/sqrt(2))) / 2, or 'tanh', with
+        P(Z <= x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, equation 2.
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate is {approximate!r}, wanted 'none' or 'tanh'")
+
+    def vjp(dy):
+        return (kernels.gelu_vjp(x, dy, approximate),)
+
+    return kernels.gelu(x, approximate), vjp
+
+
+# -- choices ---------------------------------------------------------------------------------------
+
+
+@differentiable
+def maximum(a, b, /):
+    """y = max(a, b).    dy goes to the larger; where they tie, half to each.    Keeps masks."""
+    return np.maximum(a, b), _to_chosen(a > b, a == b)
+
+
+@differentiable
+def minimum(a, b, /):
+    """y = min(a, b).    dy goes to the smaller; where they tie, half to each.    Keeps masks."""
+    return np.minimum(a, b), _to_chosen(a < b, a == b)
+
+
+def _to_chosen(first, tie):
+    def vjp(dy):
+        share = np.where(tie, 0.5, first).astype(dy.dtype)
+        return dy * share, lambda: dy * (1 - share)
+
+    return vjp
+
+
+@differentiable(constants=["condition"])
+def where(condition, a, b, /):
+    """y = a where condition, else b.    Each gets dy where it was taken.    Keeps the condition."""
+    condition = condition.astype(bool)
+
+    def vjp(dy):
+        return None, lambda: np.where(condition, dy, 0), lambda: np.where(condition, 0, dy)
+
+    return np.where(condition, a, b), vjp
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
+    """y = min(max(x, low), high), either bound optional; x on a bound shares the gradient with it.
+
+    Raises ValueError where both bounds are None.
+    """
+    if low is None and high is None:
+        raise ValueError("clip needs low, high or both")
+    y = x if low is None else maximum(x, low)
+    return y if high is None else minimum(y, high)

@@ -1,0 +1,70 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import kernels
+from minigrad.tensor import differentiable
+
+
+@differentiable
+def matmul(a, b, /):
+    """y = a @ b, with NumPy's rules for 1-d operands and batches.    Keeps a and b.
+
+    a: (..., M, K), b: (..., K, N) -> y: (..., M, N).    da = dy @ b^T, db = a^T @ dy.
+    A 1-d `a` is a row, a 1-d `b` a column; their axis of length 1 is dropped from the result.
+    """
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(f"matmul needs at least one axis each, got shapes {a.shape}, {b.shape}")
+    row = a[np.newaxis] if a.ndim == 1 else a
+    column = b[:, np.newaxis] if b.ndim == 1 else b
+    if row.shape[-1] != column.shape[-2]:
+        raise ValueError(
+            f"matmul of {a.shape} and {b.shape}: {row.shape[-1]} columns meet "
+            f"{column.shape[-2]} rows"
+        )
+    y = kernels.matmul(row, column)
+    dropped = tuple(axis for axis, operand in ((-2, a), (-1, b)) if operand.ndim == 1)
+
+    def vjp(dy):
+        dy = np.expand_dims(dy, dropped)
+
+        def da():
+            d = kernels.matmul(dy, column.swapaxes(-1, -2))
+            return d.sum(axis=tuple(range(d.ndim - 1))) if a.ndim == 1 else d
+
+        def db():
+            d = kernels.matmul(row.swapaxes(-1, -2), dy)
+            return d[..., 0].sum(axis=tuple(range(d.ndim - 2))) if b.ndim == 1 else d
+
+        return da, db
+
+    return np.squeeze(y, dropped), vjp
+
+
+@differentiable
+def linear(x, weight, bias, /):
+    """y = x @ weight^T + bias.    x: (..., I), weight: (O, I), bias: (O) -> y: (..., O)
+
+    dx = dy @ weight, dweight = dy^T @ x, dbias = sum of dy over all but the last axis.
+    Keeps x and weight. The same as `x @ weight.T + bias`, in one pass less over y.
+    """
+    if weight.ndim != 2 or bias.shape != weight.shape[:1] or x.shape[-1:] != weight.shape[1:]:
+        raise ValueError(
+            f"linear of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
+            "wanted (..., I), (O, I), (O)"
+        )
+    rows = x.reshape(-1, x.shape[-1])
+    y = kernels.matmul(rows, weight.T)
+    y += bias
+
+    def vjp(dy):
+        dy = dy.reshape(-1, dy.shape[-1])
+        return (
+            lambda: kernels.matmul(dy, weight).reshape(x.shape),
+            lambda: kernels.matmul(dy.T, rows),
+            lambda: dy.sum(axis=0),
+        )
+
+    return y.reshape(*x.shape[:-1], -1), vjp

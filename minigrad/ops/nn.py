@@ -1,0 +1,232 @@
+"""Operations of neural networks. The work is done by `minigrad.kernels`; here it is checked, shaped
+and tied to its gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import kernels
+from minigrad.tensor import differentiable
+
+
+@differentiable
+def softmax(x, /, axis=-1):
+    """p = e^x / sum(e^x) along `axis`.    x: (..., C) -> p: (..., C)
+
+    dx = p (dp - sum(dp p)).    Keeps p, not x.
+    """
+    p = kernels.softmax(x, axis)
+
+    def vjp(dp):
+        return (kernels.softmax_vjp(p, dp, axis),)
+
+    return p, vjp
+
+
+@differentiable
+def log_softmax(x, /, axis=-1):
+    """y = x - ln sum(e^x) along `axis`.    dx = dy - e^y sum(dy).    Keeps y, not x."""
+    y = kernels.log_softmax(x, axis)
+
+    def vjp(dy):
+        return (kernels.log_softmax_vjp(y, dy, axis),)
+
+    return y, vjp
+
+
+@differentiable
+def layer_norm(x, weight, bias, /, eps=1e-5):
+    """y = weight (x - mean) / sqrt(var + eps) + bias over the last axis.    Keeps x, mean, 1/sqrt.
+
+    x: (..., D), weight, bias: (D) -> y: (..., D)
+    dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = dy weight, xhat = (x - mean) rstd;
+    dweight = sum(dy xhat), dbias = sum(dy).
+
+    Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3.
+    """
+    width = x.shape[-1:]
+    if not width or weight.shape != width or bias.shape != width:
+        raise ValueError(
+            f"layer_norm of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
+            "wanted (..., D), (D), (D)"
+        )
+    rows = x.reshape(-1, *width)
+    y, mean, rstd = kernels.layer_norm(rows, weight, bias, eps)
+
+    def vjp(dy):
+        dx, dw, db = kernels.layer_norm_vjp(dy.reshape(rows.shape), rows, weight, mean, rstd)
+        return dx.reshape(x.shape), dw, db
+
+    return y.reshape(x.shape), vjp
+
+
+@differentiable(constants=["ids"])
+def embedding(ids, weight, /):
+    """y[...] = weight[ids[...]].    ids: (...) integers, weight: (V, D) -> y: (..., D)
+
+    dweight[v] = the sum of dy wherever ids = v.    Keeps ids.
+
+    Raises TypeError for ids that are no integers, IndexError for one outside 0..V-1.
+    """
+    if weight.ndim != 2:
+        raise ValueError(f"embedding weight has shape {weight.shape}, wanted (V, D)")
+    _check_ids("id", ids, len(weight))
+    flat = ids.reshape(-1).astype(np.intp)
+    shape, rows = (*ids.shape, weight.shape[1]), len(weight)
+
+    def vjp(dy):
+        return None, kernels.embedding_vjp(flat, dy.reshape(-1, shape[-1]), rows)
+
+    return kernels.embedding(flat, weight).reshape(shape), vjp
+
+
+@differentiable
+def dropout(x, /, p=0.5, *, rng, training=True):
+    """y = x m / (1 - p), each m 0 with probability p, else 1.    dx = dy m / (1 - p).    Keeps m.
+
+    rng: the numpy.random.Generator the m are drawn from. training: False gives y = x.
+
+    Source: Srivastava et al., Dropout, JMLR 15, 2014; scaled in training rather than after it.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability is {p}, wanted 0 <= p <= 1")
+    if not training or p == 0:
+        return x, lambda dy: (dy,)
+    kept = rng.random(x.shape, dtype=np.float32) >= np.float32(p)
+    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
+
+    def vjp(dy):
+        return (dy * scale * kept,)
+
+    return x * scale * kept, vjp
+
+
+@differentiable(constants=["target"])
+def nll_loss(log_probs, target, /, *, reduction="mean", ignore_index=-100):
+    """loss = -log_probs[..., target].    dlog_probs = -dloss at the target, else 0.
+
+    The settings and errors are those of `cross_entropy`.
+    """
+    rows, flat = _rows_and_targets(log_probs, target, ignore_index)
+    counted = flat >= 0
+    picked = np.arange(len(flat)), np.maximum(flat, 0)
+    losses = np.where(counted, -rows[picked], 0)
+
+    def into_rows(dlosses):
+        d = np.zeros(rows.shape, dlosses.dtype)
+        d[picked] = np.where(counted, -dlosses, 0)
+        return d.reshape(log_probs.shape)
+
+    return _reduce(losses, flat, target.shape, reduction, into_rows)
+
+
+@differentiable(constants=["target"])
+def cross_entropy(logits, target, /, *, reduction="mean", ignore_index=-100):
+    """loss = ln sum(e^logits) - logits[..., target], in nats.    Keeps logits and the first term.
+
+    logits: (..., C), target: (...) integers in 0..C-1 -> (...) for 'none', else ()
+    dlogits = dloss (softmax(logits) - onehot(target)).
+
+    reduction: 'none', 'sum', or 'mean' over the targets that count (nan where none does).
+    ignore_index: a target of this value does not count.
+
+    Raises TypeError for targets that are no integers, IndexError for one outside 0..C-1.
+    """
+    rows, flat = _rows_and_targets(logits, target, ignore_index)
+    losses, lse = kernels.cross_entropy(rows, flat)
+
+    def into_rows(dlosses):
+        return kernels.cross_entropy_vjp(rows, lse, flat, dlosses).reshape(logits.shape)
+
+    return _reduce(losses, flat, target.shape, reduction, into_rows)
+
+
+@differentiable
+def causal_attention(q, k, v, /):
+    """out = softmax(q k^T / sqrt(d), masked) v: each query sees the keys up to its own position.
+
+    q: (B, H, T, d), k, v: (B, H, S, d), S >= T -> out: (B, H, T, d). Query t stands at position
+    S - T + t: with S > T the keys begin with positions cached from earlier.
+    dv = p^T dout, ds = p (dp - sum(dp p)) with dp = dout v^T; dq = ds k / sqrt(d),
+    dk = ds^T q / sqrt(d).    Keeps q, k, v, out and one number per query, nothing of size T x S.
+
+    Source: Vaswani et al., Attention Is All You Need, 2017, equation 1; Dao et al., FlashAttention,
+    2022, algorithm 4 (the backward).
+    """
+    if q.ndim != 4 or k.shape != v.shape or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:]:
+        raise ValueError(
+            f"causal_attention of q {q.shape}, k {k.shape}, v {v.shape}: "
+            "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d)"
+        )
+    if q.shape[2] > k.shape[2]:
+        raise ValueError(f"causal_attention has {q.shape[2]} queries for {k.shape[2]} keys")
+    q3, k3, v3 = (array.reshape(-1, *array.shape[2:]) for array in (q, k, v))
+    out, lse = kernels.causal_attention(q3, k3, v3)
+
+    def vjp(dout):
+        grads = kernels.causal_attention_vjp(dout.reshape(out.shape), q3, k3, v3, out, lse)
+        return tuple([d.reshape(x.shape) for d, x in zip(grads, (q, k, v), strict=True)])
+
+    return out.reshape(q.shape), vjp
+
+
+@differentiable
+def mlp(x, w1, b1, w2, b2, /):
+    """y = gelu(x w1^T + b1) w2^T + b2, the transformer's two layers in one.    Keeps x.
+
+    x: (..., D), w1: (H, D), b1: (H), w2: (E, H), b2: (E) -> y: (..., E)
+    The hidden layer, by far the largest array of a transformer, is never held whole: forward and
+    backward walk over it in pieces, and backward computes each piece again.
+    """
+    if not (
+        w1.ndim == w2.ndim == 2
+        and x.shape[-1:] == w1.shape[1:]
+        and w2.shape[1:] == b1.shape == w1.shape[:1]
+        and b2.shape == w2.shape[:1]
+    ):
+        raise ValueError(
+            f"mlp of x {x.shape}, w1 {w1.shape}, b1 {b1.shape}, w2 {w2.shape}, b2 {b2.shape}: "
+            "wanted (..., D), (H, D), (H), (E, H), (E)"
+        )
+    rows = x.reshape(-1, x.shape[-1])
+
+    def vjp(dy):
+        dx, *others = kernels.mlp_vjp(dy.reshape(-1, dy.shape[-1]), rows, w1, b1, w2)
+        return dx.reshape(x.shape), *others
+
+    return kernels.mlp(rows, w1, b1, w2, b2).reshape(*x.shape[:-1], -1), vjp
+
+
+# -- what the losses share -------------------------------------------------------------------------
+
+
+def _rows_and_targets(scores, target, ignore_index):
+    """Scores as (N, C) and targets as (N), with -1 for those that do not count."""
+    if scores.ndim == 0 or scores.shape[:-1] != target.shape:
+        raise ValueError(f"scores {scores.shape}, targets {target.shape}: wanted (..., C), (...)")
+    classes = scores.shape[-1]
+    ignored = target == ignore_index
+    _check_ids("target", np.where(ignored, 0, target) if classes else target, classes)
+    flat = np.where(ignored, -1, target).reshape(-1).astype(np.intp)
+    return scores.reshape(-1, classes), flat
+
+
+def _reduce(losses, flat, shape, reduction, into_rows):
+    """Losses (N) reduced as asked, and the vjp that takes d(reduced) back to the scores."""
+    if reduction == "none":
+        return losses.reshape(shape), lambda d: (into_rows(d.reshape(-1)), None)
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"reduction is {reduction!r}, wanted 'none', 'sum' or 'mean'")
+    with np.errstate(divide="ignore"):
+        scale = 1 / losses.dtype.type((flat >= 0).sum()) if reduction == "mean" else 1
+    with np.errstate(invalid="ignore"):
+        total = losses.sum() * scale
+    return total, lambda d: (into_rows(np.full(losses.shape, d * scale, losses.dtype)), None)
+
+
+def _check_ids(name, ids, count):
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"{name}s are integers, got {ids.dtype}")
+    if ids.size and (ids.min() < 0 or ids.max() >= count):
+        place = tuple(int(i) for i in np.argwhere((ids < 0) | (ids >= count))[0])
+        raise IndexError(f"{name} {ids[place]} at {list(place)} is outside 0..{count - 1}")

@@ -1,0 +1,104 @@
+"""Operations that sum up axes: `axis` is None (all), one axis, or several; `keepdims` as in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.tensor import Axis, differentiable
+
+
+def _restore(reduced, shape, axis, keepdims):
+    """View a reduced array so that it broadcasts against the array of `shape` it came from."""
+    if axis is None:
+        return reduced.reshape((1,) * len(shape))
+    return reduced if keepdims else np.expand_dims(reduced, axis)
+
+
+def _count(shape, axis):
+    """How many entries are summed up into each entry of the result."""
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
+    return int(np.prod([shape[i] for i in axes]))
+
+
+@differentiable
+def sum(x, /, axis: Axis = None, keepdims=False):
+    """y = sum of x along `axis`.    dx = dy, repeated along `axis`.    Keeps nothing."""
+    shape = x.shape
+
+    def vjp(dy):
+        return (np.broadcast_to(_restore(dy, shape, axis, keepdims), shape),)
+
+    return np.sum(x, axis=axis, keepdims=keepdims), vjp
+
+
+@differentiable
+def mean(x, /, axis: Axis = None, keepdims=False):
+    """y = sum(x) / n along `axis`.    dx = dy / n, repeated.    Keeps nothing."""
+    shape, n = x.shape, _count(x.shape, axis)
+
+    def vjp(dy):
+        return (np.broadcast_to(_restore(dy / n, shape, axis, keepdims), shape),)
+
+    return np.mean(x, axis=axis, keepdims=keepdims), vjp
+
+
+@differentiable
+def var(x, /, axis: Axis = None, keepdims=False, correction=0):
+    """y = sum((x - m)^2) / (n - correction), m the mean.    dx = dy 2 (x - m) / (n - correction).
+
+    The mean's own dependence on x adds nothing, because deviations from it sum to 0. Keeps x - m.
+    """
+    n = _count(x.shape, axis) - correction
+    deviation = x - np.mean(x, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y = np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / np.asarray(n, x.dtype)
+
+    def vjp(dy):
+        dy = _restore(dy, x.shape, axis, keepdims)
+        return (dy * (2 * deviation / np.asarray(n, x.dtype)),)
+
+    return y, vjp
+
+
+@differentiable
+def max(x, /, axis: Axis = None, keepdims=False):
+    """y = the largest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask."""
+    return _extreme(np.max, x, axis, keepdims)
+
+
+@differentiable
+def min(x, /, axis: Axis = None, keepdims=False):
+    """y = the smallest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask."""
+    return _extreme(np.min, x, axis, keepdims)
+
+
+def _extreme(reduce, x, axis, keepdims):
+    y = reduce(x, axis=axis, keepdims=True)
+    chosen = x == y
+
+    def vjp(dy):
+        dy = _restore(dy, chosen.shape, axis, keepdims)
+        return (dy * (chosen / chosen.sum(axis=axis, keepdims=True)).astype(dy.dtype),)
+
+    return (y if keepdims else np.squeeze(y, axis)), vjp
+
+
+@differentiable
+def logsumexp(x, /, axis: Axis = None, keepdims=False):
+    """y = ln sum(e^x) along `axis`.    dx = dy e^(x - y), a softmax.    Keeps x and y.
+
+    The largest x is taken out first, so that nothing overflows. A row of -inf gives -inf, and 0
+    as its gradient.
+    """
+    largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore"):
+        y = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+
+    def vjp(dy):
+        dy = _restore(dy, x.shape, axis, keepdims)
+        return (dy * np.exp(x - np.where(y == -np.inf, 0, y)),)
+
+    return (y if keepdims else np.squeeze(y, axis)), vjp
+
+

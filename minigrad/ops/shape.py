@@ -1,0 +1,166 @@
+"""Operations that only move entries: each vjp moves the gradients back to where they came from."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.tensor import Tensor, differentiable
+
+
+@differentiable
+def reshape(x, /, shape):
+    """y = x in another shape of the same size; one length may be -1.    dx = dy in x's shape."""
+    before = x.shape
+
+    def vjp(dy):
+        return (dy.reshape(before),)
+
+    return x.reshape(shape), vjp
+
+
+@differentiable
+def transpose(x, /, axes=None):
+    """y[i, j, ...] = x[...]: axis k of y is axis axes[k] of x, by default all in reverse.
+
+    dx = dy transposed by the inverse permutation. Keeps nothing.
+    """
+    y = x.transpose(axes)
+    inverse = None if axes is None else np.argsort(np.asarray(axes) % max(x.ndim, 1))
+
+    def vjp(dy):
+        return (dy.transpose(inverse),)
+
+    return y, vjp
+
+
+@differentiable
+def swapaxes(x, /, axis1, axis2):
+    """y = x with two axes exchanged.    dx = dy with the same two exchanged."""
+
+    def vjp(dy):
+        return (dy.swapaxes(axis1, axis2),)
+
+    return x.swapaxes(axis1, axis2), vjp
+
+
+@differentiable
+def squeeze(x, /, axis=None):
+    """y = x without its axes of length 1, or without the named ones.    dx = dy in x's shape."""
+    before = x.shape
+
+    def vjp(dy):
+        return (dy.reshape(before),)
+
+    return np.squeeze(x, axis), vjp
+
+
+@differentiable
+def expand_dims(x, /, axis):
+    """y = x with new axes of length 1 at `axis`.    dx = dy in x's shape."""
+    before = x.shape
+
+    def vjp(dy):
+        return (dy.reshape(before),)
+
+    return np.expand_dims(x, axis), vjp
+
+
+@differentiable
+def broadcast_to(x, /, shape):
+    """y = x repeated to fill `shape`.    dx = dy summed over the repetitions, by the tape."""
+
+    def vjp(dy):
+        return (dy,)
+
+    return np.broadcast_to(x, shape), vjp
+
+
+@differentiable
+def getitem(x, /, index):
+    """y = x[index]: basic, integer-array or boolean indexing, as in NumPy.
+
+    dx = 0, with dy added at `index`: an entry taken twice gets both gradients. Keeps the index.
+
+    Raises IndexError for an index out of range or of no integer or boolean kind.
+    """
+    index = _plain_index(index)
+    shape = x.shape
+    parts = index if isinstance(index, tuple) else (index,)
+    basic = all(i is None or i is Ellipsis or isinstance(i, int | slice) for i in parts)
+
+    def vjp(dy):
+        dx = np.zeros(shape, dy.dtype)
+        if basic:
+            dx[index] = dy  # takes each entry once at most, so there is nothing to add up
+        else:
+            np.add.at(dx, index, dy)
+        return (dx,)
+
+    return x[index], vjp
+
+
+def _plain_index(index: Any) -> Any:
+    """The index made of plain integers, slices and arrays of its own, which nobody can change."""
+    if isinstance(index, tuple):
+        return tuple(_plain_index(i) for i in index)
+    if index is None or index is Ellipsis or isinstance(index, slice):
+        return index
+    if isinstance(index, Tensor):
+        raise IndexError("an index is made of integers or booleans, got a Tensor of floats")
+    if isinstance(index, bool | np.bool_):
+        return np.array(index)
+    if isinstance(index, list | np.ndarray) and np.ndim(index):
+        array = np.array(index)
+        return array.astype(np.intp) if array.size == 0 and isinstance(index, list) else array
+    try:
+        return operator.index(index)
+    except TypeError:
+        raise IndexError(f"an index is made of integers or booleans, got {index!r}") from None
+
+
+@differentiable
+def _concatenate(*parts, axis):
+    y = np.concatenate(parts, axis)
+    ends = np.cumsum([part.shape[axis] for part in parts])[:-1]
+
+    def vjp(dy):
+        return tuple(np.split(dy, ends, axis))
+
+    return y, vjp
+
+
+def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+    """y = the tensors one after the other along `axis`.    Each gets its part of dy back.
+
+    Raises ValueError where there is none, or the other axes differ.
+    """
+    if len(tensors) == 0:
+        raise ValueError("concatenate needs at least one tensor, got none")
+    result: Tensor = _concatenate(*tensors, axis=axis)
+    return result
+
+
+def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+    """y = the tensors, all of one shape, along a new axis."""
+    return concatenate([expand_dims(tensor, axis) for tensor in tensors], axis)
+
+
+def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """The parts of x along `axis`: that many equal ones, or cut before the given positions.
+
+    Raises ValueError where x cannot be cut into that many equal parts.
+    """
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    axis = range(x.ndim)[axis]
+    length = x.shape[axis]
+    if isinstance(sections, int):
+        if sections < 1 or length % sections:
+            raise ValueError(f"an axis of length {length} has no {sections} equal parts")
+        sections = range(length // sections, length, length // sections)
+    cuts = [0, *sections, length]
+    before = (slice(None),) * axis
+    return [x[(*before, slice(i, j))] for i, j in zip(cuts, cuts[1:], strict=False)]

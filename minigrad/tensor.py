@@ -1,0 +1,527 @@
+"""Tensor and the tape: what was computed, and the walk back over it.
+
+Every operation on a Tensor that needs a gradient leaves a `Node` behind: how to turn the gradient of
+its output into gradients of its inputs (the vector-Jacobian product, "vjp"), and where those go.
+`Tensor.backward` walks over these nodes from the last made to the first. This file knows no
+operation's mathematics; that is in `minigrad.ops`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Vjp: TypeAlias = Callable[[Array], tuple[Any, ...]]
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+_numbers = itertools.count()
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: as a `with` block, or as a decorator `@no_grad()`."""
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def is_recording() -> bool:
+    """Whether operations are recorded now, that is, no `no_grad()` is in force in this thread."""
+    return _recording.get()
+
+
+class Node:
+    """One recorded operation.
+
+    Holds arrays (in the closure `vjp`) and other nodes, never the Tensors between operations: an
+    activation nobody else wants dies as soon as its own vjp has run. Leaves, the tensors whose
+    `.grad` is wanted, are held themselves.
+    """
+
+    __slots__ = ("dtype", "name", "number", "parents", "shape", "versions", "vjp")
+
+    def __init__(self, name: str, value: Array, parents: tuple[Node | Tensor | None, ...]) -> None:
+        self.number = next(_numbers)
+        self.name = name
+        self.shape = value.shape
+        self.dtype = value.dtype
+        self.parents = parents
+        self.versions = tuple([p._version if isinstance(p, Tensor) else 0 for p in parents])
+        self.vjp: Vjp | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.shape} {self.dtype}>"
+
+
+class Tensor:
+    """An array that knows how it was computed, and can ask for its gradient.
+
+    data: anything NumPy makes an array of. It is copied, so that what happens to the source later
+        changes nothing here. float32 and float64 keep their dtype; Python numbers and lists,
+        integers and booleans become float32.
+    requires_grad: whether `backward()` should leave a gradient in `.grad`.
+
+    Raises TypeError for data that is no real number.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_node", "_version", "grad", "requires_grad")
+    __array_ufunc__ = None  # so that `array + tensor` asks Tensor.__radd__
+    __hash__ = object.__hash__
+
+    def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
+        self._data = _float_array(data, copy=True)
+        self._node: Node | None = None
+        self._version = 0  # counts changes in place, which only optimizers make
+        self.grad: Array | None = None
+        self.requires_grad = bool(requires_grad)
+
+    @classmethod
+    def _wrap(cls, value: Any) -> Tensor:
+        """A Tensor around an array that nobody else will write to: no copy, no checks."""
+        tensor = cls.__new__(cls)
+        tensor._data = np.asarray(value)
+        tensor._node = None
+        tensor._version = 0
+        tensor.grad = None
+        tensor.requires_grad = False
+        return tensor
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The values, read-only: a vjp may still need them. Assigning puts a new array in place."""
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, value: ArrayLike) -> None:
+        if self._node is not None:
+            raise ValueError("data can only be set on a leaf; this tensor is an operation's result")
+        array = np.array(value, dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(f"data has shape {array.shape}, wanted {self.shape}")
+        self._data = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._data.size
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return ops.transpose(self)
+
+    def item(self) -> float:
+        """The one entry, as a Python float. Raises ValueError where there is not exactly one."""
+        return float(self._data.item())
+
+    def numpy(self) -> Array:
+        """A copy of the values, the caller's to write to."""
+        return self._data.copy()
+
+    def detach(self) -> Tensor:
+        """The same values, cut off from the tape."""
+        return Tensor._wrap(self._data)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        grad = f", from={self._node.name}" if self._node else ", requires_grad=True"
+        return f"Tensor({body}, dtype={self.dtype}{grad if self.requires_grad else ''})"
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+        if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
+            raise ValueError(f"a copy is needed to turn {self.dtype} into {np.dtype(dtype)}")
+        return self.data if dtype is None and not copy else np.array(self._data, dtype=dtype)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return self.item()
+
+    # -- the way back --------------------------------------------------------------------------
+
+    def backward(self, grad: ArrayLike | None = None, *, retain_graph: bool = False) -> None:
+        """Add d(self)/d(leaf), contracted with `grad`, to the `.grad` of every leaf.
+
+        grad: the cotangent, of this tensor's shape; 1 where this tensor has a single entry.
+        retain_graph: keep the graph for another backward. Without it each node drops what it kept
+            as soon as it has been used, so memory falls as the walk goes on.
+
+        Leaves get their gradients at the end, all or (where a vjp raises) none.
+
+        Raises RuntimeError where there is no graph, where it has been freed, or where an optimizer
+        changed a leaf after the forward pass; ValueError where `grad` is missing or misshapen.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward() on a tensor that requires no gradient")
+        seed = self._seed(grad)
+        if self._node is None:
+            _accumulate(self, seed)
+            return
+        cotangents: dict[Node, Array] = {self._node: seed}
+        leaves: dict[int, tuple[Tensor, Array]] = {}
+        for node in _last_made_first(self._node):
+            dy = cotangents.pop(node, None)
+            if dy is not None:
+                assert node.vjp is not None
+                for parent, part in zip(node.parents, node.vjp(dy), strict=True):
+                    if parent is None or part is None:
+                        continue
+                    part = part() if callable(part) else part
+                    part = _sum_to(part, parent.shape).astype(parent.dtype, copy=False)
+                    if isinstance(parent, Tensor):
+                        known = leaves.get(id(parent))
+                        leaves[id(parent)] = parent, part if known is None else known[1] + part
+                    else:
+                        known_cotangent = cotangents.get(parent)
+                        cotangents[parent] = (
+                            part if known_cotangent is None else known_cotangent + part
+                        )
+            if not retain_graph:
+                node.vjp, node.parents = None, ()
+        for leaf, total in leaves.values():
+            _accumulate(leaf, total)
+
+    def _seed(self, grad: ArrayLike | None) -> Array:
+        if grad is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward() on shape {self.shape} needs a grad of that shape; "
+                    "without one it starts from a single entry"
+                )
+            return np.ones(self.shape, self.dtype)
+        seed = np.array(grad, dtype=self.dtype)
+        if seed.shape != self.shape:
+            raise ValueError(f"grad has shape {seed.shape}, wanted {self.shape}")
+        return seed
+
+    # -- operators -----------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    # Comparisons give plain bool arrays: nothing flows back through a truth value.
+
+    def __eq__(self, other: object) -> Array:  # type: ignore[override]
+        return np.equal(self._data, _plain(other))
+
+    def __ne__(self, other: object) -> Array:  # type: ignore[override]
+        return np.not_equal(self._data, _plain(other))
+
+    def __lt__(self, other: Any) -> Array:
+        return np.less(self._data, _plain(other))
+
+    def __le__(self, other: Any) -> Array:
+        return np.less_equal(self._data, _plain(other))
+
+    def __gt__(self, other: Any) -> Array:
+        return np.greater(self._data, _plain(other))
+
+    def __ge__(self, other: Any) -> Array:
+        return np.greater_equal(self._data, _plain(other))
+
+    # -- operations that read well as methods --------------------------------------------------
+
+    def exp(self) -> Tensor:
+        return ops.exp(self)
+
+    def log(self) -> Tensor:
+        return ops.log(self)
+
+    def sqrt(self) -> Tensor:
+        return ops.sqrt(self)
+
+    def abs(self) -> Tensor:
+        return ops.abs(self)
+
+    def tanh(self) -> Tensor:
+        return ops.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        return ops.sigmoid(self)
+
+    def erf(self) -> Tensor:
+        return ops.erf(self)
+
+    def relu(self) -> Tensor:
+        return ops.relu(self)
+
+    def gelu(self, approximate: str = "none") -> Tensor:
+        return ops.gelu(self, approximate)
+
+    def clip(self, low: Any = None, high: Any = None) -> Tensor:
+        return ops.clip(self, low, high)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.sum(self, axis, keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.mean(self, axis, keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.max(self, axis, keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis, keepdims)
+
+    def var(self, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Tensor:
+        return ops.var(self, axis, keepdims, correction)
+
+    def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.logsumexp(self, axis, keepdims)
+
+    def softmax(self, axis: int = -1) -> Tensor:
+        return ops.softmax(self, axis)
+
+    def log_softmax(self, axis: int = -1) -> Tensor:
+        return ops.log_softmax(self, axis)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        if len(axes) == 1 and not isinstance(axes[0], int):
+            axes = axes[0]
+        return ops.transpose(self, axes or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return ops.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        return ops.squeeze(self, axis)
+
+    def expand_dims(self, axis: int | tuple[int, ...]) -> Tensor:
+        return ops.expand_dims(self, axis)
+
+    def broadcast_to(self, shape: int | Sequence[int]) -> Tensor:
+        return ops.broadcast_to(self, shape)
+
+    def split(self, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+        return ops.split(self, sections, axis)
+
+
+Axis: TypeAlias = int | tuple[int, ...] | None
+
+
+# -- the walk --------------------------------------------------------------------------------------
+
+
+def _last_made_first(root: Node) -> list[Node]:
+    """Every node that `root` was computed from, and itself, in the reverse order of their making.
+
+    A node is made after all its parents, so the order of making is a topological order: a loop and
+    a sort do what is often done by recursion, at any depth.
+    """
+    found = {root}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.vjp is None:
+            raise RuntimeError(
+                "backward() through a graph that an earlier backward() freed; "
+                "pass retain_graph=True to the earlier one to go through it again"
+            )
+        for parent, version in zip(node.parents, node.versions, strict=True):
+            if isinstance(parent, Tensor):
+                if parent._version != version:
+                    raise RuntimeError(
+                        f"a tensor of shape {parent.shape} that {node.name} used was changed in "
+                        "place (by an optimizer's step?) between forward and backward"
+                    )
+            elif parent is not None and parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    return sorted(found, key=lambda node: node.number, reverse=True)
+
+
+def _accumulate(leaf: Tensor, grad: Array) -> None:
+    """leaf.grad += grad, in an array of the leaf's own: a vjp may hand one array to several."""
+    leaf.grad = grad.copy(order="C") if leaf.grad is None else leaf.grad + grad
+
+
+def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
+    """Undo broadcasting: the gradient of a repeated entry is the sum over its repetitions."""
+    if grad.shape == shape:
+        return grad
+    extra = grad.ndim - len(shape)
+    if extra:
+        grad = grad.sum(axis=tuple(range(extra)))
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
+    if stretched:
+        grad = grad.sum(axis=stretched, keepdims=True)
+    if grad.shape != shape:
+        raise ValueError(f"a vjp gave a gradient of shape {grad.shape} for an input of {shape}")
+    return grad
+
+
+# -- making an operation -----------------------------------------------------------------------
+
+
+def differentiable(
+    rule: Callable[..., tuple[Any, Vjp]] | None = None, *, constants: Sequence[str] = ()
+) -> Any:
+    """Turn a rule on arrays into an operation on Tensors.
+
+    rule: takes arrays (its positional-only parameters, those before `/`) and settings (the others);
+        returns the value and its vjp. The vjp takes the gradient of the value and returns one
+        gradient per array, each in the shape the array was broadcast to, or None; or a function
+        without arguments that computes it, called only where that gradient is needed.
+    constants: names of arrays that no gradient flows to (ids, masks), handed over as they are.
+
+    The operation unwraps Tensors, gives plain numbers and arrays the Tensors' dtype, records the
+    vjp where a gradient is needed, and has broadcasting undone on the way back.
+    """
+    if rule is None:
+        return functools.partial(differentiable, constants=constants)
+    parameters = inspect.signature(rule).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    fixed = [name in constants for name in names]
+
+    @functools.wraps(rule)
+    def operation(*args: Any, **settings: Any) -> Tensor:
+        if variadic:
+            operands, flags = args, (False,) * len(args)
+        else:
+            operands, args, flags = args[: len(names)], args[len(names) :], fixed
+            if len(operands) < len(names):  # arrays given by name
+                given = [settings.pop(n) for n in names[len(operands) :] if n in settings]
+                operands = (*operands, *given)
+        arrays = _arrays(operands, flags)
+        value, vjp = rule(*arrays, *(() if variadic else args), **settings)
+        output = Tensor._wrap(value)
+        if _recording.get():
+            parents = tuple([
+                (o._node or o) if isinstance(o, Tensor) and o.requires_grad and not f else None
+                for o, f in zip(operands, flags, strict=False)
+            ])
+            if any(p is not None for p in parents):
+                output._node = Node(operation.__name__, output._data, parents)
+                output._node.vjp = vjp
+                output.requires_grad = True
+        return output
+
+    return operation
+
+
+def _arrays(operands: Sequence[Any], constant: Sequence[bool]) -> list[Any]:
+    """The operands as arrays; numbers and plain arrays take the dtype of the Tensors they meet."""
+    dtypes = {o._data.dtype for o in operands if isinstance(o, Tensor)}
+    dtype = dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes) if dtypes else None
+    arrays: list[Any] = []
+    for operand, is_constant in zip(operands, constant, strict=False):
+        if isinstance(operand, Tensor):
+            arrays.append(operand._data if is_constant else operand._data.astype(dtype, copy=False))
+        elif operand is None:
+            arrays.append(None)
+        elif is_constant:
+            arrays.append(np.array(operand))
+        else:
+            arrays.append(_float_array(operand, dtype, copy=True))
+    return arrays
+
+
+def _float_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
+    if isinstance(data, Tensor):
+        data = data._data
+    array = np.asarray(data)
+    if dtype is None:
+        dtype = array.dtype.newbyteorder("=")
+        if not isinstance(data, np.ndarray | np.generic) or dtype.kind in "biu":
+            dtype = _FLOATS[0]
+    if array.dtype.kind not in "biuf" or dtype not in _FLOATS:
+        raise TypeError(f"a Tensor holds float32 or float64, got {array.dtype}")
+    return np.array(array, dtype=dtype, copy=copy or None)
+
+
+def _plain(other: Any) -> Any:
+    return other._data if isinstance(other, Tensor) else other
+
+
+# The operators above are operations, and operations are made with `differentiable`: so, last.
+from minigrad import ops  # noqa: E402

@@ -1,0 +1,75 @@
+"""A few threads for kernels that release the GIL.
+
+Work is cut into one block of rows per thread, by the number of rows and threads alone, so that the
+same thread count gives the same bits, whoever finishes first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+# Below this many entries waking a thread costs more than it saves.
+_WORTHWHILE = 1 << 14
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _available_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        return os.cpu_count() or 1
+
+
+_count = _available_cores()
+
+
+def get_num_threads() -> int:
+    """How many threads the compiled kernels use; at first, as many as this process has cores."""
+    return _count
+
+
+def set_num_threads(count: int) -> None:
+    """Let the compiled kernels use this many threads. NumPy's BLAS has its own setting.
+
+    Raises ValueError for a count below 1.
+    """
+    global _count, _pool
+    if count < 1:
+        raise ValueError(f"number of threads is {count}, wanted at least 1")
+    if count != _count and _pool is not None:
+        _pool.shutdown()
+        _pool = None
+    _count = count
+
+
+def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
+    """Cut `rows` into (start, stop), one for each thread, or a single one for few entries."""
+    parts = min(_count, max(rows, 1)) if entries >= _WORTHWHILE else 1
+    cuts = [rows * i // parts for i in range(parts + 1)]
+    return list(zip(cuts, cuts[1:], strict=False))
+
+
+def run(task: Callable[..., Any], spans: list[tuple[int, int]], *args: Any) -> None:
+    """Call task(*args, part, start, stop) for every span, the first in this thread."""
+    global _pool
+    waiting = []
+    if len(spans) > 1:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(_count, thread_name_prefix="minigrad")
+        waiting = [_pool.submit(task, *args, i, *s) for i, s in enumerate(spans[1:], 1)]
+    task(*args, 0, *spans[0])
+    for future in waiting:
+        future.result()
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None  # a fork copies the pool but not its threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)

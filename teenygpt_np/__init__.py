@@ -1,0 +1,22 @@
+"""teenyGPT: a tiny decoder transformer that learns to write newspaper headlines, on minigrad.
+
+`TeenyGPT` is imported at its first use, so that the command lines can set the number of threads
+before NumPy starts them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from teenygpt_np.model import TeenyGPT
+
+__all__ = ["TeenyGPT"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "TeenyGPT":
+        raise AttributeError(f"module 'teenygpt_np' has no attribute {name!r}")
+    from teenygpt_np.model import TeenyGPT
+
+    return TeenyGPT

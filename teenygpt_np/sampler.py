@@ -1,0 +1,93 @@
+"""Drawing tokens from a model's scores, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from teenygpt_np.layers import Array, Generator
+
+
+def choose(
+    scores: Array,
+    rng: Generator,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Array:
+    """Draw from p = softmax(scores / temperature).    scores: (B, V) -> ids (B)
+
+    temperature: 0 takes the likeliest. Below 1 favours what is likely, above 1 what is not.
+    top_k: draw from the k likeliest only. top_p: from the fewest that reach probability p together.
+
+    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, section 3.1 (top_p).
+    """
+    check_settings(temperature, top_k, top_p)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    if temperature == 0:
+        return order[:, 0]
+    sorted_scores = np.take_along_axis(scores, order, axis=1).astype(np.float64)
+    with np.errstate(over="ignore"):  # an almost zero temperature: what overflows has p = 0
+        p = np.exp((sorted_scores - sorted_scores[:, :1]) / temperature)
+    if top_k is not None:
+        p[:, top_k:] = 0
+    p /= p.sum(axis=1, keepdims=True)
+    cumulative = p.cumsum(axis=1)
+    if top_p is not None:
+        p[cumulative - p >= top_p] = 0
+        cumulative = p.cumsum(axis=1)
+    draws = rng.random((len(scores), 1)) * cumulative[:, -1:]
+    places = (cumulative <= draws).sum(axis=1, keepdims=True)
+    return np.take_along_axis(order, places, axis=1)[:, 0]
+
+
+def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Raise ValueError for a setting out of range."""
+    if not 0 <= temperature < np.inf:
+        raise ValueError(f"temperature is {temperature}, wanted a finite number, 0 or above")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k is {top_k}, wanted at least 1")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}, wanted 0 < top_p <= 1")
+
+
+def generate(
+    next_scores: Callable[[Array], Array],
+    prompt: Array,
+    num_tokens: int,
+    batch_size: int,
+    pad: int,
+    *,
+    rng: Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Array:
+    """Continue a prompt until every headline has ended with a pad, or is num_tokens long.
+
+    next_scores: a function from the ids (B, t) that come next to the scores (B, V) of the token
+        after them; it remembers all ids it was given.
+    prompt: (t) ids.    -> ids (B, num_tokens), only pads after a headline's first pad
+
+    Raises ValueError for a prompt that is empty or leaves no room to continue.
+    """
+    check_settings(temperature, top_k, top_p)
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, wanted at least 1")
+    if not 1 <= len(prompt) < num_tokens:
+        raise ValueError(f"the prompt has {len(prompt)} tokens, wanted 1..{num_tokens - 1}")
+    ids = np.full((batch_size, num_tokens), pad)
+    ids[:, : len(prompt)] = prompt
+    ended = np.zeros(batch_size, bool)
+    start = 0
+    for end in range(len(prompt), num_tokens):
+        scores = next_scores(ids[:, start:end])
+        chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
+        ids[:, end] = np.where(ended, pad, chosen)
+        ended |= ids[:, end] == pad
+        if ended.all():
+            break
+        start = end
+    return ids
