@@ -54,7 +54,11 @@ def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
 
 
 def run(task: Callable[..., Any], spans: list[tuple[int, int]], *args: Any) -> None:
-    """Call task(*args, part, start, stop) for every span, the first in this thread."""
+    """Call task(*args, part, start, stop) for every span, the first in this thread.
+
+    A compiled loop should count from 0, over arrays cut to start:stop: counting from a `start` that
+    might be negative, for all the compiler knows, can't be vectorized.
+    """
     global _pool
     waiting = []
     if len(spans) > 1:

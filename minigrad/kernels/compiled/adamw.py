@@ -24,7 +24,9 @@ def adamw(param, grad, m, v, step, lr, betas, eps, weight_decay):
 @jit
 def _adamw(param, grad, m, v, settings, part, start, stop):
     shrink, rate, b1, c1, b2, c2, scale, eps = settings
-    for i in range(start, stop):
+    param, grad = param[start:stop], grad[start:stop]
+    m, v = m[start:stop], v[start:stop]
+    for i in range(param.size):
         g = grad[i]
         m[i] = b1 * m[i] + c1 * g
         v[i] = b2 * v[i] + c2 * (g * g)

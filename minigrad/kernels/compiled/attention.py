@@ -1,7 +1,8 @@
-"""Causal attention: one sequence and head after the other, one query after the other.
+"""Causal attention, one sequence and head after the other, in blocks of queries.
 
-Keys are laid out with positions along the rows (d, S), so that one query's scores against all the
-keys it sees are d multiply-adds of whole vectors; nothing of size T x S is ever made.
+Scores are held transposed, keys along the first axis and a block of queries along the second: the
+softmax of all queries in the block is then computed side by side, and every product runs along
+whole rows of queries. Keys after the block's last query are never looked at.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import math
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled.blocks import block_size, transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
+from minigrad.kernels.compiled.matmul import add_dot_products, add_product
+
+_QUERIES = 64  # at most this many queries in a block
 
 
 def causal_attention(q, k, v):
@@ -20,47 +25,60 @@ def causal_attention(q, k, v):
     q, k, v = plain(q), plain(k), plain(v)
     out, lse = np.empty_like(q), np.empty(q.shape[:2], q.dtype)
     spans = threads.blocks(len(q), q.size * k.shape[1])
-    threads.run(_attention, spans, q, k, v, out, lse)
+    threads.run(_attention, spans, q, k, v, out, lse, block_size(q.shape[1], _QUERIES))
     return out, lse
 
 
 @jit
-def _attention(q, k, v, out, lse, part, start, stop):
+def _attention(q, k, v, out, lse, size, part, start, stop):
     queries, width = q.shape[1:]
     keys = k.shape[1]
-    scale = q.dtype.type(1 / math.sqrt(width))
-    kt, scores = np.empty((width, keys), q.dtype), np.empty(keys, q.dtype)
+    qt, outt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
+    largest, total = np.empty(size, q.dtype), np.empty(size, q.dtype)
+    scores = np.empty((keys, size), q.dtype)
     for n in range(start, stop):
-        kt[:] = k[n].T
-        for t in range(queries):
-            seen = t + 1 + keys - queries
-            _scores(q[n, t], kt, scale, scores, seen)
-            largest = scores[0]
-            for s in range(1, seen):
-                largest = max(largest, scores[s])
-            total = q.dtype.type(0)
-            for s in range(seen):
-                scores[s] = exp(scores[s] - largest)
-            for s in range(seen):
-                total += scores[s]
-            row = out[n, t]
-            row[:] = 0
-            for s in range(seen):
-                p = scores[s] / total
-                for d in range(width):
-                    row[d] += p * v[n, s, d]
-            lse[n, t] = largest + math.log(total)
+        for t in range(0, queries, size):
+            count = min(size, queries - t)
+            position = t + keys - queries
+            s = scores[: position + count]
+            transpose(q[n, t : t + size], qt)
+            _scores(s, qt, k[n], position)
+            _exponentials(s, largest, total)
+            outt[:] = 0
+            add_product(outt, v[n, : len(s)].T, s)
+            for i in range(width):
+                for j in range(size):
+                    outt[i, j] /= total[j]
+            transpose_back(outt, out[n, t : t + size])
+            for j in range(count):
+                lse[n, t + j] = largest[j] + math.log(total[j])
 
 
 @jit
-def _scores(query, kt, scale, scores, seen):
-    """scores[s] = scale * query . key s, for the first `seen` keys."""
-    for s in range(seen):
-        scores[s] = 0
-    for d in range(query.size):
-        c = query[d] * scale
-        for s in range(seen):
-            scores[s] += c * kt[d, s]
+def _scores(s, qt, k, position):
+    """s = k q^T / sqrt(d), -inf where a key comes after the query.    s: (S, T), qt: (d, T)"""
+    scale = s.dtype.type(1 / math.sqrt(len(qt)))
+    for i in range(len(qt)):
+        for j in range(qt.shape[1]):
+            qt[i, j] *= scale
+    s[:] = 0
+    add_product(s, k[: len(s)], qt)
+    for i in range(position + 1, len(s)):
+        s[i, : i - position] = -np.inf
+
+
+@jit
+def _exponentials(s, largest, total):
+    """s = e^(s - largest), with the largest and the total of each column."""
+    largest[:] = s[0]
+    for i in range(1, len(s)):
+        for j in range(s.shape[1]):
+            largest[j] = max(largest[j], s[i, j])
+    total[:] = 0
+    for i in range(len(s)):
+        for j in range(s.shape[1]):
+            s[i, j] = exp(s[i, j] - largest[j])
+            total[j] += s[i, j]
 
 
 def causal_attention_vjp(dout, q, k, v, out, lse):
@@ -68,35 +86,51 @@ def causal_attention_vjp(dout, q, k, v, out, lse):
     dout, q, k, v, out = plain(dout), plain(q), plain(k), plain(v), plain(out)
     dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
     spans = threads.blocks(len(q), q.size * k.shape[1])
-    threads.run(_attention_vjp, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
+    args = dout, q, k, v, out, plain(lse), dq, dk, dv, block_size(q.shape[1], _QUERIES)
+    threads.run(_attention_vjp, spans, *args)
     return dq, dk, dv
 
 
 @jit
-def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
+def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, size, part, start, stop):
     queries, width = q.shape[1:]
     keys = k.shape[1]
-    kind = q.dtype.type
-    scale, one = kind(1 / math.sqrt(width)), kind(1)
-    kt, vt = np.empty((2, width, keys), q.dtype)
-    p, dp = np.empty((2, keys), q.dtype)
+    scale = q.dtype.type(1 / math.sqrt(width))
+    qt, doutt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
+    dqt = np.empty((width, size), q.dtype)
+    scores, dscores = np.empty((keys, size), q.dtype), np.empty((keys, size), q.dtype)
+    shift, mean = np.empty(size, q.dtype), np.empty(size, q.dtype)
     for n in range(start, stop):
-        kt[:] = k[n].T
-        vt[:] = v[n].T
-        for t in range(queries):
-            seen = t + 1 + keys - queries
-            _scores(q[n, t], kt, scale, p, seen)
-            _scores(dout[n, t], vt, one, dp, seen)
-            mean = kind(0)
-            for d in range(width):
-                mean += dout[n, t, d] * out[n, t, d]
-            for s in range(seen):
-                p[s] = exp(p[s] - lse[n, t])
-            row = dq[n, t]
-            row[:] = 0
-            for s in range(seen):
-                ds = p[s] * (dp[s] - mean) * scale
+        for t in range(0, queries, size):
+            count = min(size, queries - t)
+            position = t + keys - queries
+            p, ds = scores[: position + count], dscores[: position + count]
+            transpose(q[n, t : t + size], qt)
+            transpose(dout[n, t : t + size], doutt)
+            shift[:], mean[:] = 0, 0
+            for j in range(count):
+                shift[j] = lse[n, t + j]
                 for d in range(width):
-                    row[d] += ds * k[n, s, d]
-                    dk[n, s, d] += ds * q[n, t, d]
-                    dv[n, s, d] += p[s] * dout[n, t, d]
+                    mean[j] += dout[n, t + j, d] * out[n, t + j, d]
+            _scores(p, qt, k[n], position)  # qt is scaled from here on
+            ds[:] = 0
+            add_product(ds, v[n, : len(ds)], doutt)
+            _through_softmax(p, ds, shift, mean)
+            dqt[:] = 0
+            add_product(dqt, k[n, : len(ds)].T, ds)
+            for i in range(width):
+                for j in range(size):
+                    dqt[i, j] *= scale
+            transpose_back(dqt, dq[n, t : t + size])
+            add_dot_products(dk[n, : len(ds)], ds, qt)
+            add_dot_products(dv[n, : len(p)], p, doutt)
+
+
+
+@jit
+def _through_softmax(p, ds, lse, mean):
+    """From scores and dp to p = e^(scores - lse) and ds = p (dp - mean), in place."""
+    for i in range(len(p)):
+        for j in range(p.shape[1]):
+            p[i, j] = exp(p[i, j] - lse[j])
+            ds[i, j] = p[i, j] * (ds[i, j] - mean[j])

@@ -16,7 +16,7 @@ def exp(x):
     return np.exp(x)
 
 
-@overload(exp, jit_options={"fastmath": FUSED})
+@overload(exp, jit_options={"error_model": "numpy", "fastmath": FUSED})
 def _exp(x):
     if x != types.float32:
         return lambda x: math.exp(x)

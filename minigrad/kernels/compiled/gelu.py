@@ -27,7 +27,7 @@ def normal_cdf(x, e):
     return type(x)(0.5 * math.erfc(-x * SQRT_HALF))
 
 
-@overload(normal_cdf, jit_options={"fastmath": FUSED})
+@overload(normal_cdf, jit_options={"error_model": "numpy", "fastmath": FUSED})
 def _normal_cdf(x, e):
     if x != types.float32:
         return lambda x, e: 0.5 * math.erfc(-x * SQRT_HALF)
@@ -47,7 +47,7 @@ def _normal_cdf(x, e):
         s = s * t + c2
         s = s * t + c1
         tail = s * t * e
-        return f32(1) - tail if x > 0 else tail
+        return f32(1) - tail if x > f32(0) else tail
 
     return cdf32
 
@@ -62,7 +62,8 @@ def erf(x):
 
 @jit
 def _erf(x, y, part, start, stop):
-    for i in range(start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
         y[i] = math.erf(x[i])
 
 
@@ -77,16 +78,18 @@ def gelu(x, approximate):
 
 @jit
 def _gelu(x, y, part, start, stop):
+    x, y = x[start:stop], y[start:stop]
     half = x.dtype.type(-0.5)
-    for i in range(start, stop):
+    for i in range(x.size):
         a = x[i]
         y[i] = a * normal_cdf(a, exp(half * a * a))
 
 
 @jit
 def _gelu_tanh(x, y, part, start, stop):
+    x, y = x[start:stop], y[start:stop]
     kind = x.dtype.type
-    for i in range(start, stop):
+    for i in range(x.size):
         a = x[i]
         t = kind(math.tanh(kind(SQRT_2_OVER_PI) * (a + kind(TANH_CUBIC) * a * a * a)))
         y[i] = kind(0.5) * a * (kind(1) + t)
@@ -104,8 +107,9 @@ def gelu_vjp(x, dy, approximate):
 
 @jit
 def _gelu_vjp(x, dy, dx, part, start, stop):
+    x, dy, dx = x[start:stop], dy[start:stop], dx[start:stop]
     half, density_at_0 = x.dtype.type(-0.5), x.dtype.type(DENSITY_AT_0)
-    for i in range(start, stop):
+    for i in range(x.size):
         a = x[i]
         e = exp(half * a * a)
         dx[i] = dy[i] * (normal_cdf(a, e) + a * e * density_at_0)
@@ -113,9 +117,10 @@ def _gelu_vjp(x, dy, dx, part, start, stop):
 
 @jit
 def _gelu_tanh_vjp(x, dy, dx, part, start, stop):
+    x, dy, dx = x[start:stop], dy[start:stop], dx[start:stop]
     kind = x.dtype.type
     rate, cubic, half, one = kind(SQRT_2_OVER_PI), kind(TANH_CUBIC), kind(0.5), kind(1)
-    for i in range(start, stop):
+    for i in range(x.size):
         a = x[i]
         t = kind(math.tanh(rate * (a + cubic * a * a * a)))
         near = min(max(a, kind(-20)), kind(20))
