@@ -1,0 +1,59 @@
+"""What the command lines share: arguments, errors in one line, threads before NumPy."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from teenygpt_np.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}; --help lists the arguments\n")
+
+
+def set_threads(count: int | None) -> None:
+    """Let NumPy's BLAS and the compiled kernels use this many threads. Before NumPy is imported.
+
+    BLAS reads its number of threads from the environment when NumPy is loaded.
+    """
+    if count is None:
+        return
+    if count < 1:
+        raise InputError(f"--threads is {count}, wanted at least 1")
+    for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
+        os.environ[f"{library}_NUM_THREADS"] = str(count)
+    import minigrad as mg
+
+    mg.set_num_threads(count)
+
+
+def run_command(name: str, main: Callable[[], int]) -> NoReturn:
+    """Exit with main's status; bad input is one line and status 2, a failed write or memory 1."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone, as `| head` does: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except InputError as error:
+        status = _fail(name, str(error), 2)
+    except MemoryError:
+        status = _fail(name, "out of memory; a smaller --batch-size or model needs less", 1)
+    except OSError as error:
+        status = _fail(name, f"{error.filename or 'output'}: {error.strerror}", 1)
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _fail(name: str, message: str, status: int) -> int:
+    print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)
+    return status

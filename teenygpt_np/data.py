@@ -1,0 +1,356 @@
+"""Headlines from files: read, fold into an alphabet, split, cut into batches."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from teenygpt_np.errors import InputError
+from teenygpt_np.tokenizer import Ids, Tokenizer
+
+SPLITS = ("train", "val", "test")
+MIN_LINES = 10
+
+_KINDS = (".txt", ".csv", ".tsv", ".jsonl")
+_FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
+_WANTED = f"a directory with train.txt, val.txt and test.txt, or {_FILES}"
+_FIELD_LIMIT = 2**24  # csv's own is 128 KiB, which the text of an article may well exceed
+_MOST_SHOWN = 10
+
+
+@dataclass
+class Report:
+    """What became of the lines that were read (in a table or JSON, of the values).
+
+    read: how many came; empty: dropped, nothing was left after folding; missing: dropped, the row
+    did not have the column; duplicates: dropped from a file before splitting; shared: distinct
+    lines that stand in more than one split of a directory, which is left as it is; folded: changed
+    in any way; replaced: the characters that became spaces, and how often each did
+    """
+
+    read: int = 0
+    empty: int = 0
+    missing: int = 0
+    duplicates: int = 0
+    shared: int = 0
+    folded: int = 0
+    replaced: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        counts = [
+            (self.empty, "empty, dropped"),
+            (self.missing, "missing, dropped"),
+            (self.duplicates, "duplicate, dropped"),
+            (self.shared, "in more than one split"),
+            (self.folded, "changed by folding"),
+            (self.replaced.total(), "characters became spaces"),
+        ]
+        parts = [f"{self.read:,} lines read", *(f"{n:,} {what}" for n, what in counts if n)]
+        most = ", ".join(f"{c!r} {n:,}" for c, n in self.replaced.most_common(_MOST_SHOWN))
+        return "; ".join(parts) + (f" (most often {most})" if most else "")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Three splits of headlines, all in the tokenizer's alphabet.
+
+    truth: by split, the mean nats per headline under the grammar that wrote the corpus; None where
+    the files are not those that it was worked out for
+    """
+
+    name: str
+    train: list[str]
+    val: list[str]
+    test: list[str]
+    tokenizer: Tokenizer
+    report: Report
+    truth: dict[str, float] | None = None
+
+    def cut(self, num_tokens: int) -> int:
+        """How many headlines lose their end in num_tokens tokens, one of which is `cls`."""
+        return sum(len(line) >= num_tokens for line in (*self.train, *self.val, *self.test))
+
+
+def load_corpus(
+    path: Path | None,
+    *,
+    columns: Sequence[str] = (),
+    alphabet: Literal["article", "corpus"] | Tokenizer = "article",
+    seed: int = 0,
+) -> Corpus:
+    """Read headlines and fold them into the alphabet.
+
+    path: None for the bundled corpus; a directory with train.txt, val.txt and test.txt, used as
+    they are; or one file, whose distinct lines are shuffled by the seed and split 80/10/10. A file
+    is a .txt with a headline per line, or a .csv, .tsv or .jsonl with its headlines in `columns`,
+    each plain or .gz, in UTF-8.
+    columns: each one's texts become headlines of their own; may be left out where there is only one
+    alphabet: "article" is a-z and space, "corpus" the text's own characters; or a Tokenizer
+
+    Raises InputError, with file and line, for whatever cannot be read or leaves a split empty.
+    """
+    source = _bundled() if path is None else Path(path)
+    try:
+        raw = _read(source, columns)
+    except OSError as error:
+        raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
+    tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
+    report = Report()
+    splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
+    if not any(splits.values()):
+        raise InputError(
+            f"{source} has no headlines: {report.read:,} lines read, nothing left of them in the "
+            f"alphabet {tokenizer.characters[:40]!r}"
+        )
+    truth = None
+    if "all" in splits:
+        splits = _split(source, splits["all"], report, seed)
+    else:
+        report.shared = _shared(splits)
+        truth = _truth(source)
+    for name, lines in splits.items():
+        if not lines:
+            raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
+    name = "bundled" if path is None else source.name
+    return Corpus(name, **splits, tokenizer=tokenizer, report=report, truth=truth)
+
+
+def check_batch(corpus: Corpus, batch_size: int) -> None:
+    """Raise InputError where the training split does not fill one batch."""
+    if len(corpus.train) < batch_size:
+        raise InputError(
+            f"the training split of {corpus.name} has {len(corpus.train):,} headlines, wanted at "
+            f"least a batch of {batch_size:,}"
+        )
+
+
+def encode_split(lines: Sequence[str], tokenizer: Tokenizer, num_tokens: int) -> Ids:
+    """`cls`, characters, pads, row by row.    N lines -> ids: (N, num_tokens)"""
+    return tokenizer.encode_batch(lines, num_tokens)
+
+
+def batches(num_rows: int, batch_size: int, rng: np.random.Generator) -> Iterator[Ids]:
+    """Row indices of one epoch, freshly shuffled; the last batch may be short."""
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    order = rng.permutation(num_rows).astype(np.int64, copy=False)
+    return (order[i : i + batch_size] for i in range(0, num_rows, batch_size))
+
+
+def lengths(ids: npt.NDArray[np.integer[Any]], pad: int = 0) -> Ids:
+    """Tokens up to and including the first pad, or all T of them.    ids: (N, T) -> (N,)"""
+    is_pad = ids == pad
+    found: Ids = np.where(is_pad.any(axis=1), is_pad.argmax(axis=1) + 1, ids.shape[1])
+    return found
+
+
+def _bundled() -> Path:
+    package = Path(__file__).parent
+    installed = package / "corpus"
+    return installed if installed.is_dir() else package.parent / "data"
+
+
+def _tokenizer(alphabet: str | Tokenizer, texts: Iterable[str]) -> Tokenizer:
+    if isinstance(alphabet, Tokenizer):
+        return alphabet
+    if alphabet == "article":
+        return Tokenizer()
+    if alphabet == "corpus":
+        return Tokenizer.from_lines(texts)
+    raise InputError(f"alphabet must be 'article' or 'corpus', got {alphabet!r}")
+
+
+def _clean(texts: Iterable[str | None], tokenizer: Tokenizer, report: Report) -> list[str]:
+    lines = []
+    for text in texts:
+        report.read += 1
+        if text is None:
+            report.missing += 1
+            continue
+        folded = tokenizer.fold(text)
+        report.folded += folded.changed
+        report.replaced.update(folded.replaced)
+        if folded.text:
+            lines.append(folded.text)
+        else:
+            report.empty += 1
+    return lines
+
+
+def _split(source: Path, lines: list[str], report: Report, seed: int) -> dict[str, list[str]]:
+    # A line that stood in two splits would be learnt in one and asked for in the other.
+    distinct = list(dict.fromkeys(lines))
+    report.duplicates = len(lines) - len(distinct)
+    if len(distinct) < MIN_LINES:
+        raise InputError(
+            f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
+        )
+    shuffled = [distinct[i] for i in np.random.default_rng(seed).permutation(len(distinct))]
+    tenth = len(shuffled) // 10
+    return {
+        "train": shuffled[: -2 * tenth],
+        "val": shuffled[-2 * tenth : -tenth],
+        "test": shuffled[-tenth:],
+    }
+
+
+def _shared(splits: dict[str, list[str]]) -> int:
+    counts = Counter(line for lines in splits.values() for line in set(lines))
+    return sum(n > 1 for n in counts.values())
+
+
+def _truth(directory: Path) -> dict[str, float] | None:
+    truth = {}
+    try:
+        splits = json.loads((directory / "entropy.json").read_text(encoding="utf-8"))["splits"]
+        for name in SPLITS:
+            found = hashlib.sha256((directory / f"{name}.txt").read_bytes()).hexdigest()
+            if found != splits[name]["sha256"]:
+                return None
+            truth[name] = float(splits[name]["nats_per_headline"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # no such file, or one about something else
+    return truth
+
+
+def _read(source: Path, columns: Sequence[str]) -> dict[str, list[str | None]]:
+    """The texts of each split of a directory, or of a file as "all"; None for a missing value."""
+    if not source.exists():
+        raise InputError(f"{source} is not there; wanted {_WANTED}")
+    if source.is_dir():
+        missing = [f"{name}.txt" for name in SPLITS if not (source / f"{name}.txt").is_file()]
+        if missing:
+            raise InputError(f"{source} has no {', '.join(missing)}; wanted {_WANTED}")
+        _no_columns(source, columns)
+        return {name: list(_text(source / f"{name}.txt")) for name in SPLITS}
+    kind = Path(source.name.lower().removesuffix(".gz")).suffix
+    if kind not in _KINDS:
+        raise InputError(f"{source} has the suffix {kind!r}; wanted {_FILES}")
+    if kind == ".txt":
+        _no_columns(source, columns)
+        return {"all": list(_text(source))}
+    if kind == ".jsonl":
+        return {"all": list(_objects(source, columns))}
+    limit = csv.field_size_limit(_FIELD_LIMIT)
+    try:
+        return {"all": list(_table(source, columns, delimiter="\t" if kind == ".tsv" else ","))}
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _no_columns(source: Path, columns: Sequence[str]) -> None:
+    if columns:
+        raise InputError(
+            f"column {columns[0]!r} is for .csv, .tsv and .jsonl files, and {source} has none"
+        )
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Each line with its line end; NULs become spaces, a byte order mark is dropped."""
+    zipped = path.suffix.lower() == ".gz"
+    with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+        try:
+            for number, line in enumerate(file, 1):
+                try:
+                    text = line.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise InputError(
+                        f"{path}, line {number}: byte {line[error.start]:#04x} at {error.start} is "
+                        "not UTF-8; wanted a file in UTF-8"
+                    ) from error
+                text = text.replace("\0", " ")
+                yield text.removeprefix("\ufeff") if number == 1 else text
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InputError(f"{path} is not a whole gzip file: {error}") from error
+
+
+def _text(path: Path) -> Iterator[str]:
+    return (line.rstrip("\r\n") for line in _lines(path))
+
+
+def _table(path: Path, columns: Sequence[str], delimiter: str) -> Iterator[str | None]:
+    rows = _rows(path, delimiter)
+    _, header = next(rows, (1, []))
+    if not header:
+        raise InputError(f"{path} is empty on line 1; wanted a header that names the columns")
+    columns = columns or _only(path, header)
+    for column in columns:
+        if column not in header:
+            raise InputError(f"{path} has no column {column!r}; it has {_names(header)}")
+    places = [header.index(column) for column in columns]
+    for number, row in rows:
+        if len(row) > len(header):
+            raise InputError(
+                f"{path}, line {number}: {len(row)} fields, wanted the header's {len(header)}"
+            )
+        if not row:
+            yield ""
+            continue
+        for place in places:
+            yield row[place] if place < len(row) else None
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, each with the number of the line where it begins."""
+    number = 1
+    try:
+        # strict: otherwise a quote that is never closed makes one headline of the rest of the file.
+        reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
+        for row in reader:
+            yield number, row
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, the row from line {number}: {error}; wanted fields as csv quotes them"
+        ) from error
+
+
+def _objects(path: Path, columns: Sequence[str]) -> Iterator[str | None]:
+    keys: dict[str, None] = {}
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            yield ""
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", error)
+            raise InputError(f"{path}, line {number}: {reason}; wanted a JSON object") from error
+        if not isinstance(row, dict):
+            raise InputError(
+                f"{path}, line {number}: a JSON {type(row).__name__}, wanted an object"
+            )
+        columns = columns or _only(path, list(row))
+        keys |= dict.fromkeys(row)
+        for column in columns:
+            value = row.get(column)
+            if value is not None and not isinstance(value, str):
+                raise InputError(
+                    f"{path}, line {number}: {column!r} is {str(value)[:40]}, wanted a text"
+                )
+            yield value
+    for column in columns:
+        if column not in keys:
+            raise InputError(f"{path} has no key {column!r}; it has {_names(list(keys))}")
+
+
+def _only(path: Path, names: list[str]) -> list[str]:
+    if len(names) != 1:
+        raise InputError(f"{path}: which column has the headlines? It has {_names(names)}")
+    return names
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:20])
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"

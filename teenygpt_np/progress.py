@@ -1,0 +1,57 @@
+"""What a training shows while it runs: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+_BAR = 24
+_REDRAW = 0.1  # seconds between two drawings of the bar
+_LINES = 10.0  # seconds between two plain lines
+
+
+def duration(seconds: float) -> str:
+    """`1:02:03`, `2:03` or `0:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Progress:
+    """Lines and one line that changes. quiet: say nothing at all."""
+
+    def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
+        self.stream = stream or sys.stdout
+        self.quiet = quiet
+        self.live = self.stream.isatty()
+        self._drawn = 0
+        self._last = -float("inf")
+
+    def line(self, text: str = "") -> None:
+        """Print a line that stays."""
+        if not self.quiet:
+            self._erase()
+            print(text, file=self.stream, flush=True)
+
+    def update(self, title: str, done: int, total: int, figures: str, left: float) -> None:
+        """Show how far a piece of work is.    left: seconds until its end"""
+        now = time.monotonic()
+        if self.quiet or now - self._last < (_REDRAW if self.live else _LINES):
+            return
+        self._last = now
+        share = done / max(total, 1)
+        if self.live:
+            bar = "█" * round(share * _BAR)
+            text = f"{title} {bar:░<{_BAR}} {share:4.0%}  {figures}  {duration(left)} left"
+            self._erase()
+            self.stream.write(text)
+            self._drawn = len(text)
+            self.stream.flush()
+        else:
+            self.line(f"{title} {share:4.0%}  {figures}  {duration(left)} left")
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self.stream.write("\r" + " " * self._drawn + "\r")
+            self._drawn = 0

@@ -1,0 +1,35 @@
+"""How good a model is on a split: NLL and top-1, with pads and without."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import minigrad as mg
+from teenygpt_np.layers import Array
+from teenygpt_np.model import TeenyGPT, counted
+
+_BATCH = 64
+
+
+def scores(model: TeenyGPT, ids: Array) -> dict[str, float]:
+    """Means over headlines.    ids: (N, T) -> nll, nll_no_pad (nats per headline), top1, top1_no_pad
+
+    The first of each pair counts all T - 1 predictions, pads among them, as the article does; the
+    second each headline up to and including its first pad. Uses no dropout, whatever the mode.
+    """
+    totals = dict.fromkeys(("nll", "nll_no_pad", "top1", "top1_no_pad"), 0.0)
+    was_training = model.training
+    model.eval()
+    with mg.no_grad():
+        for start in range(0, len(ids), _BATCH):
+            x = ids[start : start + _BATCH]
+            log_probs, targets, weights = model.log_probs(x[:, :-1]).data, x[:, 1:], counted(x)
+            nll = -np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
+            nll = nll.astype(np.float64)
+            right = log_probs.argmax(axis=2) == targets
+            totals["nll"] += nll.sum()
+            totals["nll_no_pad"] += (nll * weights).sum()
+            totals["top1"] += right.mean(axis=1).sum()
+            totals["top1_no_pad"] += ((right & weights).sum(axis=1) / weights.sum(axis=1)).sum()
+    model.train(was_training)
+    return {name: float(total) / len(ids) for name, total in totals.items()}

@@ -1,0 +1,227 @@
+"""Text to token ids and back: a pad, one id per character, and a mark for the beginning."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from teenygpt_np.errors import InputError
+
+Ids = npt.NDArray[np.int64]
+
+ARTICLE = "abcdefghijklmnopqrstuvwxyz "
+MAX_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A text brought into an alphabet, and what that took.
+
+    changed: whether it differs from what came; replaced: the characters that became spaces, and how
+    often each did (white space aside)
+    """
+
+    text: str
+    changed: bool
+    replaced: dict[str, int]
+
+
+class _Table(dict[int, str]):
+    """What each character becomes, for str.translate; worked out when a character is first met."""
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        super().__init__()
+        self._rule = rule
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self._rule(chr(code))
+        return self[code]
+
+
+def _is_blank(character: str) -> bool:
+    # Cs: half a surrogate pair, which JSON can spell and no output can print.
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cs")
+
+
+_TIDY = _Table(lambda character: " " if _is_blank(character) else character)
+
+
+def _collapse(text: str) -> str:
+    # Halving the runs is a few passes at C speed; split() would make an object of every word.
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.strip(" ")
+
+
+def tidy(text: str) -> str:
+    """Compose accents (NFC); each run of white space and control characters becomes one space."""
+    return _collapse(unicodedata.normalize("NFC", text).translate(_TIDY))
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Ids: `pad` 0, `characters` 1..n in their order, `cls` n + 1; n + 2 token values in all.
+
+    Raises InputError where there is no character or more than `MAX_CHARACTERS`, where one comes
+    twice, or is a control character or white space other than a plain space.
+    """
+
+    characters: str = ARTICLE
+    pad: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise InputError("an alphabet needs at least one character, got none")
+        if len(self.characters) > MAX_CHARACTERS:
+            raise InputError(
+                f"an alphabet has at most {MAX_CHARACTERS:,} characters, got "
+                f"{len(self.characters):,}"
+            )
+        for i, character in enumerate(self.characters):
+            if character in self.characters[:i]:
+                raise InputError(f"character {character!r} at {i} is already in the alphabet")
+            if character != " " and _is_blank(character):
+                raise InputError(
+                    f"character {character!r} at {i} cannot be in an alphabet: the only white "
+                    "space there is ' '"
+                )
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str]) -> Tokenizer:
+        """The lines' own characters after `tidy`, sorted by code point; InputError as above."""
+        characters: set[str] = set()
+        for line in lines:
+            characters.update(tidy(line))
+        return cls("".join(sorted(characters)))
+
+    @property
+    def cls(self) -> int:
+        """The id that begins every headline."""
+        return len(self.characters) + 1
+
+    @property
+    def num_token_vals(self) -> int:
+        """V: how many token values there are, `pad` and `cls` included."""
+        return len(self.characters) + 2
+
+    def encode(self, text: str, num_tokens: int) -> Ids:
+        """`cls`, the characters, pads.    text -> ids: (num_tokens,)
+
+        A longer text is cut to num_tokens - 1 characters.
+        Raises InputError naming the first character outside the alphabet.
+        """
+        return self._encode([text], num_tokens, where="").reshape(num_tokens)
+
+    def encode_batch(self, lines: Sequence[str], num_tokens: int) -> Ids:
+        """`encode` of every line.    N lines -> ids: (N, num_tokens)"""
+        return self._encode(lines, num_tokens, where=" of line {}")
+
+    def encode_prompt(self, text: str) -> Ids:
+        """`cls` and all the characters, no pads.    text -> ids: (1 + len(text),)
+
+        Raises InputError naming the first character outside the alphabet.
+        """
+        return self.encode(text, len(text) + 1)
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The characters up to the first pad, `cls` skipped.    ids: (T,) -> text
+
+        Raises InputError where an id is outside 0..V-1, behind the pad as well.
+        """
+        array = np.asarray(ids)
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise InputError(
+                f"ids must be integers along one axis, got {array.dtype} of shape {array.shape}"
+            )
+        outside = np.flatnonzero((array < 0) | (array >= self.num_token_vals))
+        if outside.size:
+            i = outside[0]
+            raise InputError(
+                f"token id {array[i]} at [{i}] is outside 0..{self.num_token_vals - 1}"
+            )
+        found = array.tolist()
+        if self.pad in found:
+            found = found[: found.index(self.pad)]
+        return "".join(self.characters[i - 1] for i in found if i != self.cls)
+
+    def fold(self, text: str) -> Folded:
+        """Bring any text into the alphabet, with no white space but single spaces inside.
+
+        A character of the alphabet stays. Of any other, the compatible decomposition (NFKD) without
+        its combining marks, case-folded, stays as far as it is in the alphabet; the rest becomes
+        spaces. So the article's alphabet reads 'É' as 'e' and '?' as ' ', and a corpus's own loses
+        nothing of the corpus but control characters.
+        """
+        composed = unicodedata.normalize("NFC", text)
+        folded = _collapse(composed.translate(self._folds))
+        if folded == text:
+            return Folded(text, changed=False, replaced={})
+        lost = [c for c in set(composed) if self._is_lost(c)]
+        return Folded(folded, changed=True, replaced={c: composed.count(c) for c in lost})
+
+    def _encode(self, lines: Sequence[str], num_tokens: int, where: str) -> Ids:
+        if num_tokens < 1:
+            raise InputError(f"num_tokens must be at least 1, got {num_tokens}")
+        cut = [line[: num_tokens - 1] for line in lines]
+        lengths = np.fromiter(map(len, cut), np.int64, len(cut))
+        # Every character of every line in one array: a loop over lines would cost seconds.
+        encoded = "".join(cut).encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(encoded, np.dtype("<u4"))
+        found = self._lookup[np.minimum(codes, len(self._lookup) - 1)]
+        if not found.all():
+            first = int(np.argmin(found))
+            ends = np.cumsum(lengths)
+            line = int(np.searchsorted(ends, first, side="right"))
+            position = first - int(ends[line] - lengths[line])
+            raise InputError(
+                f"character {cut[line][position]!r} at {position}{where.format(line)} is outside "
+                f"the alphabet {self._shown()}"
+            )
+        ids = np.full((len(cut), num_tokens), self.pad, np.int64)
+        ids[:, 0] = self.cls
+        ids[:, 1:][np.arange(num_tokens - 1) < lengths[:, None]] = found
+        return ids
+
+    @cached_property
+    def _lookup(self) -> Ids:
+        """Id by code point; 0, which no character has, for those outside, the last entry among."""
+        codes = [ord(c) for c in self.characters]
+        lookup = np.zeros(max(codes) + 2, np.int64)
+        lookup[codes] = np.arange(1, len(codes) + 1)
+        return lookup
+
+    @cached_property
+    def _folds(self) -> _Table:
+        return _Table(self._becomes)
+
+    def _becomes(self, character: str) -> str:
+        if character in self.characters:
+            return character
+        pieces = _without_marks(_without_marks(character).casefold())
+        if not pieces and unicodedata.category(character).startswith("M"):
+            return ""
+        gap = " " if " " in self.characters else ""
+        return "".join(c if c in self.characters else gap for c in pieces)
+
+    def _is_lost(self, character: str) -> bool:
+        return (
+            not self._folds[ord(character)].strip()
+            and not character.isspace()
+            and not unicodedata.category(character).startswith("M")
+        )
+
+    def _shown(self) -> str:
+        if len(self.characters) <= 2 * len(ARTICLE):
+            return repr(self.characters)
+        return f"of {len(self.characters)} characters"
+
+
+def _without_marks(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in decomposed if not unicodedata.category(c).startswith("M"))

@@ -1,0 +1,160 @@
+"""`python -m teenygpt_np.train`: train a TeenyGPT on the bundled headlines, or on your own."""
+
+from __future__ import annotations
+
+import json
+import signal
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teenygpt_np.commands import Parser, run_command, set_threads
+from teenygpt_np.config import PRESETS, Config, make_config
+from teenygpt_np.errors import InputError
+
+if TYPE_CHECKING:
+    from teenygpt_np.trainer import Trainer
+
+_NUMBERS = {
+    "epochs": (int, "at most this many times through the training split"),
+    "max_steps": (int, "stop after this many steps; 0 for no such limit"),
+    "batch_size": (int, "headlines in a step"),
+    "lr": (float, "the highest learning rate"),
+    "patience": (int, "stop after more than this many epochs in a row without a new best"),
+    "seed": (int, "of everything random, and of the split of a single file"),
+    "num_emb": (int, "width of the model"),
+    "num_heads": (int, "attention heads; must divide num-emb"),
+    "num_neurons": (int, "width of the MLPs, as a multiple of num-emb"),
+    "num_blocks": (int, "transformer blocks"),
+    "num_tokens": (int, "longest headline, in characters, and one"),
+    "dropout": (float, "share of the embedding that training drops"),
+    "clip_grad_norm": (float, "longest gradient; 0 for any"),
+}
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="teenygpt_np.train", description=__doc__)
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="a directory with train.txt, val.txt, test.txt; or one .txt, .csv, .tsv or .jsonl, "
+        "plain or .gz, which is split 80/10/10 (default: the bundled headlines)",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        dest="columns",
+        metavar="NAME",
+        help="a column of the table with headlines; may be given several times",
+    )
+    parser.add_argument(
+        "--alphabet",
+        choices=["article", "corpus"],
+        help="a-z and space, to which all text is folded; or the corpus's own characters",
+    )
+    parser.add_argument("--preset", choices=PRESETS, default="small", help="(default: small)")
+    parser.add_argument("--out", metavar="DIR", help="a new directory for the run")
+    for name, (kind, text) in _NUMBERS.items():
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=kind, metavar="N" if kind is int else "X", help=text)
+    parser.add_argument(
+        "--pads",
+        choices=["ignore", "count"],
+        help="count each headline up to its first pad, or all num-tokens of it",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
+    parser.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, train; 0 at the end, 128 + the signal's number where one stopped the run."""
+    args = _parser().parse_args(arguments)
+    set_threads(args.threads)
+    trainer = _resumed(args) if args.resume is not None else _new(args)
+    _stop_on_signals(trainer)
+    trainer.train()
+    return 128 + trainer.stop_signal if trainer.stop_signal else 0
+
+
+def _changes(args: Namespace) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    given = {name: getattr(args, name) for name in [*_NUMBERS, "alphabet"]}
+    if args.data is not None:
+        given["data"] = str(Path(args.data).resolve())
+    if args.columns:
+        given["columns"] = tuple(args.columns)
+    if args.pads:
+        given["ignore_pads"] = args.pads == "ignore"
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _new(args: Namespace) -> Trainer:
+    config = make_config(args.preset, **_changes(args))
+    out = Path(args.out) if args.out else _free_directory(config)
+    if (out / "config.json").exists():
+        raise InputError(f"{out} holds a run already; wanted a new --out, or --resume {out}")
+    trainer = _trainer(config, out, args.quiet)
+    trainer.start()
+    return trainer
+
+
+def _resumed(args: Namespace) -> Trainer:
+    out = Path(args.resume)
+    changed = [*_changes(args), *(["preset"] if args.preset != "small" else [])]
+    if changed or args.out:
+        name = (changed or ["out"])[0].replace("_", "-")
+        raise InputError(f"--{name} can't be changed by --resume, which goes on with {out} as it is")
+    try:
+        description = json.loads((out / "config.json").read_text(encoding="utf-8"))
+        config = Config.from_dict(description["config"])
+        characters = str(description["characters"])
+    except FileNotFoundError:
+        raise InputError(f"{out} has no config.json; wanted a run directory") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{out / 'config.json'} can't be used: {error}") from error
+    trainer = _trainer(config, out, args.quiet, characters)
+    trainer.restore()
+    if trainer.finished:
+        raise InputError(f"{out} is finished, after {trainer.epoch} epochs; nothing to resume")
+    return trainer
+
+
+def _trainer(config: Config, out: Path, quiet: bool, characters: str | None = None) -> Trainer:
+    from teenygpt_np.data import load_corpus
+    from teenygpt_np.progress import Progress
+    from teenygpt_np.tokenizer import Tokenizer
+    from teenygpt_np.trainer import Trainer
+
+    corpus = load_corpus(
+        Path(config.data) if config.data else None,
+        columns=config.columns,
+        alphabet=Tokenizer(characters) if characters else config.alphabet,  # type: ignore[arg-type]
+        seed=config.seed,
+    )
+    return Trainer(config, corpus, out, Progress(quiet=quiet))
+
+
+def _free_directory(config: Config) -> Path:
+    stem = Path(config.data).name.split(".")[0] if config.data else "bundled"
+    number = 1
+    while (out := Path("runs") / f"{stem}-{config.preset}-{number}").exists():
+        number += 1
+    return out
+
+
+def _stop_on_signals(trainer: Trainer) -> None:
+    """The first SIGINT or SIGTERM lets the step end and saves; a second one ends at once."""
+
+    def stop(number: int, frame: object) -> None:
+        trainer.stop_signal = number
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_DFL)
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, stop)
+
+
+if __name__ == "__main__":
+    run_command("teenygpt_np.train", main)

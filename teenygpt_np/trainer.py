@@ -1,0 +1,324 @@
+"""Training a TeenyGPT: epochs of batches, a score after each, the best kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.optim import AdamW, clip_grad_norm, constant, cosine, warmup
+from teenygpt_np import checkpoint, run
+from teenygpt_np.baselines import baselines
+from teenygpt_np.config import Config
+from teenygpt_np.data import Corpus, batches, check_batch, encode_split, lengths
+from teenygpt_np.errors import InputError
+from teenygpt_np.layers import Array
+from teenygpt_np.progress import Progress, duration
+from teenygpt_np.scores import scores
+
+_STREAMS = ("model", "batches", "samples")  # one generator each, so that none disturbs another
+_SAMPLES = 64
+_DECAY_TO = 0.05
+
+
+class Trainer:
+    """One run: its model, its place in the training, and its directory.
+
+    Everything that decides what comes next is in `last.npz`, so that a run taken up again goes on
+    bit for bit as it would have.
+
+    Raises InputError where the corpus is too small, or the directory holds a run already.
+    """
+
+    def __init__(self, config: Config, corpus: Corpus, out: Path, progress: Progress) -> None:
+        check_batch(corpus, config.batch_size)
+        self.config, self.corpus, self.out, self.progress = config, corpus, out, progress
+        self.ids = {
+            split: encode_split(getattr(corpus, split), corpus.tokenizer, config.num_tokens)
+            for split in ("train", "val", "test")
+        }
+        seeds = np.random.SeedSequence(config.seed).spawn(len(_STREAMS))
+        self.rngs = {
+            name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
+        }
+        self.model = run.build_model(config, corpus.tokenizer, self.rngs["model"])
+        self.optimizer = AdamW(
+            self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        )
+        self.batches_per_epoch = -(-len(self.ids["train"]) // config.batch_size)
+        self.schedule = self._schedule()
+        self.epoch = self.step = self.bad_epochs = 0
+        self.epoch_loss = self.epoch_seconds = 0.0
+        self.epoch_tokens = self.batches_done = 0
+        self.order_state = self.rngs["batches"].bit_generator.state
+        self.best: dict[str, Any] | None = None
+        self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
+        self.finished = False
+
+    def _schedule(self) -> Any:
+        config = self.config
+        steps = config.epochs * self.batches_per_epoch
+        lr = cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
+        return warmup(config.warmup_steps, lr) if config.warmup_steps else lr
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Make the run directory, with its configuration."""
+        if (self.out / run.CONFIG).exists():
+            raise InputError(
+                f"{self.out} holds a run already; wanted a new --out, or --resume {self.out}"
+            )
+        (self.out / run.SAMPLES).mkdir(parents=True, exist_ok=True)
+        checkpoint.write_text(self.out / run.CONFIG, json.dumps(self._description(), indent=2))
+
+    def train(self) -> None:
+        """Train from where it stands to the end, or to the first signal; then save."""
+        self._introduce()
+        while not self.finished and not self.stop_signal:
+            self._epoch()
+        if self.stop_signal:
+            self.save()
+            self.progress.line(
+                f"stopped after step {self.step:,}; to go on: "
+                f"python -m teenygpt_np.train --resume {self.out}"
+            )
+        else:
+            self._finish()
+
+    def _epoch(self) -> None:
+        self.order_state = self.rngs["batches"].bit_generator.state if not self.batches_done else (
+            self.order_state
+        )
+        rows = self._order()
+        self.model.train()
+        limit = self.config.max_steps or math.inf
+        for batch in rows[self.batches_done :]:
+            if self.stop_signal or self.step >= limit:
+                break
+            started = time.perf_counter()
+            loss, tokens = self._step(self.ids["train"][batch])
+            self.batches_done += 1
+            self.epoch_loss += loss * len(batch)
+            self.epoch_tokens += tokens
+            self.epoch_seconds += time.perf_counter() - started
+            self._show_step(loss)
+        if not self.stop_signal:
+            self._end_epoch(sum(len(batch) for batch in rows[: self.batches_done]))
+
+    def _order(self) -> list[Array]:
+        """The batches of this epoch; the same ones where an epoch is taken up in its middle."""
+        self.rngs["batches"].bit_generator.state = self.order_state
+        return list(batches(len(self.ids["train"]), self.config.batch_size, self.rngs["batches"]))
+
+    def _step(self, x: Array) -> tuple[float, int]:
+        """One step on a batch; its loss in nats per headline, and how many tokens that counts."""
+        config = self.config
+        tokens = x.size - len(x)
+        if config.ignore_pads:
+            counted = lengths(x)
+            x, tokens = x[:, : counted.max()], int(counted.sum()) - len(x)
+        self.model.zero_grad()
+        loss = self.model.loss(x, ignore_pads=config.ignore_pads)
+        loss.backward()
+        if config.clip_grad_norm:
+            clip_grad_norm(self.optimizer.params, config.clip_grad_norm)
+        self.optimizer.lr = self.schedule(self.step)
+        self.optimizer.step()
+        self.step += 1
+        return loss.item(), tokens
+
+    def _end_epoch(self, headlines: int) -> None:
+        val = scores(self.model, self.ids["val"])
+        record = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "train_nll": self.epoch_loss / headlines if headlines else None,
+            **{f"val_{name}": value for name, value in val.items()},
+            "tokens_per_s": self.epoch_tokens / max(self.epoch_seconds, 1e-9),
+            "seconds": self.epoch_seconds,
+        }
+        with (self.out / run.METRICS).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(record) + "\n")
+        is_best = self.best is None or record[self._key] < self.best[self._key]
+        self._show_epoch(record, is_best)
+        if is_best:
+            self.best, self.bad_epochs = record, 0
+            arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+            checkpoint.save(self.out / run.BEST, arrays, self._meta())
+            self._write_samples()
+        else:
+            self.bad_epochs += 1
+        self.epoch += 1
+        self.batches_done = self.epoch_tokens = 0
+        self.epoch_loss = self.epoch_seconds = 0.0
+        self.finished = (
+            self.epoch >= self.config.epochs
+            or self.bad_epochs > self.config.patience
+            or self.step >= (self.config.max_steps or math.inf)
+        )
+        self.order_state = self.rngs["batches"].bit_generator.state
+        self.save()
+
+    def _write_samples(self) -> None:
+        ids = self.model.sample(_SAMPLES, rng=self.rngs["samples"])
+        texts = [self.corpus.tokenizer.decode(row) for row in ids]
+        path = self.out / run.SAMPLES / f"epoch_{self.epoch:03}.txt"
+        checkpoint.write_text(path, "".join(text + "\n" for text in texts))
+        for text in texts[:3]:
+            self.progress.line(f"    {text}")
+
+    def _finish(self) -> None:
+        """Score the best model on the test split, and say where everything is."""
+        best = run.load_run(self.out)
+        result = scores(best.model, self.ids["test"])
+        test = {"epoch": best.meta["epoch"], **{f"test_{k}": v for k, v in result.items()}}
+        if self.corpus.truth:
+            test["truth_nll"] = self.corpus.truth["test"]
+        checkpoint.write_text(self.out / run.TEST, json.dumps(test, indent=2) + "\n")
+        key = self._key.removeprefix("val_")
+        say = self.progress.line
+        say()
+        say(
+            f"test: {result[key]:.2f} nats per headline{self._above_truth(result[key], 'test')}, "
+            f"top-1 {result[key.replace('nll', 'top1')]:.1%}, by the model of epoch {test['epoch']}"
+        )
+        say()
+        say("ten headlines it writes:")
+        for row in best.model.sample(10, rng=self.rngs["samples"]):
+            say(f"    {self.corpus.tokenizer.decode(row)}")
+        say()
+        say(f"everything is in {self.out}; for more headlines:")
+        say(f"    python -m teenygpt_np.sample {self.out}")
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    @property
+    def _key(self) -> str:
+        """The score that decides: the one that is trained for."""
+        return "val_nll_no_pad" if self.config.ignore_pads else "val_nll"
+
+    def _introduce(self) -> None:
+        config, corpus, say = self.config, self.corpus, self.progress.line
+        say(
+            f"{corpus.name}: {len(corpus.train):,} headlines to learn from, {len(corpus.val):,} to "
+            f"validate, {len(corpus.test):,} to test"
+        )
+        say(f"    {corpus.report}")
+        if cut := corpus.cut(config.num_tokens):
+            say(f"    {cut:,} headlines are cut to {config.num_tokens - 1} characters")
+        say(
+            f"preset {config.preset}: {self.model.num_parameters():,} parameters, kernels: "
+            f"{mg.get_backend()}, {mg.get_num_threads()} threads, run directory {self.out}"
+        )
+        known = baselines(self.ids["train"], self.ids["val"], corpus.tokenizer.num_token_vals)
+        column = self._key.removeprefix("val_")
+        figures = [f"{name} {score[column]:.1f}" for name, score in known.items()]
+        if corpus.truth and config.ignore_pads:
+            figures.append(f"the grammar that wrote the text {corpus.truth['val']:.1f}")
+        say(f"nats per headline of the validation split, by guessing: {', '.join(figures)}")
+        if self.step:
+            say(f"going on after step {self.step:,}, in epoch {self.epoch}")
+        say()
+
+    def _show_step(self, loss: float) -> None:
+        config = self.config
+        done, total = self.batches_done, self.batches_per_epoch
+        if config.max_steps:
+            total = min(total, done + config.max_steps - self.step)
+        per_step = self.epoch_seconds / done
+        figures = f"loss {loss:.2f}  {self.epoch_tokens / self.epoch_seconds:,.0f} tokens/s"
+        title = f"epoch {self.epoch}"
+        self.progress.update(title, done, total, figures, per_step * (total - done))
+
+    def _show_epoch(self, record: dict[str, Any], is_best: bool) -> None:
+        value = record[self._key]
+        train = f"{record['train_nll']:.2f}" if record["train_nll"] is not None else "-"
+        self.progress.line(
+            f"epoch {self.epoch}: train {train}, val {value:.2f} nats per headline"
+            f"{self._above_truth(value, 'val')}, top-1 "
+            f"{record[self._key.replace('nll', 'top1')]:.1%}, {record['tokens_per_s']:,.0f} "
+            f"tokens/s, {duration(record['seconds'])}{', a new best' if is_best else ''}"
+        )
+
+    def _above_truth(self, value: float, split: str) -> str:
+        if not self.corpus.truth or not self.config.ignore_pads:
+            return ""
+        return f" ({value - self.corpus.truth[split]:.2f} above the grammar)"
+
+    # -- what is kept --------------------------------------------------------------------------
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "config": self.config.as_dict(),
+            "characters": self.corpus.tokenizer.characters,
+            "corpus": corpus_hash(self.corpus),
+            "parameters": self.model.num_parameters(),
+            "backend": mg.get_backend(),
+            "threads": mg.get_num_threads(),
+            "versions": {
+                "minigrad": mg.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+    def _meta(self) -> dict[str, Any]:
+        return self._description() | {
+            "epoch": self.epoch,
+            "step": self.step,
+            "best": self.best,
+            "bad_epochs": self.bad_epochs,
+            "batches_done": self.batches_done,
+            "epoch_loss": self.epoch_loss,
+            "epoch_tokens": self.epoch_tokens,
+            "epoch_seconds": self.epoch_seconds,
+            "order_state": self.order_state,
+            "rngs": {name: rng.bit_generator.state for name, rng in self.rngs.items()},
+            "optimizer_steps": self.optimizer.steps,
+            "finished": self.finished,
+        }
+
+    def save(self) -> None:
+        """Write `last.npz`."""
+        arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        for i, (m, v) in enumerate(zip(self.optimizer.m, self.optimizer.v, strict=True)):
+            arrays[f"optimizer/m/{i}"], arrays[f"optimizer/v/{i}"] = m, v
+        checkpoint.save(self.out / run.LAST, arrays, self._meta())
+
+    def restore(self) -> None:
+        """Take up the run where `last.npz` left it.
+
+        Raises InputError where it is no such checkpoint, or of another corpus.
+        """
+        path = self.out / run.LAST
+        arrays, meta = checkpoint.load(path)
+        if meta.get("corpus") != corpus_hash(self.corpus):
+            raise InputError(f"{path} was trained on another text than {self.corpus.name} is now")
+        try:
+            self.model.load_state_dict(run.under(arrays, "model/"))
+            for i, (m, v) in enumerate(zip(self.optimizer.m, self.optimizer.v, strict=True)):
+                m[:], v[:] = arrays[f"optimizer/m/{i}"], arrays[f"optimizer/v/{i}"]
+            self.optimizer.steps = [int(n) for n in meta["optimizer_steps"]]
+            for name, rng in self.rngs.items():
+                rng.bit_generator.state = meta["rngs"][name]
+            for name in (
+                "epoch step best bad_epochs batches_done epoch_loss epoch_tokens epoch_seconds "
+                "order_state finished"
+            ).split():
+                setattr(self, name, meta[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is no checkpoint of a run: {error}") from error
+
+
+def corpus_hash(corpus: Corpus) -> str:
+    """SHA-256 over the three splits."""
+    splits = [corpus.train, corpus.val, corpus.test]
+    return hashlib.sha256(json.dumps(splits).encode("utf-8")).hexdigest()

@@ -1,0 +1,100 @@
+"""The baselines against the same sums written as loops."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teenygpt_np.baselines import baselines
+from teenygpt_np.tokenizer import Tokenizer
+
+V, T = 5, 6
+Rows = list[list[int]]
+ROWS = st.lists(st.lists(st.integers(0, V - 1), min_size=T, max_size=T), min_size=1, max_size=6)
+
+
+def targets(row: list[int], pads_count: bool) -> list[tuple[int, int]]:
+    """(token before, token) of each counted prediction."""
+    pairs = list(itertools.pairwise(row))
+    if pads_count or 0 not in row[1:]:
+        return pairs
+    return pairs[: row[1:].index(0) + 1]
+
+
+def by_loops(train: Rows, rows: Rows, name: str, pads_count: bool) -> tuple[float, float]:
+    """(nll, top1), one prediction at a time."""
+    fitted = [pair for row in train for pair in targets(row, pads_count)]
+    if name == "uniform":
+        fitted = []
+    if name == "unigram":
+        fitted = [(a, b) for _, b in fitted for a in range(V)]
+    n = Counter(fitted)
+    nll = top1 = 0.0
+    for row in rows:
+        pairs = targets(row, pads_count)
+        hits = 0.0
+        for a, b in pairs:
+            seen = [n[a, other] for other in range(V)]
+            nll -= math.log((n[a, b] + 1) / (sum(seen) + V))
+            hits += (n[a, b] == max(seen)) / seen.count(max(seen))
+        top1 += hits / len(pairs)
+    return nll / len(rows), top1 / len(rows)
+
+
+@given(ROWS, ROWS)
+@settings(max_examples=50, deadline=None)
+def test_equal_to_loops(train: Rows, rows: Rows) -> None:
+    scores = baselines(np.array(train), np.array(rows), V)
+    assert list(scores) == ["uniform", "unigram", "bigram"]
+    for name, score in scores.items():
+        assert list(score) == ["nll", "top1", "nll_no_pad", "top1_no_pad"]
+        assert (score["nll"], score["top1"]) == pytest.approx(by_loops(train, rows, name, True))
+        expected = by_loops(train, rows, name, False)
+        assert (score["nll_no_pad"], score["top1_no_pad"]) == pytest.approx(expected)
+
+
+def test_by_hand() -> None:
+    tokenizer = Tokenizer("ab")
+    ids = tokenizer.encode_batch(["ab", "a"], 6)
+    scores = baselines(ids, ids, tokenizer.num_token_vals)
+    assert scores["uniform"]["nll"] == pytest.approx(5 * math.log(4))
+    assert scores["uniform"]["nll_no_pad"] == pytest.approx((3 + 2) / 2 * math.log(4))
+    assert scores["uniform"]["top1"] == pytest.approx(1 / 4)
+    # Always a pad: right at 3 of 5 and 4 of 5 places.
+    assert scores["unigram"]["top1"] == pytest.approx((3 / 5 + 4 / 5) / 2)
+    # cls -> a is always right; a -> b or pad is a draw; b -> pad is right.
+    assert scores["bigram"]["top1_no_pad"] == pytest.approx((2.5 / 3 + 1.5 / 2) / 2)
+
+
+def test_longer_padding_changes_nothing_where_pads_do_not_count() -> None:
+    tokenizer = Tokenizer()
+    short, long = (tokenizer.encode_batch(["one two", "three"], n) for n in (10, 30))
+    few, many = (baselines(ids, ids, tokenizer.num_token_vals) for ids in (short, long))
+    for name in few:
+        assert few[name]["nll_no_pad"] == pytest.approx(many[name]["nll_no_pad"])
+        assert few[name]["nll"] < many[name]["nll"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (np.zeros((2, 3)), "ids must be integers of shape (N, T)"),
+        (np.zeros((2, 1), np.int64), "T >= 2, got int64 of shape (2, 1)"),
+        (np.zeros((0, 3), np.int64), "got int64 of shape (0, 3)"),
+        (np.full((1, 3), 5), "ids must be in 0..4, got 5..5"),
+        (np.full((1, 3), -1), "ids must be in 0..4, got -1..-1"),
+    ],
+)
+def test_refused(ids: Any, message: str) -> None:
+    good = np.zeros((1, 3), np.int64)
+    for train, rows in ((ids, good), (good, ids)):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            baselines(train, rows, V)

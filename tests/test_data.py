@@ -1,0 +1,356 @@
+"""Files to splits: every kind that is read, and every way that one can be wrong."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teenygpt_np import data
+from teenygpt_np.data import batches, check_batch, encode_split, lengths, load_corpus
+from teenygpt_np.errors import InputError
+from teenygpt_np.tokenizer import Tokenizer
+
+LETTERS = "abcdefghijklmnopqrst"
+LINES = [f"headline {c}" for c in LETTERS]
+TEXT = "".join(f"{line}\n" for line in LINES)
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    content = text.encode("utf-8") if isinstance(text, str) else text
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def directory(path: Path, **splits: str) -> Path:
+    path.mkdir(exist_ok=True)
+    for name in ("train", "val", "test"):
+        write(path / f"{name}.txt", splits.get(name, f"{name} one\n{name} two\n"))
+    return path
+
+
+def everything(corpus: data.Corpus) -> list[str]:
+    return sorted(corpus.train + corpus.val + corpus.test)
+
+
+def rows_of(name: str) -> str:
+    """LINES in column `title` of a file of that kind, beside another column."""
+    if ".jsonl" in name:
+        return "".join(json.dumps({"id": "x", "title": line}) + "\n" for line in LINES)
+    delimiter = "\t" if ".tsv" in name else ","
+    return "".join(f"{a}{delimiter}{b}\n" for a, b in [("id", "title"), *(("x", t) for t in LINES)])
+
+
+# -- what is read ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "A.TXT"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_text(tmp_path: Path, name: str, bom: str, end: str) -> None:
+    corpus = load_corpus(write(tmp_path / name, bom + TEXT.replace("\n", end)))
+    assert everything(corpus) == LINES
+    assert (corpus.name, corpus.truth, corpus.tokenizer) == (name, None, Tokenizer())
+    assert corpus.report == data.Report(read=20)
+    assert str(corpus.report) == "20 lines read"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.tsv", "a.jsonl", "a.csv.gz", "a.tsv.gz", "a.jsonl.gz"]
+)
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_columns(tmp_path: Path, name: str, bom: str, end: str) -> None:
+    path = write(tmp_path / name, bom + rows_of(name).replace("\n", end))
+    assert everything(load_corpus(path, columns=["title"])) == LINES
+    both = load_corpus(path, columns=["title", "id"])
+    assert everything(both) == [*LINES, "x"]
+    assert (both.report.read, both.report.duplicates) == (40, 19)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_the_only_column_needs_no_name(tmp_path: Path, kind: str) -> None:
+    text = "t\n" + TEXT
+    if kind == "jsonl":
+        text = "".join(json.dumps({"t": line}) + "\n" for line in LINES)
+    assert everything(load_corpus(write(tmp_path / f"a.{kind}", text))) == LINES
+
+
+def test_csv_quotes_and_short_rows(tmp_path: Path) -> None:
+    text = "id,title\n" + "".join(f'"1","headline, ""{c}""\nover lines"\n' for c in LETTERS)
+    path = write(tmp_path / "a.csv", text + "2\n\n")
+    corpus = load_corpus(path, columns=["title"])
+    assert everything(corpus) == [f"headline {c} over lines" for c in LETTERS]
+    assert (corpus.report.missing, corpus.report.empty) == (1, 1)
+    quoted = load_corpus(path, columns=["title"], alphabet="corpus")
+    assert everything(quoted)[0] == 'headline, "a" over lines'
+
+
+def test_csv_fields_may_be_longer_than_csv_s_own_limit(tmp_path: Path) -> None:
+    limit = csv.field_size_limit()
+    text = "body,title\n" + "".join(f"{'y' * 200_000},{line}\n" for line in LINES[:10])
+    corpus = load_corpus(write(tmp_path / "a.csv", text), columns=["title"])
+    assert everything(corpus) == LINES[:10]
+    assert csv.field_size_limit() == limit
+
+
+def test_nuls_become_spaces(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.csv", "a.jsonl"):
+        text = TEXT if name == "a.txt" else rows_of(name)
+        path = write(tmp_path / name, text.replace("headline ", "headline\0"))
+        assert everything(load_corpus(path, columns=["title"][: name != "a.txt"])) == LINES
+
+
+def test_the_report_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", TEXT + "Who?\nwho\n\n ?! \nÉté, hé\n")
+    corpus = load_corpus(path)
+    assert everything(corpus) == sorted([*LINES, "who", "ete he"])
+    assert corpus.report == data.Report(
+        read=25, empty=2, duplicates=1, folded=3, replaced=Counter({"?": 2, "!": 1, ",": 1})
+    )
+    assert str(corpus.report) == (
+        "25 lines read; 2 empty, dropped; 1 duplicate, dropped; 3 changed by folding; "
+        "4 characters became spaces (most often '?' 2, '!' 1, ',' 1)"
+    )
+    assert (corpus.cut(11), corpus.cut(10), corpus.cut(1)) == (0, 20, 22)
+
+
+def test_jsonl_drops_rows_without_the_key(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", rows_of("a.jsonl") + '{"id": "y"}\n{"title": null}\n\n')
+    report = load_corpus(path, columns=["title"]).report
+    assert (report.read, report.missing, report.empty) == (23, 2, 1)
+
+
+def test_alphabets(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "".join(f"E\u0301t\u00e9 {c}?\t\n" for c in LETTERS))
+    own = load_corpus(path, alphabet="corpus")
+    assert everything(own)[0] == "Été a?"
+    assert own.tokenizer.characters == "".join(sorted(set(" ?Éé" + LETTERS)))
+    given_one = load_corpus(path, alphabet=Tokenizer("abcdefghijklmnopqrstE "))
+    assert everything(given_one)[0] == "ete a"
+    with pytest.raises(InputError, match="alphabet must be 'article' or 'corpus', got 'latin'"):
+        load_corpus(path, alphabet="latin")  # type: ignore[arg-type]
+
+
+# -- splits ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(10, 60), st.integers(0, 2**32))
+def test_splits_are_disjoint_whole_and_the_seed_s(tmp_path_factory: Any, n: int, seed: int) -> None:
+    lines = [LETTERS[i // 20] + " " + LETTERS[i % 20] for i in range(n)]
+    path = tmp_path_factory.getbasetemp() / "split.txt"
+    write(path, "\n".join([*lines, *lines[:7]]))
+    corpus = load_corpus(path, seed=seed)
+    assert everything(corpus) == sorted(lines)
+    assert len(corpus.val) == len(corpus.test) == n // 10
+    assert corpus.report.duplicates == 7
+    assert load_corpus(path, seed=seed) == corpus
+
+
+def test_another_seed_splits_otherwise(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", TEXT)
+    assert load_corpus(path, seed=0).train != load_corpus(path, seed=1).train
+
+
+def test_a_directory_is_used_as_it_is(tmp_path: Path) -> None:
+    corpus = load_corpus(directory(tmp_path / "d", train="b\na\nb\n", val="b\n\n", test="c\r\n"))
+    assert (corpus.train, corpus.val, corpus.test) == (["b", "a", "b"], ["b"], ["c"])
+    assert (corpus.report.shared, corpus.report.empty, corpus.report.duplicates) == (1, 1, 0)
+
+
+def test_the_truth_is_for_the_very_files(tmp_path: Path) -> None:
+    path = directory(tmp_path / "d")
+    splits = {
+        name: {
+            "nats_per_headline": nats,
+            "sha256": hashlib.sha256((path / f"{name}.txt").read_bytes()).hexdigest(),
+            "lines": 2,
+        }
+        for name, nats in (("train", 40.5), ("val", 41), ("test", 42))
+    }
+    write(path / "entropy.json", json.dumps({"splits": splits}))
+    assert load_corpus(path).truth == {"train": 40.5, "val": 41.0, "test": 42.0}
+    write(path / "val.txt", "val one\nval too\n")
+    assert load_corpus(path).truth is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"splits": {}}', '{"splits": 1}', b"\xff"])
+def test_an_entropy_file_about_something_else_says_nothing(tmp_path: Path, text: str) -> None:
+    path = directory(tmp_path / "d")
+    write(path / "entropy.json", text)
+    assert load_corpus(path).truth is None
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
+TWO = '{"a": "x", "b": "y"}\n'
+BAD: list[tuple[str, str | bytes, list[str], str]] = [
+    ("a.parquet", "x", [], f"a.parquet has the suffix '.parquet'; wanted {FILES}"),
+    ("a.gz", "x", [], f"a.gz has the suffix ''; wanted {FILES}"),
+    ("a.txt", "", [], "has no headlines: 0 lines read"),
+    (
+        "a.txt",
+        "中文\n?\n",
+        [],
+        "no headlines: 2 lines read, nothing left of them in the alphabet 'abc",
+    ),
+    ("a.txt", "a\nb\na\n", [], "a.txt has 2 distinct headlines, wanted at least 10"),
+    ("a.txt", TEXT, ["t"], "column 't' is for .csv, .tsv and .jsonl files, and"),
+    ("a.txt", b"ok\nna\xefve\n", [], "a.txt, line 2: byte 0xef at 2 is not UTF-8; wanted"),
+    ("a.txt", b"\xef\xbb\xbf\xff\n", [], "a.txt, line 1: byte 0xff at 3 is not UTF-8"),
+    ("a.csv", b"t\nok\n\xc3\n", [], "a.csv, line 3: byte 0xc3 at 0 is not UTF-8"),
+    ("a.csv", "", [], "is empty on line 1; wanted a header that names the columns"),
+    ("a.csv", "\na,b\n", ["a"], "is empty on line 1; wanted a header"),
+    ("a.csv", "a,b\nx,y\n", [], "a.csv: which column has the headlines? It has 'a', 'b'"),
+    ("a.csv", "a,b\nx,y\n", ["b", "c"], "a.csv has no column 'c'; it has 'a', 'b'"),
+    ("a.csv", "a,b\nx,y\nx,y,z\n", ["a"], "a.csv, line 3: 3 fields, wanted the header's 2"),
+    ("a.csv", 'a\nx\n"y\nz\n', [], "a.csv, the row from line 3: unexpected end of data; wanted"),
+    ("a.csv", 'a\n"x" y\n', [], "a.csv, the row from line 2: ',' expected after '\"'; wanted"),
+    (
+        "a.csv",
+        "a\n" + "x" * 2**24 + "y\n",
+        [],
+        "the row from line 2: field larger than field limit",
+    ),
+    ("a.tsv", "a\tb\nx\ty\n", ["a,b"], "a.tsv has no column 'a,b'; it has 'a', 'b'"),
+    ("a.jsonl", "", ["a"], "a.jsonl has no key 'a'; it has none"),
+    ("a.jsonl", TWO, [], "a.jsonl: which column has the headlines? It has 'a', 'b'"),
+    ("a.jsonl", TWO, ["c"], "a.jsonl has no key 'c'; it has 'a', 'b'"),
+    (
+        "a.jsonl",
+        TWO + "\n{oops\n",
+        ["a"],
+        "a.jsonl, line 3: Expecting property name enclosed in double quotes; wanted a",
+    ),
+    ("a.jsonl", "[" * 100_000, ["a"], "a.jsonl, line 1: "),
+    ("a.jsonl", TWO + "[1]\n", ["a"], "a.jsonl, line 2: a JSON list, wanted an object"),
+    ("a.jsonl", TWO + '{"a": 7}\n', ["a"], "a.jsonl, line 2: 'a' is 7, wanted a text"),
+    ("a.jsonl", json.dumps(dict.fromkeys(map(str, range(30)))), ["a"], "'19' and 10 more"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "columns", "message"), BAD)
+def test_refused(
+    tmp_path: Path, name: str, content: str | bytes, columns: list[str], message: str
+) -> None:
+    limit = csv.field_size_limit()
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        load_corpus(write(tmp_path / name, content), columns=columns)
+    assert "\n" not in str(caught.value)
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(
+    "content", [TEXT.encode(), gzip.compress(TEXT.encode())[:-20], b"\x1f\x8b\x08" + b"\0" * 30]
+)
+def test_gz_that_is_not(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.txt\.gz is not a whole gzip file: "):
+        load_corpus(path)
+
+
+def test_gz_with_damage_inside(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(TEXT.encode()))
+    content[12:40] = b"\xff" * 28
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.txt\.gz is not a whole gzip file: "):
+        load_corpus(path)
+
+
+def test_directories_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"nowhere is not there; wanted a directory with train\.txt"
+    ):
+        load_corpus(tmp_path / "nowhere")
+    path = directory(tmp_path / "d", val=" \n")
+    with pytest.raises(InputError, match=r"val\.txt has no headlines, wanted at least one"):
+        load_corpus(path)
+    with pytest.raises(InputError, match=r"column 't' is for \.csv, \.tsv and \.jsonl files"):
+        load_corpus(path, columns=["t"])
+    (path / "val.txt").unlink()
+    (path / "test.txt").unlink()
+    with pytest.raises(InputError, match=r"d has no val\.txt, test\.txt; wanted a directory"):
+        load_corpus(path)
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", "a.txt")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    path = tmp_path / "a.txt"
+    path.touch()
+    with pytest.raises(InputError, match=r"^a\.txt cannot be read: Permission denied$"):
+        load_corpus(path)
+
+
+# -- the bundled corpus ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_where_the_bundled_corpus_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    monkeypatch.setattr(data, "__file__", str(package / "data.py"))
+    directory(tmp_path / "data", train="from the checkout\n")
+    if installed:
+        directory(package / "corpus", train="from the wheel\n")
+    corpus = load_corpus(None)
+    assert corpus.train == ["from the wheel" if installed else "from the checkout"]
+    assert corpus.name == "bundled"
+
+
+def test_the_bundled_corpus_needs_no_folding_and_knows_its_truth() -> None:
+    corpus = load_corpus(None)
+    assert (corpus.report.folded, corpus.report.empty, corpus.cut(150)) == (0, 0, 0)
+    assert corpus.truth is not None
+    assert all(nats > 0 for nats in corpus.truth.values())
+
+
+# -- batches ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 50), st.integers(1, 12), st.integers(0, 9))
+def test_an_epoch_has_every_row_once(num_rows: int, batch_size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = list(batches(num_rows, batch_size, rng))
+    assert sorted(i for batch in first for i in batch.tolist()) == list(range(num_rows))
+    assert all(len(batch) == batch_size for batch in first[:-1])
+    again = list(batches(num_rows, batch_size, np.random.default_rng(seed)))
+    assert [batch.tolist() for batch in first] == [batch.tolist() for batch in again]
+
+
+def test_epochs_differ(rng: np.random.Generator) -> None:
+    one, two = (np.concatenate(list(batches(50, 8, rng))).tolist() for _ in range(2))
+    assert one != two
+
+
+def test_batch_sizes_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    with pytest.raises(InputError, match="batch_size must be at least 1, got 0"):
+        batches(5, 0, rng)
+    corpus = load_corpus(write(tmp_path / "a.txt", TEXT))
+    check_batch(corpus, 16)
+    message = r"training split of a\.txt has 16 headlines, wanted at least a batch of 17"
+    with pytest.raises(InputError, match=message):
+        check_batch(corpus, 17)
+
+
+def test_lengths_reach_the_first_pad() -> None:
+    ids = encode_split(["ab", "", "abcdef"], Tokenizer(), 5)
+    assert lengths(ids).tolist() == [4, 2, 5]
+    assert lengths(np.array([[3, 9, 3]]), pad=9).tolist() == [2]

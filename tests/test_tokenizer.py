@@ -1,0 +1,188 @@
+"""Characters to ids and back, and any text into an alphabet."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teenygpt_np.errors import InputError
+from teenygpt_np.tokenizer import ARTICLE, MAX_CHARACTERS, Tokenizer, tidy
+
+TOKENIZER = Tokenizer()
+WORDS = st.text(alphabet=ARTICLE, max_size=40)
+# Accented, wide, ligature, control, half a surrogate pair, combining: where folding could go wrong.
+ODD = st.text(
+    st.one_of(
+        st.characters(exclude_categories=()),
+        st.sampled_from("aZ \t\0éÉßİ\u017fﬁ½…\u0301\u0345\ud800\u00a0\u2028\u200bÅ\u00b4ªκΣ가"),
+    ),
+    max_size=30,
+)
+
+
+def test_the_article_s_ids() -> None:
+    assert (TOKENIZER.pad, TOKENIZER.cls, TOKENIZER.num_token_vals) == (0, 28, 29)
+    assert TOKENIZER.characters == ARTICLE
+    ids = TOKENIZER.encode("az b", 7)
+    assert ids.tolist() == [28, 1, 26, 27, 2, 0, 0]
+    assert ids.dtype == np.int64
+    assert TOKENIZER == Tokenizer(ARTICLE) != Tokenizer("ab")
+
+
+@given(WORDS, st.integers(1, 50))
+def test_decode_undoes_encode_up_to_the_cut(text: str, num_tokens: int) -> None:
+    ids = TOKENIZER.encode(text, num_tokens)
+    assert ids.shape == (num_tokens,)
+    assert TOKENIZER.decode(ids) == text[: num_tokens - 1]
+
+
+@given(st.lists(WORDS, max_size=8), st.integers(1, 50))
+def test_a_batch_is_its_lines_one_by_one(lines: list[str], num_tokens: int) -> None:
+    ids = TOKENIZER.encode_batch(lines, num_tokens)
+    assert ids.shape == (len(lines), num_tokens)
+    assert ids.tolist() == [TOKENIZER.encode(line, num_tokens).tolist() for line in lines]
+
+
+@given(WORDS)
+def test_a_prompt_has_no_pads(text: str) -> None:
+    ids = TOKENIZER.encode_prompt(text)
+    assert ids.tolist() == [28, *(ARTICLE.index(c) + 1 for c in text)]
+
+
+def test_decode_stops_at_the_first_pad_and_skips_cls() -> None:
+    assert TOKENIZER.decode([28, 1, 28, 2, 0, 3]) == "ab"
+    assert TOKENIZER.decode([]) == ""
+    assert TOKENIZER.decode(np.array([1, 2], np.uint8)) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, 29], "token id 29 at [1] is outside 0..28"),
+        ([0, -1], "token id -1 at [1] is outside 0..28"),
+        ([1.0], "ids must be integers along one axis, got float64 of shape (1,)"),
+        ([[1]], "ids must be integers along one axis, got int64 of shape (1, 1)"),
+        ([10**30], "ids must be integers along one axis, got object"),
+    ],
+)
+def test_decode_refuses(ids: list[object], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        TOKENIZER.decode(np.array(ids))
+
+
+def test_encode_names_the_character_and_its_place() -> None:
+    shown = re.escape(repr(ARTICLE))
+    with pytest.raises(InputError, match=f"^character 'é' at 3 is outside the alphabet {shown}$"):
+        TOKENIZER.encode_prompt("caféteria")
+    with pytest.raises(InputError, match="character 'B' at 1 is outside"):
+        TOKENIZER.encode("aB", 5)
+    with pytest.raises(InputError, match="character '!' at 0 of line 3 is outside"):
+        TOKENIZER.encode_batch(["ab", "", "cut before !", "!", "?"], 5)
+    with pytest.raises(InputError, match=r"character '\\udc80' at 0 is outside"):
+        TOKENIZER.encode_prompt("\udc80")
+    many = Tokenizer("".join(map(chr, range(0x4E00, 0x4E00 + 200))))
+    with pytest.raises(InputError, match="character 'a' at 0 is outside the alphabet of 200 char"):
+        many.encode_prompt("a")
+
+
+def test_encode_needs_a_place_for_cls() -> None:
+    assert TOKENIZER.encode("a", 1).tolist() == [28]
+    with pytest.raises(InputError, match="num_tokens must be at least 1, got 0"):
+        TOKENIZER.encode_batch(["a"], 0)
+
+
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        ("", "at least one character, got none"),
+        ("aba", "character 'a' at 2 is already in the alphabet"),
+        ("a\t", r"character '\\t' at 1 cannot be in an alphabet"),
+        ("a\u00a0", r"character '\\xa0' at 1 cannot be in an alphabet"),
+    ],
+)
+def test_an_alphabet_is_refused(characters: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Tokenizer(characters)
+
+
+# -- folding ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Paris: 1,000 Días!", "paris dias"),
+        ("cafe\u0301 Élan", "cafe elan"),
+        ("Straße ﬁnal İstanbul Å", "strasse final istanbul a"),
+        ("\0a\t\r\nb\u00a0c\u2028", "a b c"),
+        ("it's", "it s"),
+        ("\uff11 \uff21", "a"),
+        ("中文", ""),
+        ("", ""),
+    ],
+)
+def test_fold(text: str, folded: str) -> None:
+    assert TOKENIZER.fold(text).text == folded
+
+
+def test_fold_counts_what_became_spaces() -> None:
+    folded = TOKENIZER.fold("Où? …\tOù?! ½ cafe\u0301")
+    assert folded.changed
+    assert folded.replaced == {"?": 2, "…": 1, "!": 1, "½": 1}
+    untouched = TOKENIZER.fold("plain words")
+    assert (untouched.changed, untouched.replaced) == (False, {})
+    assert TOKENIZER.fold(" Plain").changed
+
+
+@given(ODD)
+@settings(max_examples=300)
+def test_any_text_folds_into_the_alphabet_once(text: str) -> None:
+    folded = TOKENIZER.fold(text)
+    assert set(folded.text) <= set(ARTICLE)
+    assert "  " not in folded.text
+    assert folded.text == folded.text.strip()
+    assert folded.changed == (folded.text != text)
+    again = TOKENIZER.fold(folded.text)
+    assert (again.text, again.changed, again.replaced) == (folded.text, False, {})
+    assert TOKENIZER.decode(TOKENIZER.encode_prompt(folded.text)) == folded.text
+
+
+@given(ODD)
+def test_fold_does_not_see_how_accents_are_spelt(text: str) -> None:
+    assert TOKENIZER.fold(text).text == TOKENIZER.fold(unicodedata.normalize("NFD", text)).text
+
+
+@given(st.lists(ODD, min_size=1, max_size=5))
+def test_a_corpus_alphabet_loses_only_white_space_and_control(lines: list[str]) -> None:
+    lines.append("x")
+    tokenizer = Tokenizer.from_lines(lines)
+    assert list(tokenizer.characters) == sorted(set(tokenizer.characters))
+    for line in lines:
+        folded = tokenizer.fold(line)
+        assert folded.text == tidy(line)
+        assert tokenizer.fold(folded.text).changed is False
+        assert tokenizer.decode(tokenizer.encode_prompt(folded.text)) == folded.text
+
+
+def test_a_corpus_alphabet_composes_accents() -> None:
+    tokenizer = Tokenizer.from_lines(["Cafe\u0301\t \0Où", "a\u200b"])
+    assert tokenizer.characters == " COaféù\u200b"
+    assert tokenizer.fold("Cafe\u0301\t \0Où").text == "Café Où"
+
+
+def test_an_alphabet_without_space_gains_none() -> None:
+    assert Tokenizer("abc").fold("a b!C").text == "abc"
+
+
+def test_a_corpus_alphabet_has_a_limit() -> None:
+    line = "".join(map(chr, range(0x4E00, 0x4E00 + MAX_CHARACTERS)))
+    assert Tokenizer.from_lines([line]).num_token_vals == MAX_CHARACTERS + 2
+    with pytest.raises(InputError, match="at most 1,000 characters, got 1,001"):
+        Tokenizer.from_lines([line, "a"])
+    with pytest.raises(InputError, match="at least one character, got none"):
+        Tokenizer.from_lines([" ", "\t"])
