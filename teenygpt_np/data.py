@@ -22,6 +22,7 @@ from teenygpt_np.tokenizer import Ids, Tokenizer
 SPLITS = ("train", "val", "test")
 MIN_LINES = 10
 
+_WINDOW = 16  # batches that are sorted by length together
 _KINDS = (".txt", ".csv", ".tsv", ".jsonl")
 _FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
 _WANTED = f"a directory with train.txt, val.txt and test.txt, or {_FILES}"
@@ -105,7 +106,10 @@ def load_corpus(
         raw = _read(source, columns)
     except OSError as error:
         raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
-    tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
+    try:
+        tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
     report = Report()
     splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
     if not any(splits.values()):
@@ -122,7 +126,7 @@ def load_corpus(
     for name, lines in splits.items():
         if not lines:
             raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
-    name = "bundled" if path is None else source.name
+    name = "bundled" if path is None else source.resolve().name
     return Corpus(name, **splits, tokenizer=tokenizer, report=report, truth=truth)
 
 
@@ -140,12 +144,26 @@ def encode_split(lines: Sequence[str], tokenizer: Tokenizer, num_tokens: int) ->
     return tokenizer.encode_batch(lines, num_tokens)
 
 
-def batches(num_rows: int, batch_size: int, rng: np.random.Generator) -> Iterator[Ids]:
-    """Row indices of one epoch, freshly shuffled; the last batch may be short."""
+def batches(
+    num_rows: int, batch_size: int, rng: np.random.Generator, lengths: Ids | None = None
+) -> list[Ids]:
+    """Row indices of one epoch's batches, freshly shuffled; one batch may be short.
+
+    lengths: of each row. Rows of like length then share a batch, so that little is padded: the
+    shuffled rows are sorted within every few batches, and the batches shuffled again.
+    """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     order = rng.permutation(num_rows).astype(np.int64, copy=False)
-    return (order[i : i + batch_size] for i in range(0, num_rows, batch_size))
+    if lengths is None:
+        return _cut(order, batch_size)
+    windows = [part[np.argsort(lengths[part], kind="stable")] for part in _cut(order, _WINDOW * batch_size)]
+    cut = [batch for window in windows for batch in _cut(window, batch_size)]
+    return [cut[i] for i in rng.permutation(len(cut))]
+
+
+def _cut(rows: Ids, size: int) -> list[Ids]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def lengths(ids: npt.NDArray[np.integer[Any]], pad: int = 0) -> Ids:

@@ -94,9 +94,6 @@ class Trainer:
             self._finish()
 
     def _epoch(self) -> None:
-        self.order_state = self.rngs["batches"].bit_generator.state if not self.batches_done else (
-            self.order_state
-        )
         rows = self._order()
         self.model.train()
         limit = self.config.max_steps or math.inf
@@ -115,8 +112,10 @@ class Trainer:
 
     def _order(self) -> list[Array]:
         """The batches of this epoch; the same ones where an epoch is taken up in its middle."""
-        self.rngs["batches"].bit_generator.state = self.order_state
-        return list(batches(len(self.ids["train"]), self.config.batch_size, self.rngs["batches"]))
+        rng, ids = self.rngs["batches"], self.ids["train"]
+        rng.bit_generator.state = self.order_state
+        alike = lengths(ids) if self.config.ignore_pads else None
+        return batches(len(ids), self.config.batch_size, rng, alike)
 
     def _step(self, x: Array) -> tuple[float, int]:
         """One step on a batch; its loss in nats per headline, and how many tokens that counts."""

@@ -140,6 +140,13 @@ def test_alphabets(tmp_path: Path) -> None:
     assert everything(given_one)[0] == "ete a"
     with pytest.raises(InputError, match="alphabet must be 'article' or 'corpus', got 'latin'"):
         load_corpus(path, alphabet="latin")  # type: ignore[arg-type]
+    write(path, "".join(map(chr, range(0x4E00, 0x4E00 + 1001))))
+    with pytest.raises(
+        InputError, match=r"a\.txt: an alphabet has at most 1,000 characters, got 1,0"
+    ):
+        load_corpus(path, alphabet="corpus")
+    with pytest.raises(InputError, match=r"a\.txt: an alphabet needs at least one character"):
+        load_corpus(write(path, " \n"), alphabet="corpus")
 
 
 # -- splits ----------------------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+"""`python -m teenygpt_np.evaluate RUN`: score a trained model on a split, beside guessing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from teenygpt_np.commands import Parser, run_command, set_threads
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="teenygpt_np.evaluate", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument("--data", metavar="PATH", help="other text (default: the run's own)")
+    parser.add_argument("--column", action="append", dest="columns", metavar="NAME")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="test")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, load, score, print; 0."""
+    args = _parser().parse_args(arguments)
+    set_threads(args.threads)
+
+    from teenygpt_np.baselines import baselines
+    from teenygpt_np.data import encode_split, load_corpus
+    from teenygpt_np.run import load_run
+    from teenygpt_np.scores import scores
+
+    run = load_run(Path(args.run))
+    path = args.data or run.config.data
+    corpus = load_corpus(
+        Path(path) if path else None,
+        columns=args.columns or (() if args.data else run.config.columns),
+        alphabet=run.tokenizer,
+        seed=run.config.seed,
+    )
+    train, ids = (
+        encode_split(getattr(corpus, split), run.tokenizer, run.config.num_tokens)
+        for split in ("train", args.split)
+    )
+    table = {"model": scores(run.model, ids)}
+    table |= baselines(train, ids, run.tokenizer.num_token_vals)
+    if corpus.truth:
+        table["grammar"] = {"nll_no_pad": corpus.truth[args.split]}
+    if args.json:
+        print(json.dumps({"data": corpus.name, "split": args.split, "lines": len(ids), **table}))
+        return 0
+    print(f"{len(ids):,} headlines, the {args.split} split of {corpus.name}")
+    print("nats per headline, and the share of next characters guessed right\n")
+    print(f"{'':10}{'pads not counted':>22}{'pads counted':>22}")
+    for name, row in table.items():
+        cells = [
+            f"{row[nll]:12.2f}{row[top1]:10.1%}" if top1 in row else f"{row.get(nll, ''):12.2f}"
+            for nll, top1 in (("nll_no_pad", "top1_no_pad"), ("nll", "top1"))
+            if nll in row
+        ]
+        print(f"{name:10}{''.join(cells)}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command("teenygpt_np.evaluate", main)

@@ -1,0 +1,81 @@
+"""`python -m teenygpt_np.sample RUN`: print headlines that a trained model writes, one per line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from teenygpt_np.commands import Parser, run_command, set_threads
+from teenygpt_np.errors import InputError
+
+_BATCH = 64
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="teenygpt_np.sample", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument("-n", type=int, default=10, metavar="N", help="how many (default: 10)")
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.8,
+        metavar="X",
+        help="below 1 favours the likely, 0 takes the likeliest (default: 0.8)",
+    )
+    parser.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest only")
+    parser.add_argument(
+        "--top-p", type=float, metavar="P", help="draw from the fewest that reach P together"
+    )
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="how the headlines begin")
+    parser.add_argument("--seed", type=int, default=None, metavar="N", help="for the same again")
+    parser.add_argument("--threads", type=int, metavar="N", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, load, print; 0."""
+    args = _parser().parse_args(arguments)
+    if args.n < 1:
+        raise InputError(f"-n is {args.n}, wanted at least 1")
+    if args.seed is not None and args.seed < 0:
+        raise InputError(f"--seed is {args.seed}, wanted 0 or above")
+    set_threads(args.threads)
+
+    import numpy as np
+
+    from teenygpt_np.run import load_run
+    from teenygpt_np.sampler import check_settings
+
+    try:
+        check_settings(args.temperature, args.top_k, args.top_p)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    run = load_run(Path(args.run))
+    folded = run.tokenizer.fold(args.prompt)
+    if folded.replaced:
+        print(f"not in the alphabet: {' '.join(folded.replaced)}", file=sys.stderr)
+    # Folding takes spaces off the ends, but one at a prompt's end asks for a new word.
+    prompt = run.tokenizer.encode_prompt(folded.text + " " * args.prompt.endswith(" "))
+    if len(prompt) >= run.model.num_tokens:
+        raise InputError(
+            f"the prompt has {len(prompt) - 1} characters, wanted at most "
+            f"{run.model.num_tokens - 2}, so that one can follow"
+        )
+    rng = np.random.default_rng(args.seed)
+    for start in range(0, args.n, _BATCH):
+        ids = run.model.sample(
+            min(_BATCH, args.n - start),
+            args.temperature,
+            top_k=args.top_k,
+            top_p=args.top_p,
+            prompt=prompt.tolist(),
+            rng=rng,
+        )
+        for row in ids:
+            print(run.tokenizer.decode(row), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command("teenygpt_np.sample", main)
