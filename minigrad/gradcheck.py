@@ -88,4 +88,4 @@ def _central_difference(
     point[index] = x - h
     below = loss()
     point[index] = x
-    return (above - below) / (2 * h)
+    return float((above - below) / (2 * h))

@@ -1,7 +1,7 @@
 """Tensor and the tape: what was computed, and the walk back over it.
 
-Every operation on a Tensor that needs a gradient leaves a `Node` behind: how to turn the gradient of
-its output into gradients of its inputs (the vector-Jacobian product, "vjp"), and where those go.
+Every operation on a Tensor that needs a gradient leaves a `Node` behind: how to turn the gradient
+of its output into gradients of its inputs (the vector-Jacobian product, "vjp"), and where those go.
 `Tensor.backward` walks over these nodes from the last made to the first. This file knows no
 operation's mathematics; that is in `minigrad.ops`.
 """
@@ -14,7 +14,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -162,7 +162,7 @@ class Tensor:
         grad = f", from={self._node.name}" if self._node else ", requires_grad=True"
         return f"Tensor({body}, dtype={self.dtype}{grad if self.requires_grad else ''})"
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"a copy is needed to turn {self.dtype} into {np.dtype(dtype)}")
         return self.data if dtype is None and not copy else np.array(self._data, dtype=dtype)
@@ -288,22 +288,22 @@ class Tensor:
     # Comparisons give plain bool arrays: nothing flows back through a truth value.
 
     def __eq__(self, other: object) -> Array:  # type: ignore[override]
-        return np.equal(self._data, _plain(other))
+        return np.asarray(np.equal(self._data, _plain(other)))
 
     def __ne__(self, other: object) -> Array:  # type: ignore[override]
-        return np.not_equal(self._data, _plain(other))
+        return np.asarray(np.not_equal(self._data, _plain(other)))
 
     def __lt__(self, other: Any) -> Array:
-        return np.less(self._data, _plain(other))
+        return np.asarray(np.less(self._data, _plain(other)))
 
     def __le__(self, other: Any) -> Array:
-        return np.less_equal(self._data, _plain(other))
+        return np.asarray(np.less_equal(self._data, _plain(other)))
 
     def __gt__(self, other: Any) -> Array:
-        return np.greater(self._data, _plain(other))
+        return np.asarray(np.greater(self._data, _plain(other)))
 
     def __ge__(self, other: Any) -> Array:
-        return np.greater_equal(self._data, _plain(other))
+        return np.asarray(np.greater_equal(self._data, _plain(other)))
 
     # -- operations that read well as methods --------------------------------------------------
 
@@ -442,9 +442,13 @@ def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
 # -- making an operation -----------------------------------------------------------------------
 
 
+@overload
+def differentiable(rule: Callable[..., Any]) -> Callable[..., Tensor]: ...
+@overload
 def differentiable(
-    rule: Callable[..., tuple[Any, Vjp]] | None = None, *, constants: Sequence[str] = ()
-) -> Any:
+    *, constants: Sequence[str]
+) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]: ...
+def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequence[str] = ()) -> Any:
     """Turn a rule on arrays into an operation on Tensors.
 
     rule: takes arrays (its positional-only parameters, those before `/`) and settings (the others);
@@ -461,7 +465,7 @@ def differentiable(
     parameters = inspect.signature(rule).parameters.values()
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    fixed = [name in constants for name in names]
+    fixed = tuple([name in constants for name in names])
 
     @functools.wraps(rule)
     def operation(*args: Any, **settings: Any) -> Tensor:
@@ -476,10 +480,12 @@ def differentiable(
         value, vjp = rule(*arrays, *(() if variadic else args), **settings)
         output = Tensor._wrap(value)
         if _recording.get():
-            parents = tuple([
-                (o._node or o) if isinstance(o, Tensor) and o.requires_grad and not f else None
-                for o, f in zip(operands, flags, strict=False)
-            ])
+            parents = tuple(
+                [
+                    (o._node or o) if isinstance(o, Tensor) and o.requires_grad and not f else None
+                    for o, f in zip(operands, flags, strict=False)
+                ]
+            )
             if any(p is not None for p in parents):
                 output._node = Node(operation.__name__, output._data, parents)
                 output._node.vjp = vjp

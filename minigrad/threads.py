@@ -6,6 +6,7 @@ same thread count gives the same bits, whoever finishes first.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
     """Cut `rows` into (start, stop), one for each thread, or a single one for few entries."""
     parts = min(_count, max(rows, 1)) if entries >= _WORTHWHILE else 1
     cuts = [rows * i // parts for i in range(parts + 1)]
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))
 
 
 def run(task: Callable[..., Any], spans: list[tuple[int, int]], *args: Any) -> None:

@@ -35,7 +35,7 @@ def save(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> No
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Any:
-    """A binary file to write that takes its place at `path` when the block ends without an error."""
+    """A binary file to write, which takes its place at `path` when the block ends well."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

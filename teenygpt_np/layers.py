@@ -1,4 +1,7 @@
-"""Layers: parameters, and what they do to activations. Shapes: B batch, T tokens, D width, H heads."""
+"""Layers: parameters, and what they do to activations.
+
+Shapes: B batch, T tokens, D width, H heads.
+"""
 
 from __future__ import annotations
 
@@ -183,7 +186,7 @@ class KeyValueCache:
 
 
 class CausalSelfAttention(Module):
-    """Multi-head attention of each position to itself and those before it.    (B, T, D) -> (B, T, D)
+    """Multi-head attention to oneself and what came before.    (B, T, D) -> (B, T, D)
 
     q, k, v = x W_in^T + b_in, in H heads of width D/H; softmax(q k^T / sqrt(D/H)) v; W_out, b_out.
     W_in (3D, D) starts Xavier-uniform as a whole, W_out uniform in +-1/sqrt(D), both biases at 0.
@@ -205,8 +208,9 @@ class CausalSelfAttention(Module):
         qkv = qkv.reshape(B, T, 3, self.num_heads, D // self.num_heads).transpose(2, 0, 3, 1, 4)
         q, k, v = qkv[0], qkv[1], qkv[2]  # each (B, H, T, D/H)
         if cache is not None:
-            k, v = cache.extend(k, v)
-        y = mg.causal_attention(q, k, v)
+            y = mg.causal_attention(q, *cache.extend(k, v))
+        else:
+            y = mg.causal_attention(q, k, v)
         return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
 
 

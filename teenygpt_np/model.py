@@ -1,7 +1,7 @@
 """TeenyGPT: a decoder transformer over characters.
 
-Shapes: B headlines, T = num_tokens, V = num_token_vals, D = num_emb. Source: the model at the end of
-J. Tomczak's article on large language models and generative AI, whose names it keeps.
+Shapes: B headlines, T = num_tokens, V = num_token_vals, D = num_emb. Source: the model at the end
+of J. Tomczak's article on large language models and generative AI, whose names it keeps.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _NOT_COUNTED = -100
 class TeenyGPT(Module):
     """p(x) = product over t of p(x[t+1] | x[0..t]), for headlines of T tokens.
 
-    num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width, as a multiple of D.
-    num_heads must divide num_emb.    rng: for the initial weights and for dropout.
+    num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width in D.
+    num_heads: must divide num_emb.    rng: for the initial weights and for dropout.
 
     Raises ValueError for sizes that are not positive, or do not divide.
     """

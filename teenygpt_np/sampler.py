@@ -22,7 +22,7 @@ def choose(
     temperature: 0 takes the likeliest. Below 1 favours what is likely, above 1 what is not.
     top_k: draw from the k likeliest only. top_p: from the fewest that reach probability p together.
 
-    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, section 3.1 (top_p).
+    Source (top_p): Holtzman et al., The Curious Case of Neural Text Degeneration, 2020.
     """
     check_settings(temperature, top_k, top_p)
     order = np.argsort(-scores, axis=1, kind="stable")

@@ -12,7 +12,7 @@ _BATCH = 64
 
 
 def scores(model: TeenyGPT, ids: Array) -> dict[str, float]:
-    """Means over headlines.    ids: (N, T) -> nll, nll_no_pad (nats per headline), top1, top1_no_pad
+    """Means over headlines.    ids: (N, T) -> nll, nll_no_pad in nats, top1, top1_no_pad
 
     The first of each pair counts all T - 1 predictions, pads among them, as the article does; the
     second each headline up to and including its first pad. Uses no dropout, whatever the mode.

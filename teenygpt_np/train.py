@@ -105,7 +105,9 @@ def _resumed(args: Namespace) -> Trainer:
     changed = [*_changes(args), *(["preset"] if args.preset != "small" else [])]
     if changed or args.out:
         name = (changed or ["out"])[0].replace("_", "-")
-        raise InputError(f"--{name} can't be changed by --resume, which goes on with {out} as it is")
+        raise InputError(
+            f"--{name} can't be changed by --resume, which goes on with {out} as it is"
+        )
     try:
         description = json.loads((out / "config.json").read_text(encoding="utf-8"))
         config = Config.from_dict(description["config"])

@@ -24,6 +24,17 @@ from teenygpt_np.progress import Progress, duration
 from teenygpt_np.scores import scores
 
 _STREAMS = ("model", "batches", "samples")  # one generator each, so that none disturbs another
+# Where a training stands, besides the weights, the optimizer and the generators.
+_PLACE: tuple[str, ...] = (
+    "epoch",
+    "step",
+    "best",
+    "bad_epochs",
+    "finished",
+    "order_state",
+    "batches_done",
+)
+_PLACE += ("epoch_loss", "epoch_tokens", "epoch_seconds")
 _SAMPLES = 64
 _DECAY_TO = 0.05
 
@@ -65,7 +76,9 @@ class Trainer:
     def _schedule(self) -> Any:
         config = self.config
         steps = config.epochs * self.batches_per_epoch
-        lr = cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
+        lr = (
+            cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
+        )
         return warmup(config.warmup_steps, lr) if config.warmup_steps else lr
 
     # -- the run -------------------------------------------------------------------------------
@@ -271,18 +284,9 @@ class Trainer:
 
     def _meta(self) -> dict[str, Any]:
         return self._description() | {
-            "epoch": self.epoch,
-            "step": self.step,
-            "best": self.best,
-            "bad_epochs": self.bad_epochs,
-            "batches_done": self.batches_done,
-            "epoch_loss": self.epoch_loss,
-            "epoch_tokens": self.epoch_tokens,
-            "epoch_seconds": self.epoch_seconds,
-            "order_state": self.order_state,
+            **{name: getattr(self, name) for name in _PLACE},
             "rngs": {name: rng.bit_generator.state for name, rng in self.rngs.items()},
             "optimizer_steps": self.optimizer.steps,
-            "finished": self.finished,
         }
 
     def save(self) -> None:
@@ -308,10 +312,7 @@ class Trainer:
             self.optimizer.steps = [int(n) for n in meta["optimizer_steps"]]
             for name, rng in self.rngs.items():
                 rng.bit_generator.state = meta["rngs"][name]
-            for name in (
-                "epoch step best bad_epochs batches_done epoch_loss epoch_tokens epoch_seconds "
-                "order_state finished"
-            ).split():
+            for name in _PLACE:
                 setattr(self, name, meta[name])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error

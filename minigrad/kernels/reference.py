@@ -71,7 +71,7 @@ def gelu(x: Array, approximate: str) -> Array:
 
 
 def gelu_vjp(x: Array, dy: Array, approximate: str) -> Array:
-    """dx = dy (P(Z <= x) + x p(x)), p the normal density; for 'tanh' the derivative of that form."""
+    """dx = dy (P(Z <= x) + x p(x)), p the normal density; of the tanh form, if asked for."""
     with np.errstate(over="ignore", under="ignore"):
         if approximate == "none":
             density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
@@ -139,9 +139,7 @@ def cross_entropy_vjp(logits: Array, lse: Array, target: Array, dloss: Array) ->
 # -- layer norm ------------------------------------------------------------------------------------
 
 
-def layer_norm(
-    x: Array, weight: Array, bias: Array, eps: float
-) -> tuple[Array, Array, Array]:
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
     """y = weight xhat + bias, xhat = (x - mean) rstd, rstd = 1 / sqrt(var + eps), for each row.
 
     x: (N, D), weight, bias: (D) -> y: (N, D), mean, rstd: (N), (N)
@@ -155,9 +153,10 @@ def layer_norm(
 def layer_norm_vjp(
     dy: Array, x: Array, weight: Array, mean: Array, rstd: Array
 ) -> tuple[Array, Array, Array]:
-    """dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight; dweight = sum(dy xhat), dbias = sum(dy).
+    """dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight.
 
-    The two means take out of g what would shift or stretch the whole row: the norm undoes both.
+    dweight = sum(dy xhat), dbias = sum(dy). The two means take
+    out of g what would shift or stretch the whole row: the norm undoes both.
     """
     xhat = (x - mean[:, None]) * rstd[:, None]
     g = dy * weight
@@ -199,9 +198,10 @@ def causal_attention(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
 def causal_attention_vjp(
     dout: Array, q: Array, k: Array, v: Array, out: Array, lse: Array
 ) -> tuple[Array, Array, Array]:
-    """dv = p^T dout, ds = p (dp - sum(dp p)), dp = dout v^T, dq = ds k / sqrt(d), dk = ds^T q / sqrt(d).
+    """dv = p^T dout, ds = p (dp - sum(dp p)), dp = dout v^T.
 
-    p is computed again from lse, and sum(dp p) is sum(dout out): nothing of size T x S was kept.
+    dq = ds k / sqrt(d), dk = ds^T q / sqrt(d). p is computed again from lse,
+    and sum(dp p) is sum(dout out): nothing of size T x S was kept.
     """
     scale = 1 / math.sqrt(q.shape[2])
     p = np.exp(_causal_scores(q, k) - lse[:, :, None])
@@ -240,7 +240,8 @@ def mlp_vjp(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """The hidden layer a = x w1^T + b1, h = gelu(a) is computed again, piece by piece.
 
-    dh = dy w2, da = dh gelu'(a), dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h, db2 = sum(dy)
+    dh = dy w2, da = dh gelu'(a), dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h,
+    db2 = sum(dy)
     """
     dx, dw1, db1, dw2 = np.empty_like(x), np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
     for rows in _pieces(x, len(w1)):

@@ -1,5 +1,6 @@
 """Operations of neural networks. The work is done by `minigrad.kernels`; here it is checked, shaped
-and tied to its gradient."""
+and tied to its gradient.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations that sum up axes: `axis` is None (all), one axis, or several; `keepdims` as in NumPy."""
+"""Operations that sum up axes, with `axis` (None for all, or one, or several) as in NumPy."""
 
 from __future__ import annotations
 
@@ -100,5 +100,3 @@ def logsumexp(x, /, axis: Axis = None, keepdims=False):
         return (dy * np.exp(x - np.where(y == -np.inf, 0, y)),)
 
     return (y if keepdims else np.squeeze(y, axis)), vjp
-
-

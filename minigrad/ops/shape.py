@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -163,4 +164,4 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
         sections = range(length // sections, length, length // sections)
     cuts = [0, *sections, length]
     before = (slice(None),) * axis
-    return [x[(*before, slice(i, j))] for i, j in zip(cuts, cuts[1:], strict=False)]
+    return [x[(*before, slice(i, j))] for i, j in itertools.pairwise(cuts)]

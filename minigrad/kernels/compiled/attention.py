@@ -126,7 +126,6 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, size, part, start, stop)
             add_dot_products(dv[n, : len(p)], p, doutt)
 
 
-
 @jit
 def _through_softmax(p, ds, lse, mean):
     """From scores and dp to p = e^(scores - lse) and ds = p (dp - mean), in place."""

@@ -49,9 +49,9 @@ class _Cache(FunctionCache):
 def jit(function):
     """Compile at the first call, without the GIL; read from and write to the cache on disk."""
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FUSED_AND_REORDERED)(function)
-    if not numba.config.DISABLE_JIT:
-        with contextlib.suppress(RuntimeError, OSError):  # nowhere to put a cache: compile each time
-            dispatcher._cache = _Cache(function)
+    if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        with contextlib.suppress(RuntimeError, OSError):  # nowhere to put one
+            dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
     return dispatcher
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels import reference
+from minigrad.kernels.compiled.blocks import block_size, transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.blocks import block_size, transpose, transpose_back
 from minigrad.kernels.compiled.matmul import add_dot_products, add_product
 
 _ROWS = 256  # at most this many rows in a block
