@@ -28,7 +28,7 @@ class Config:
     columns: tuple[str, ...] = ()
     alphabet: str = "article"
     seed: int = 0
-    num_tokens: int = 64
+    num_tokens: int = 114
     num_emb: int = 64
     num_heads: int = 4
     num_neurons: int = 4
