@@ -1,6 +1,7 @@
 """minigrad: reverse-mode automatic differentiation on NumPy arrays, with Numba kernels."""
 
 from minigrad import optim
+from minigrad.differentiable import differentiable
 from minigrad.gradcheck import gradcheck
 from minigrad.kernels import available_backends, get_backend, set_backend
 from minigrad.ops import (
@@ -51,7 +52,7 @@ from minigrad.ops import (
     var,
     where,
 )
-from minigrad.tensor import Tensor, differentiable, is_recording, no_grad
+from minigrad.tensor import Tensor, is_recording, no_grad
 from minigrad.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"

@@ -63,15 +63,15 @@ def gradcheck(
         return float(np.sum(cotangent * f(*[Tensor(point) for point in points]).data))
 
     worst = GradcheckResult(0.0, 0, (), 0.0, 0.0)
-    for i, (point, leaf) in enumerate(zip(points, leaves, strict=True)):
-        for index in np.ndindex(point.shape):
-            analytic = 0.0 if leaf.grad is None else float(leaf.grad[index])
-            numeric = _central_difference(loss, point, index, eps)
-            error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
-            if not error <= worst.error:  # so written that nan is the worst of all, and stays
-                worst = GradcheckResult(error, i, index, analytic, numeric)
-                if np.isnan(error):
-                    break
+    for i, index in [(i, index) for i, x in enumerate(points) for index in np.ndindex(x.shape)]:
+        grad = leaves[i].grad
+        analytic = 0.0 if grad is None else float(grad[index])
+        numeric = _central_difference(loss, points[i], index, eps)
+        error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
+        if not error <= worst.error:  # so written that nan is the worst of all
+            worst = GradcheckResult(error, i, index, analytic, numeric)
+            if np.isnan(error):
+                break
     if raise_error and not worst.error <= tolerance:
         raise AssertionError(f"{worst}; wanted at most {tolerance:.3g}")
     return worst

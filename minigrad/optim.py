@@ -1,7 +1,7 @@
 """Optimizers, gradient clipping and learning-rate schedules.
 
-An optimizer changes its parameters in place; a graph recorded before can then no longer be walked
-backward, and says so.
+An optimizer gives its parameters new arrays; what was computed from the old ones keeps these, so a
+graph recorded before a step still has the gradients of what it computed.
 """
 
 from __future__ import annotations
@@ -37,13 +37,12 @@ class Optimizer:
             param.grad = None
 
     def step(self) -> None:
-        """Change every parameter that has a gradient, in place."""
+        """Change every parameter that has a gradient."""
         for i, param in enumerate(self.params):
             if param.grad is not None:
-                self._update(i, param, param.grad)
-                param._version += 1
+                param._data = np.asarray(self._updated(i, param._data, param.grad))
 
-    def _update(self, i: int, param: Tensor, grad: Array) -> None:
+    def _updated(self, i: int, param: Array, grad: Array) -> Array:
         raise TypeError("Optimizer is a base class: use SGD or AdamW")
 
 
@@ -60,12 +59,12 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.buffers: list[Array | None] = [None] * len(self.params)
 
-    def _update(self, i: int, param: Tensor, grad: Array) -> None:
+    def _updated(self, i: int, param: Array, grad: Array) -> Array:
         if self.momentum:
             buffer = self.buffers[i]
             grad = grad.copy() if buffer is None else self.momentum * buffer + grad
             self.buffers[i] = grad
-        param._data -= self.lr * grad
+        return param - self.lr * grad
 
 
 class AdamW(Optimizer):
@@ -88,14 +87,14 @@ class AdamW(Optimizer):
         if not (len(betas) == 2 and all(0 <= b < 1 for b in betas)):
             raise ValueError(f"betas are {betas}, wanted two numbers with 0 <= beta < 1")
         self.betas, self.eps, self.weight_decay = (betas[0], betas[1]), eps, weight_decay
-        self.m = [np.zeros_like(param._data) for param in self.params]
-        self.v = [np.zeros_like(param._data) for param in self.params]
+        self.m = [np.zeros(param.shape, param.dtype) for param in self.params]
+        self.v = [np.zeros(param.shape, param.dtype) for param in self.params]
         self.steps = [0] * len(self.params)
 
-    def _update(self, i: int, param: Tensor, grad: Array) -> None:
+    def _updated(self, i: int, param: Array, grad: Array) -> Array:
         self.steps[i] += 1
-        kernels.adamw(
-            param._data,
+        return kernels.adamw(
+            param,
             grad,
             self.m[i],
             self.v[i],

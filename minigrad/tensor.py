@@ -9,12 +9,10 @@ operation's mathematics; that is in `minigrad.ops`.
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -50,7 +48,7 @@ class Node:
     `.grad` is wanted, are held themselves.
     """
 
-    __slots__ = ("dtype", "name", "number", "parents", "shape", "versions", "vjp")
+    __slots__ = ("dtype", "name", "number", "parents", "shape", "vjp")
 
     def __init__(self, name: str, value: Array, parents: tuple[Node | Tensor | None, ...]) -> None:
         self.number = next(_numbers)
@@ -58,7 +56,6 @@ class Node:
         self.shape = value.shape
         self.dtype = value.dtype
         self.parents = parents
-        self.versions = tuple([p._version if isinstance(p, Tensor) else 0 for p in parents])
         self.vjp: Vjp | None = None
 
     def __repr__(self) -> str:
@@ -76,14 +73,13 @@ class Tensor:
     Raises TypeError for data that is no real number.
     """
 
-    __slots__ = ("__weakref__", "_data", "_node", "_version", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_node", "grad", "requires_grad")
     __array_ufunc__ = None  # so that `array + tensor` asks Tensor.__radd__
     __hash__ = object.__hash__
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
         self._data = _float_array(data, copy=True)
         self._node: Node | None = None
-        self._version = 0  # counts changes in place, which only optimizers make
         self.grad: Array | None = None
         self.requires_grad = bool(requires_grad)
 
@@ -93,7 +89,6 @@ class Tensor:
         tensor = cls.__new__(cls)
         tensor._data = np.asarray(value)
         tensor._node = None
-        tensor._version = 0
         tensor.grad = None
         tensor.requires_grad = False
         return tensor
@@ -192,8 +187,8 @@ class Tensor:
 
         Leaves get their gradients at the end, all or (where a vjp raises) none.
 
-        Raises RuntimeError where there is no graph, where it has been freed, or where an optimizer
-        changed a leaf after the forward pass; ValueError where `grad` is missing or misshapen.
+        Raises RuntimeError where there is no graph or it has been freed; ValueError where `grad` is
+        missing or misshapen.
         """
         if not self.requires_grad:
             raise RuntimeError("backward() on a tensor that requires no gradient")
@@ -406,14 +401,8 @@ def _last_made_first(root: Node) -> list[Node]:
                 "backward() through a graph that an earlier backward() freed; "
                 "pass retain_graph=True to the earlier one to go through it again"
             )
-        for parent, version in zip(node.parents, node.versions, strict=True):
-            if isinstance(parent, Tensor):
-                if parent._version != version:
-                    raise RuntimeError(
-                        f"a tensor of shape {parent.shape} that {node.name} used was changed in "
-                        "place (by an optimizer's step?) between forward and backward"
-                    )
-            elif parent is not None and parent not in found:
+        for parent in node.parents:
+            if isinstance(parent, Node) and parent not in found:
                 found.add(parent)
                 stack.append(parent)
     return sorted(found, key=lambda node: node.number, reverse=True)
@@ -421,7 +410,7 @@ def _last_made_first(root: Node) -> list[Node]:
 
 def _accumulate(leaf: Tensor, grad: Array) -> None:
     """leaf.grad += grad, in an array of the leaf's own: a vjp may hand one array to several."""
-    leaf.grad = grad.copy(order="C") if leaf.grad is None else leaf.grad + grad
+    leaf.grad = np.array(grad if leaf.grad is None else leaf.grad + grad, order="C")
 
 
 def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
@@ -437,79 +426,6 @@ def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
     if grad.shape != shape:
         raise ValueError(f"a vjp gave a gradient of shape {grad.shape} for an input of {shape}")
     return grad
-
-
-# -- making an operation -----------------------------------------------------------------------
-
-
-@overload
-def differentiable(rule: Callable[..., Any]) -> Callable[..., Tensor]: ...
-@overload
-def differentiable(
-    *, constants: Sequence[str]
-) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]: ...
-def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequence[str] = ()) -> Any:
-    """Turn a rule on arrays into an operation on Tensors.
-
-    rule: takes arrays (its positional-only parameters, those before `/`) and settings (the others);
-        returns the value and its vjp. The vjp takes the gradient of the value and returns one
-        gradient per array, each in the shape the array was broadcast to, or None; or a function
-        without arguments that computes it, called only where that gradient is needed.
-    constants: names of arrays that no gradient flows to (ids, masks), handed over as they are.
-
-    The operation unwraps Tensors, gives plain numbers and arrays the Tensors' dtype, records the
-    vjp where a gradient is needed, and has broadcasting undone on the way back.
-    """
-    if rule is None:
-        return functools.partial(differentiable, constants=constants)
-    parameters = inspect.signature(rule).parameters.values()
-    names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    fixed = tuple([name in constants for name in names])
-
-    @functools.wraps(rule)
-    def operation(*args: Any, **settings: Any) -> Tensor:
-        if variadic:
-            operands, flags = args, (False,) * len(args)
-        else:
-            operands, args, flags = args[: len(names)], args[len(names) :], fixed
-            if len(operands) < len(names):  # arrays given by name
-                given = [settings.pop(n) for n in names[len(operands) :] if n in settings]
-                operands = (*operands, *given)
-        arrays = _arrays(operands, flags)
-        value, vjp = rule(*arrays, *(() if variadic else args), **settings)
-        output = Tensor._wrap(value)
-        if _recording.get():
-            parents = tuple(
-                [
-                    (o._node or o) if isinstance(o, Tensor) and o.requires_grad and not f else None
-                    for o, f in zip(operands, flags, strict=False)
-                ]
-            )
-            if any(p is not None for p in parents):
-                output._node = Node(operation.__name__, output._data, parents)
-                output._node.vjp = vjp
-                output.requires_grad = True
-        return output
-
-    return operation
-
-
-def _arrays(operands: Sequence[Any], constant: Sequence[bool]) -> list[Any]:
-    """The operands as arrays; numbers and plain arrays take the dtype of the Tensors they meet."""
-    dtypes = {o._data.dtype for o in operands if isinstance(o, Tensor)}
-    dtype = dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes) if dtypes else None
-    arrays: list[Any] = []
-    for operand, is_constant in zip(operands, constant, strict=False):
-        if isinstance(operand, Tensor):
-            arrays.append(operand._data if is_constant else operand._data.astype(dtype, copy=False))
-        elif operand is None:
-            arrays.append(None)
-        elif is_constant:
-            arrays.append(np.array(operand))
-        else:
-            arrays.append(_float_array(operand, dtype, copy=True))
-    return arrays
 
 
 def _float_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
@@ -529,5 +445,5 @@ def _plain(other: Any) -> Any:
     return other._data if isinstance(other, Tensor) else other
 
 
-# The operators above are operations, and operations are made with `differentiable`: so, last.
+# The operators above are operations, and operations are made of Tensors: so, last.
 from minigrad import ops  # noqa: E402

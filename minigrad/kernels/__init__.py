@@ -22,7 +22,10 @@ _twin: ModuleType | None = None  # the backend's module, imported at its first k
 
 def available_backends() -> list[str]:
     """The backends that can be used here: 'numpy' always, 'numba' where it is installed."""
-    installed = "numba" in sys.modules or importlib.util.find_spec("numba") is not None
+    try:
+        installed = importlib.util.find_spec("numba") is not None
+    except ValueError:  # a stand-in for numba in sys.modules
+        installed = sys.modules["numba"] is not None
     return ["numpy", "numba"] if installed else ["numpy"]
 
 

@@ -1,7 +1,7 @@
 """The kernels in NumPy: one formula after the other, to be read, and to test the compiled twins by.
 
 `x_vjp` takes what its forward `x` kept and the gradient of x's result, and gives the gradients of
-x's inputs. Nothing here writes to its arguments, but for `adamw`.
+x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def erf(x: Array) -> Array:
     return _erf(x).astype(x.dtype)
 
 
-def normal_cdf(x: Array) -> Array:
+def _normal_cdf(x: Array) -> Array:
     """P(Z <= x) for a standard normal Z, with its full relative precision in both tails."""
     if x.dtype == np.float64:
         return 0.5 * _erfc(x * -math.sqrt(0.5))
@@ -66,7 +66,7 @@ def normal_cdf(x: Array) -> Array:
 def gelu(x: Array, approximate: str) -> Array:
     """y = x P(Z <= x), exactly ('none') or with a tanh for the P ('tanh')."""
     if approximate == "none":
-        return x * normal_cdf(x)
+        return x * _normal_cdf(x)
     return 0.5 * x * (1 + _tanh_argument(x))
 
 
@@ -75,7 +75,7 @@ def gelu_vjp(x: Array, dy: Array, approximate: str) -> Array:
     with np.errstate(over="ignore", under="ignore"):
         if approximate == "none":
             density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-            return dy * (normal_cdf(x) + x * density)
+            return dy * (_normal_cdf(x) + x * density)
         t = _tanh_argument(x)
         near = np.clip(x, -20, 20)  # farther out 1 - t^2 is 0, but its factor would overflow
         slope = SQRT_2_OVER_PI * (1 + 3 * TANH_CUBIC * near * near)
@@ -189,7 +189,7 @@ def causal_attention(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
         -> out: (N, T, d), lse: (N, T), the logarithm of each softmax's denominator
     """
     scores = _causal_scores(q, k)
-    largest = scores.max(axis=2, keepdims=True)
+    largest = scores.max(axis=2, keepdims=True, initial=-np.inf)
     e = np.exp(scores - largest)
     total = e.sum(axis=2, keepdims=True)
     return (e / total) @ v, (largest + np.log(total))[:, :, 0]
@@ -255,7 +255,7 @@ def mlp_vjp(
 
 
 def _pieces(x: Array, hidden: int) -> list[slice]:
-    step = max(16, _PIECE // (hidden * x.itemsize))
+    step = max(16, _PIECE // max(1, hidden * x.itemsize))
     return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
@@ -272,8 +272,8 @@ def adamw(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-) -> None:
-    """One AdamW step, in place: m, v follow the mean and the mean square of grad, all of one shape.
+) -> Array:
+    """One AdamW step: the new param. m, v follow the mean and the mean square of grad, in place.
 
     m = b1 m + (1 - b1) grad,    v = b2 v + (1 - b2) grad^2
     param = (1 - lr weight_decay) param - lr mhat / (sqrt(vhat) + eps)
@@ -286,5 +286,5 @@ def adamw(
     m += (1 - b1) * grad
     v *= b2
     v += (1 - b2) * grad * grad
-    param *= 1 - lr * weight_decay
-    param -= lr / (1 - b1**step) * m / (np.sqrt(v / (1 - b2**step)) + eps)
+    step_size = lr / (1 - b1**step)
+    return (1 - lr * weight_decay) * param - step_size * m / (np.sqrt(v / (1 - b2**step)) + eps)

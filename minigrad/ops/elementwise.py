@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import kernels
-from minigrad.tensor import Tensor, differentiable
+from minigrad.differentiable import as_tensors, differentiable
+from minigrad.tensor import Tensor
 
 # -- arithmetic ------------------------------------------------------------------------------------
 
@@ -241,5 +242,6 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
     """
     if low is None and high is None:
         raise ValueError("clip needs low, high or both")
+    x, low, high = as_tensors(x, low, high)
     y = x if low is None else maximum(x, low)
     return y if high is None else minimum(y, high)

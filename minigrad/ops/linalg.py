@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minigrad import kernels
-from minigrad.tensor import differentiable
+from minigrad.differentiable import differentiable
 
 
 @differentiable
@@ -24,6 +26,10 @@ def matmul(a, b, /):
             f"matmul of {a.shape} and {b.shape}: {row.shape[-1]} columns meet "
             f"{column.shape[-2]} rows"
         )
+    try:
+        np.broadcast_shapes(row.shape[:-2], column.shape[:-2])
+    except ValueError:
+        raise ValueError(f"matmul of {a.shape} and {b.shape}: the batches differ") from None
     y = kernels.matmul(row, column)
     dropped = tuple(axis for axis, operand in ((-2, a), (-1, b)) if operand.ndim == 1)
 
@@ -55,16 +61,17 @@ def linear(x, weight, bias, /):
             f"linear of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
             "wanted (..., I), (O, I), (O)"
         )
-    rows = x.reshape(-1, x.shape[-1])
+    count = math.prod(x.shape[:-1])
+    rows = x.reshape(count, x.shape[-1])
     y = kernels.matmul(rows, weight.T)
     y += bias
 
     def vjp(dy):
-        dy = dy.reshape(-1, dy.shape[-1])
+        dy = dy.reshape(count, len(weight))
         return (
             lambda: kernels.matmul(dy, weight).reshape(x.shape),
             lambda: kernels.matmul(dy.T, rows),
             lambda: dy.sum(axis=0),
         )
 
-    return y.reshape(*x.shape[:-1], -1), vjp
+    return y.reshape(*x.shape[:-1], len(weight)), vjp

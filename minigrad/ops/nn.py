@@ -4,10 +4,13 @@ and tied to its gradient.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad import kernels
-from minigrad.tensor import differentiable
+from minigrad.differentiable import differentiable
 
 
 @differentiable
@@ -16,6 +19,7 @@ def softmax(x, /, axis=-1):
 
     dx = p (dp - sum(dp p)).    Keeps p, not x.
     """
+    axis = normalize_axis_index(axis, x.ndim)
     p = kernels.softmax(x, axis)
 
     def vjp(dp):
@@ -27,6 +31,7 @@ def softmax(x, /, axis=-1):
 @differentiable
 def log_softmax(x, /, axis=-1):
     """y = x - ln sum(e^x) along `axis`.    dx = dy - e^y sum(dy).    Keeps y, not x."""
+    axis = normalize_axis_index(axis, x.ndim)
     y = kernels.log_softmax(x, axis)
 
     def vjp(dy):
@@ -46,12 +51,12 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
     Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3.
     """
     width = x.shape[-1:]
-    if not width or weight.shape != width or bias.shape != width:
+    if not width or width == (0,) or weight.shape != width or bias.shape != width:
         raise ValueError(
             f"layer_norm of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
-            "wanted (..., D), (D), (D)"
+            "wanted (..., D), (D), (D), D at least 1"
         )
-    rows = x.reshape(-1, *width)
+    rows = _rows(x)
     y, mean, rstd = kernels.layer_norm(rows, weight, bias, eps)
 
     def vjp(dy):
@@ -76,7 +81,7 @@ def embedding(ids, weight, /):
     shape, rows = (*ids.shape, weight.shape[1]), len(weight)
 
     def vjp(dy):
-        return None, kernels.embedding_vjp(flat, dy.reshape(-1, shape[-1]), rows)
+        return None, kernels.embedding_vjp(flat, _rows(dy), rows)
 
     return kernels.embedding(flat, weight).reshape(shape), vjp
 
@@ -154,14 +159,20 @@ def causal_attention(q, k, v, /):
     Source: Vaswani et al., Attention Is All You Need, 2017, equation 1; Dao et al., FlashAttention,
     2022, algorithm 4 (the backward).
     """
-    if q.ndim != 4 or k.shape != v.shape or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:]:
+    if not (
+        q.ndim == k.ndim == 4
+        and k.shape == v.shape
+        and q.shape[:2] + q.shape[3:] == k.shape[:2] + k.shape[3:]
+        and q.shape[3] > 0
+    ):
         raise ValueError(
             f"causal_attention of q {q.shape}, k {k.shape}, v {v.shape}: "
-            "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d)"
+            "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d), d at least 1"
         )
     if q.shape[2] > k.shape[2]:
         raise ValueError(f"causal_attention has {q.shape[2]} queries for {k.shape[2]} keys")
-    q3, k3, v3 = (array.reshape(-1, *array.shape[2:]) for array in (q, k, v))
+    heads = math.prod(q.shape[:2])
+    q3, k3, v3 = (array.reshape(heads, *array.shape[2:]) for array in (q, k, v))
     out, lse = kernels.causal_attention(q3, k3, v3)
 
     def vjp(dout):
@@ -189,13 +200,13 @@ def mlp(x, w1, b1, w2, b2, /):
             f"mlp of x {x.shape}, w1 {w1.shape}, b1 {b1.shape}, w2 {w2.shape}, b2 {b2.shape}: "
             "wanted (..., D), (H, D), (H), (E, H), (E)"
         )
-    rows = x.reshape(-1, x.shape[-1])
+    rows = _rows(x)
 
     def vjp(dy):
-        dx, *others = kernels.mlp_vjp(dy.reshape(-1, dy.shape[-1]), rows, w1, b1, w2)
+        dx, *others = kernels.mlp_vjp(_rows(dy), rows, w1, b1, w2)
         return dx.reshape(x.shape), *others
 
-    return kernels.mlp(rows, w1, b1, w2, b2).reshape(*x.shape[:-1], -1), vjp
+    return kernels.mlp(rows, w1, b1, w2, b2).reshape(*x.shape[:-1], len(w2)), vjp
 
 
 # -- what the losses share -------------------------------------------------------------------------
@@ -203,13 +214,15 @@ def mlp(x, w1, b1, w2, b2, /):
 
 def _rows_and_targets(scores, target, ignore_index):
     """Scores as (N, C) and targets as (N), with -1 for those that do not count."""
-    if scores.ndim == 0 or scores.shape[:-1] != target.shape:
-        raise ValueError(f"scores {scores.shape}, targets {target.shape}: wanted (..., C), (...)")
+    if scores.ndim == 0 or scores.shape[-1] == 0 or scores.shape[:-1] != target.shape:
+        raise ValueError(
+            f"scores {scores.shape}, targets {target.shape}: wanted (..., C), (...), C at least 1"
+        )
     classes = scores.shape[-1]
     ignored = target == ignore_index
-    _check_ids("target", np.where(ignored, 0, target) if classes else target, classes)
-    flat = np.where(ignored, -1, target).reshape(-1).astype(np.intp)
-    return scores.reshape(-1, classes), flat
+    _check_ids("target", target, classes, ignored)
+    flat = np.where(ignored, -1, target.astype(np.intp)).reshape(-1)
+    return _rows(scores), flat
 
 
 def _reduce(losses, flat, shape, reduction, into_rows):
@@ -225,9 +238,16 @@ def _reduce(losses, flat, shape, reduction, into_rows):
     return total, lambda d: (into_rows(np.full(losses.shape, d * scale, losses.dtype)), None)
 
 
-def _check_ids(name, ids, count):
+def _check_ids(name, ids, count, ignored=False):
+    """Before a kernel reads where an id says: is it an integer in 0..count-1, or ignored?"""
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}s are integers, got {ids.dtype}")
-    if ids.size and (ids.min() < 0 or ids.max() >= count):
-        place = tuple(int(i) for i in np.argwhere((ids < 0) | (ids >= count))[0])
+    outside = ((ids < 0) | (ids >= count)) & ~np.asarray(ignored)
+    if outside.any():
+        place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise IndexError(f"{name} {ids[place]} at {list(place)} is outside 0..{count - 1}")
+
+
+def _rows(x):
+    """(..., C) as (N, C); reshape's own -1 cannot tell N where C is 0."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])

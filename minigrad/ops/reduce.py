@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from minigrad.tensor import Axis, differentiable
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from minigrad.differentiable import differentiable
+from minigrad.tensor import Axis
 
 
 def _restore(reduced, shape, axis, keepdims):
@@ -16,8 +20,8 @@ def _restore(reduced, shape, axis, keepdims):
 
 def _count(shape, axis):
     """How many entries are summed up into each entry of the result."""
-    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
-    return int(np.prod([shape[i] for i in axes]))
+    axes = range(len(shape)) if axis is None else normalize_axis_tuple(axis, len(shape))
+    return math.prod(shape[i] for i in axes)
 
 
 @differentiable
@@ -55,7 +59,8 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
 
     def vjp(dy):
         dy = _restore(dy, x.shape, axis, keepdims)
-        return (dy * (2 * deviation / np.asarray(n, x.dtype)),)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (dy * (2 * deviation / np.asarray(n, x.dtype)),)
 
     return y, vjp
 

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from minigrad.tensor import Tensor, differentiable
+from minigrad.differentiable import as_tensors, differentiable
+from minigrad.tensor import Tensor
 
 
 @differentiable
@@ -147,7 +149,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """y = the tensors, all of one shape, along a new axis."""
-    return concatenate([expand_dims(tensor, axis) for tensor in tensors], axis)
+    return concatenate([expand_dims(tensor, axis) for tensor in as_tensors(*tensors)], axis)
 
 
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
@@ -156,12 +158,12 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     Raises ValueError where x cannot be cut into that many equal parts.
     """
     x = x if isinstance(x, Tensor) else Tensor(x)
-    axis = range(x.ndim)[axis]
+    axis = normalize_axis_index(axis, x.ndim)
     length = x.shape[axis]
     if isinstance(sections, int):
         if sections < 1 or length % sections:
             raise ValueError(f"an axis of length {length} has no {sections} equal parts")
-        sections = range(length // sections, length, length // sections)
+        sections = [length // sections * i for i in range(1, sections)]
     cuts = [0, *sections, length]
     before = (slice(None),) * axis
     return [x[(*before, slice(i, j))] for i, j in itertools.pairwise(cuts)]

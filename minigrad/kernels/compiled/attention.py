@@ -12,26 +12,31 @@ import math
 import numpy as np
 
 from minigrad import threads
-from minigrad.kernels.compiled.blocks import block_size, transpose, transpose_back
+from minigrad.kernels import reference
+from minigrad.kernels.compiled.blocks import transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import add_dot_products, add_product
+from minigrad.kernels.compiled.matmul import add_product
 
-_QUERIES = 64  # at most this many queries in a block
+_QUERIES = 32  # of a block: more would mean more keys that only some of them see
+_FEW = 16  # up to this many queries, as in sampling, a block would be mostly empty
 
 
 def causal_attention(q, k, v):
     """See the reference."""
+    if q.shape[1] <= _FEW:
+        return reference.causal_attention(q, k, v)
     q, k, v = plain(q), plain(k), plain(v)
     out, lse = np.empty_like(q), np.empty(q.shape[:2], q.dtype)
     spans = threads.blocks(len(q), q.size * k.shape[1])
-    threads.run(_attention, spans, q, k, v, out, lse, block_size(q.shape[1], _QUERIES))
+    threads.run(_attention, spans, q, k, v, out, lse)
     return out, lse
 
 
 @jit
-def _attention(q, k, v, out, lse, size, part, start, stop):
+def _attention(q, k, v, out, lse, part, start, stop):
     queries, width = q.shape[1:]
+    size = _QUERIES
     keys = k.shape[1]
     qt, outt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
     largest, total = np.empty(size, q.dtype), np.empty(size, q.dtype)
@@ -83,17 +88,19 @@ def _exponentials(s, largest, total):
 
 def causal_attention_vjp(dout, q, k, v, out, lse):
     """See the reference."""
+    if q.shape[1] <= _FEW:
+        return reference.causal_attention_vjp(dout, q, k, v, out, lse)
     dout, q, k, v, out = plain(dout), plain(q), plain(k), plain(v), plain(out)
     dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
     spans = threads.blocks(len(q), q.size * k.shape[1])
-    args = dout, q, k, v, out, plain(lse), dq, dk, dv, block_size(q.shape[1], _QUERIES)
-    threads.run(_attention_vjp, spans, *args)
+    threads.run(_attention_vjp, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
     return dq, dk, dv
 
 
 @jit
-def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, size, part, start, stop):
+def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     queries, width = q.shape[1:]
+    size = _QUERIES
     keys = k.shape[1]
     scale = q.dtype.type(1 / math.sqrt(width))
     qt, doutt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
@@ -112,7 +119,7 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, size, part, start, stop)
                 shift[j] = lse[n, t + j]
                 for d in range(width):
                     mean[j] += dout[n, t + j, d] * out[n, t + j, d]
-            _scores(p, qt, k[n], position)  # qt is scaled from here on
+            _scores(p, qt, k[n], position)
             ds[:] = 0
             add_product(ds, v[n, : len(ds)], doutt)
             _through_softmax(p, ds, shift, mean)
@@ -122,8 +129,11 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, size, part, start, stop)
                 for j in range(size):
                     dqt[i, j] *= scale
             transpose_back(dqt, dq[n, t : t + size])
-            add_dot_products(dk[n, : len(ds)], ds, qt)
-            add_dot_products(dv[n, : len(p)], p, doutt)
+            add_product(dk[n, : len(ds)], ds[:, :count], q[n, t : t + count])
+            add_product(dv[n, : len(p)], p[:, :count], dout[n, t : t + count])
+        for i in range(keys):
+            for d in range(width):
+                dk[n, i, d] *= scale
 
 
 @jit

@@ -1,9 +1,8 @@
 """The transformer's MLP without its hidden layer in memory.
 
-Each thread takes a part of the hidden units. For a block of rows it computes a block of them, small
-enough for the second-level cache, uses it up and forgets it; backward computes it again. Blocks are
-transposed, hidden units along the first axis and rows along the second, so that every product runs
-along whole rows of positions.
+The hidden layer is computed in blocks of rows and hidden units that stay in the second-level cache:
+each is used up and forgotten, and backward computes it again. Forward shares the rows among the
+threads; backward the hidden units, so that every thread has weight gradients of its own.
 """
 
 from __future__ import annotations
@@ -12,104 +11,87 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels import reference
-from minigrad.kernels.compiled.blocks import block_size, transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import add_dot_products, add_product
+from minigrad.kernels.compiled.matmul import add_product
 
-_ROWS = 256  # at most this many rows in a block
-_UNITS = 128  # and this many hidden units
-_FEW = 16  # up to this many rows, as in sampling, transposing would cost more than it saves
+_ROWS = 96  # of a block: a whole number of tiles, whatever their size
+_UNITS = 256  # hidden units of a block
+_FEW = 16  # up to this many rows, as in sampling, turning the weights round would cost too much
 
 
 def mlp(x, w1, b1, w2, b2):
     """See the reference."""
     if len(x) <= _FEW:
         return reference.mlp(x, w1, b1, w2, b2)
-    spans = threads.blocks(len(w1), len(x) * len(w1))
-    parts = np.zeros((len(spans), len(x), len(w2)), x.dtype)
-    args = plain(x), plain(w1), plain(b1), plain(w2), parts, block_size(len(x), _ROWS)
-    threads.run(_mlp, spans, *args)
-    return _sum(parts) + b2
+    y = np.empty((len(x), len(w2)), x.dtype)
+    y[:] = b2
+    spans = threads.blocks(len(x), len(x) * len(w1))
+    threads.run(_mlp, spans, y, plain(x), plain(w1.T), plain(b1), plain(w2.T))
+    return y
 
 
 @jit
-def _mlp(x, w1, b1, w2, parts, size, part, start, stop):
+def _mlp(y, x, w1t, b1, w2t, part, start, stop):
     kind = x.dtype.type
-    xt = np.zeros((x.shape[1], size), x.dtype)
-    yt = np.empty((len(w2), size), x.dtype)
-    a = np.empty((_UNITS, size), x.dtype)
-    for row in range(0, len(x), size):
-        transpose(x[row : row + size], xt)
-        yt[:] = 0
-        for unit in range(start, stop, _UNITS):
-            end = min(stop, unit + _UNITS)
-            block = a[: end - unit]
-            _hidden(xt, w1[unit:end], b1[unit:end], block)
-            for i in range(len(block)):
-                for j in range(size):
-                    h = block[i, j]
-                    block[i, j] = h * normal_cdf(h, exp(kind(-0.5) * h * h))
-            add_product(yt, w2[:, unit:end], block)
-        transpose_back(yt, parts[part, row : row + size])
+    hidden = np.empty((_ROWS, _UNITS), x.dtype)
+    for row in range(start, stop, _ROWS):
+        last = min(stop, row + _ROWS)
+        for unit in range(0, len(b1), _UNITS):
+            end = min(len(b1), unit + _UNITS)
+            h = hidden[: last - row, : end - unit]
+            _first_layer(h, x[row:last], w1t[:, unit:end], b1[unit:end])
+            for i in range(len(h)):
+                for j in range(end - unit):
+                    a = h[i, j]
+                    h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
+            add_product(y[row:last], h, w2t[unit:end])
 
 
 @jit
-def _hidden(xt, w1, b1, a):
-    """a = w1 x^T + b1"""
+def _first_layer(a, x, w1t, b1):
+    """a = x w1^T + b1"""
     for i in range(len(a)):
-        a[i] = b1[i]
-    add_product(a, w1, xt)
+        a[i] = b1
+    add_product(a, x, w1t)
 
 
 def mlp_vjp(dy, x, w1, b1, w2):
     """See the reference."""
     if len(x) <= _FEW:
         return reference.mlp_vjp(dy, x, w1, b1, w2)
-    dy, w1, w2 = plain(dy), plain(w1), plain(w2)
+    dy, x, w1, w2 = plain(dy), plain(x), plain(w1), plain(w2)
     spans = threads.blocks(len(w1), len(x) * len(w1))
-    parts = np.zeros((len(spans), *x.shape), x.dtype)
+    dxs = np.zeros((len(spans), *x.shape), x.dtype)
     dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
-    args = dy, plain(x), w1, plain(b1), w2, parts, dw1, db1, dw2, block_size(len(x), _ROWS)
+    args = dy, x, plain(w1.T), w1, plain(b1), w2, dxs, dw1, db1, dw2
     threads.run(_mlp_vjp, spans, *args)
-    return _sum(parts), dw1, db1, dw2, dy.sum(axis=0)
+    return dxs[0] if len(dxs) == 1 else dxs.sum(axis=0), dw1, db1, dw2, dy.sum(axis=0)
 
 
 @jit
-def _mlp_vjp(dy, x, w1, b1, w2, parts, dw1, db1, dw2, size, part, start, stop):
+def _mlp_vjp(dy, x, w1t, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
     kind = x.dtype.type
     density_at_0 = kind(DENSITY_AT_0)
-    xt, dyt = np.empty((x.shape[1], size), x.dtype), np.empty((len(w2), size), x.dtype)
-    dxt = np.empty_like(xt)
-    a, da = np.empty((_UNITS, size), x.dtype), np.empty((_UNITS, size), x.dtype)
-    for row in range(0, len(x), size):
-        transpose(x[row : row + size], xt)
-        transpose(dy[row : row + size], dyt)
-        dxt[:] = 0
-        for unit in range(start, stop, _UNITS):
-            end = min(stop, unit + _UNITS)
-            h, dh = a[: end - unit], da[: end - unit]
-            _hidden(xt, w1[unit:end], b1[unit:end], h)
+    hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
+    for unit in range(start, stop, _UNITS):
+        end = min(stop, unit + _UNITS)
+        db = db1[unit:end]
+        for row in range(0, len(x), _ROWS):
+            last = min(len(x), row + _ROWS)
+            h, dh = hidden[: last - row, : end - unit], dhidden[: last - row, : end - unit]
+            _first_layer(h, x[row:last], w1t[:, unit:end], b1[unit:end])
             dh[:] = 0
-            add_product(dh, w2[:, unit:end].T, dyt)
+            add_product(dh, dy[row:last], w2[:, unit:end])
             for i in range(len(h)):
-                total = kind(0)
-                for j in range(size):
-                    value = h[i, j]
-                    e = exp(kind(-0.5) * value * value)
-                    cdf = normal_cdf(value, e)
-                    h[i, j] = value * cdf
-                    dh[i, j] *= cdf + value * e * density_at_0
-                for j in range(size):
-                    total += dh[i, j]
-                db1[unit + i] += total
-            add_product(dxt, w1[unit:end].T, dh)
-            add_dot_products(dw1[unit:end], dh, xt)
-            add_dot_products(dw2[:, unit:end], dyt, h)
-        transpose_back(dxt, parts[part, row : row + size])
-
-
-def _sum(parts):
-    """The threads' shares, added up in their order."""
-    return parts[0] if len(parts) == 1 else parts.sum(axis=0)
+                for j in range(end - unit):
+                    a = h[i, j]
+                    e = exp(kind(-0.5) * a * a)
+                    cdf = normal_cdf(a, e)
+                    h[i, j] = a * cdf
+                    dh[i, j] *= cdf + a * e * density_at_0
+                    db[j] += dh[i, j]
+            add_product(dxs[part, row:last], dh, w1[unit:end])
+            add_product(dw1[unit:end], dh.T, x[row:last])
+            add_product(dw2[:, unit:end], dy[row:last].T, h)

@@ -1,0 +1,94 @@
+"""Making an operation on Tensors out of a rule on arrays: done once here, for all of them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from minigrad.tensor import Node, Tensor, _float_array, is_recording
+
+
+@overload
+def differentiable(rule: Callable[..., Any]) -> Callable[..., Tensor]: ...
+@overload
+def differentiable(
+    *, constants: Sequence[str]
+) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]: ...
+def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequence[str] = ()) -> Any:
+    """Turn a rule on arrays into an operation on Tensors.
+
+    rule: takes arrays (its positional-only parameters, those before `/`) and settings (the others);
+        returns the value and its vjp. The vjp takes the gradient of the value and returns one
+        gradient per array, each in the shape the array was broadcast to, or None; or a function
+        without arguments that computes it, called only where that gradient is needed.
+    constants: names of arrays that no gradient flows to (ids, masks), handed over as they are.
+
+    The operation unwraps Tensors, gives plain numbers and arrays the Tensors' dtype, records the
+    vjp where a gradient is needed, and has broadcasting undone on the way back.
+    """
+    if rule is None:
+        return functools.partial(differentiable, constants=constants)
+    parameters = inspect.signature(rule).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    fixed = tuple([name in constants for name in names])
+
+    @functools.wraps(rule)
+    def operation(*args: Any, **settings: Any) -> Tensor:
+        if variadic:
+            operands, flags = args, (False,) * len(args)
+        else:
+            operands, args, flags = args[: len(names)], args[len(names) :], fixed
+            if len(operands) < len(names):  # arrays given by name
+                given = [settings.pop(n) for n in names[len(operands) :] if n in settings]
+                operands = (*operands, *given)
+        arrays = _arrays(operands, flags)
+        value, vjp = rule(*arrays, *(() if variadic else args), **settings)
+        output = Tensor._wrap(value)
+        if is_recording():
+            parents = tuple(
+                [
+                    (o._node or o) if isinstance(o, Tensor) and o.requires_grad and not f else None
+                    for o, f in zip(operands, flags, strict=False)
+                ]
+            )
+            if any(p is not None for p in parents):
+                output._node = Node(operation.__name__, output._data, parents)
+                output._node.vjp = vjp
+                output.requires_grad = True
+        return output
+
+    return operation
+
+
+def as_tensors(*operands: Any) -> list[Any]:
+    """The operands as Tensors, plain ones in the dtype they would take in an operation; None stays.
+
+    For what is composed of operations that do not see all the operands at once.
+    """
+    arrays = _arrays(operands, (False,) * len(operands))
+    return [
+        o if o is None or isinstance(o, Tensor) else Tensor._wrap(a)
+        for o, a in zip(operands, arrays, strict=True)
+    ]
+
+
+def _arrays(operands: Sequence[Any], constant: Sequence[bool]) -> list[Any]:
+    """The operands as arrays; numbers and plain arrays take the dtype of the Tensors they meet."""
+    dtypes = {o._data.dtype for o in operands if isinstance(o, Tensor)}
+    dtype = dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes) if dtypes else None
+    arrays: list[Any] = []
+    for operand, is_constant in zip(operands, constant, strict=False):
+        if isinstance(operand, Tensor):
+            arrays.append(operand._data if is_constant else operand._data.astype(dtype, copy=False))
+        elif operand is None:
+            arrays.append(None)
+        elif is_constant:
+            arrays.append(np.array(operand))
+        else:
+            arrays.append(_float_array(operand, dtype, copy=True))
+    return arrays

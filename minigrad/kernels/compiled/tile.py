@@ -1,0 +1,127 @@
+"""The innermost loop of every product: a tile of the result, held in registers while k runs.
+
+LLVM's vectorizer does not find this loop on its own, so it is spelled out in LLVM's instructions.
+A tile has `rows` x 2 vectors of sums. For each k it loads two vectors of b and, row by row, spreads
+one entry of a and multiplies and adds: 2 rows multiply-adds for 2 + rows loads, so that the loop is
+bound by arithmetic and not by memory.
+
+Source: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
+ACM TOMS 41, 2015, section 4 (the micro-kernel).
+"""
+
+from __future__ import annotations
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+_FEATURES = llvmlite.binding.get_host_cpu_features()
+_ARM = "arm" in (triple := llvmlite.binding.get_process_triple()) or "aarch64" in triple
+
+# The sums and one vector each of a and b must fit in the registers: 32 of 64 bytes with AVX-512, of
+# 16 on ARM, but 16 of 32 bytes with AVX2, of 16 with SSE.
+_VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+_VECTORS = 2
+TILE_ROWS = 12 if _FEATURES.get("avx512f") or _ARM else 6
+TILE_BYTES = _VECTORS * _VECTOR_BYTES  # of one row of a tile
+
+
+def _make_add_tile(rows):
+    """A compiled function for tiles of so many rows."""
+
+    def add_tile(c, a, b, i, j, k, count):
+        """c[i:i+rows, j:j+columns] += a[i:i+rows, k:k+count] @ b[k:k+count, j:j+columns].
+
+        columns: TILE_BYTES. Rows of b and c are contiguous, a has any strides; all are of one
+        dtype. Nothing is checked: the tile must lie inside of c, and count be at least 1.
+        """
+        columns = TILE_BYTES // c.itemsize
+        product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
+        c[i : i + rows, j : j + columns] += product
+
+    @intrinsic
+    def compiled(typing_context, c, a, b, i, j, k, count):
+        signature = types.void(c, a, b, *[types.intp] * 4)
+        return signature, lambda context, builder, _, args: _emit(
+            context, builder, (c, a, b), args, rows
+        )
+
+    @overload(add_tile)
+    def _(c, a, b, i, j, k, count):
+        return lambda c, a, b, i, j, k, count: compiled(c, a, b, i, j, k, count)  # type: ignore[call-arg]
+
+    return add_tile
+
+
+def _emit(context, builder, array_types, args, rows):
+    """Write the instructions of one tile."""
+    i, j, k, count = args[3:]
+    scalar = context.get_data_type(array_types[0].dtype)
+    width = _VECTOR_BYTES // context.get_abi_sizeof(scalar)
+    vector = ir.VectorType(scalar, width)
+    index = context.get_value_type(types.intp)
+    byte_pointer = ir.IntType(8).as_pointer()
+    columns = range(_VECTORS)
+
+    def locate(number, row, column):
+        """A pointer to an entry of an array, and the array's strides in bytes."""
+        array = context.make_array(array_types[number])(context, builder, args[number])
+        strides = cgutils.unpack_tuple(builder, array.strides)
+        offsets = [builder.mul(n, s) for n, s in zip((row, column), strides, strict=True)]
+        start = builder.bitcast(array.data, byte_pointer)
+        return builder.gep(start, [builder.add(*offsets)]), *strides
+
+    def entry(pointer, stride, row, kind):
+        """A pointer of that kind to the start of a row."""
+        start = builder.gep(pointer, [builder.mul(stride, index(row))])
+        return builder.bitcast(start, kind.as_pointer())
+
+    def spread(value):
+        """A vector of equal entries."""
+        undefined = ir.Constant(vector, ir.Undefined)
+        one = builder.insert_element(undefined, value, ir.IntType(32)(0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        return builder.shuffle_vector(one, undefined, zeros)
+
+    c, c_stride, _ = locate(0, i, j)
+    a, a_row, a_column = locate(1, i, k)
+    b, b_row, _ = locate(2, k, j)
+    before, loop = builder.block, builder.append_basic_block("k")
+    after = builder.append_basic_block("store")
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    step, a_now, b_now = (builder.phi(kind) for kind in (index, byte_pointer, byte_pointer))
+    sums = [[builder.phi(vector) for _ in columns] for _ in range(rows)]
+    b_start = builder.bitcast(b_now, vector.as_pointer())
+    loaded = [builder.load(builder.gep(b_start, [index(v)]), align=1) for v in columns]
+    totals = []
+    for row in range(rows):
+        spread_a = spread(builder.load(entry(a_now, a_row, row, scalar), align=1))
+        products = [builder.fmul(spread_a, b_vector, flags=["contract"]) for b_vector in loaded]
+        pairs = zip(sums[row], products, strict=True)
+        totals.append([builder.fadd(*pair, flags=["contract"]) for pair in pairs])
+    following = builder.add(step, index(1))
+    moved = builder.gep(a_now, [a_column]), builder.gep(b_now, [b_row])
+    phis = [step, a_now, b_now, *(phi for row in sums for phi in row)]
+    starts = [index(0), a, b, *[ir.Constant(vector, None)] * (rows * _VECTORS)]
+    ends = [following, *moved, *(total for row in totals for total in row)]
+    for phi, start, end in zip(phis, starts, ends, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(end, loop)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+
+    builder.position_at_end(after)
+    for row in range(rows):
+        start = entry(c, c_stride, row, vector)
+        for v in columns:
+            place = builder.gep(start, [index(v)])
+            total = builder.fadd(builder.load(place, align=1), totals[row][v])
+            builder.store(total, place, align=1)
+    return context.get_dummy_value()
+
+
+FEW_ROWS = 4
+add_tile, add_few_rows, add_row = (_make_add_tile(rows) for rows in (TILE_ROWS, FEW_ROWS, 1))
