@@ -2,7 +2,7 @@
 
     python data/grammar.py                    what there is to know of it; are the files its own?
     python data/grammar.py --sample 10        ten new headlines
-    python data/grammar.py --log-prob < FILE  ln p of each line, -inf where the grammar can't make it
+    python data/grammar.py --log-prob < FILE  ln p of each line, -inf if the grammar can't make it
     python data/grammar.py --write            write train.txt, val.txt, test.txt and entropy.json
 
 The grammar has no recursion and, as `Grammar.ambiguity` shows, gives each line by one derivation
@@ -30,6 +30,9 @@ SEED = 2026
 SIZES = {"train": 8664, "val": 1084, "test": 1084}
 START = "HEADLINE"
 
+_WORD = "(?:[a-z]+|[A-Z]+)"
+_ALTERNATIVE = re.compile(rf"\s*(?:(\d+):)?\s*({_WORD}(?: {_WORD})*)")
+
 Words = tuple[str, ...]  # rule names in capitals, and words that stand for themselves
 
 
@@ -42,6 +45,8 @@ class Grammar:
 
     def __init__(self, text: str) -> None:
         self.rules = _parse(text)
+        if START not in self.rules:
+            raise ValueError(f"no rule {START}, with which every headline begins")
         for name in self.rules:
             self._visit(name, ())
 
@@ -101,8 +106,8 @@ class Grammar:
         """A beginning of a line after which two derivations go on alike to its end, or None.
 
         Pairs of derivations are read side by side, word by word, from where they first differ: the
-        line is ambiguous if both can end together. What they have left to become is all that counts,
-        so there are few pairs.
+        line is ambiguous if both can end together. What they have left to become is all that
+        counts, so there are few pairs.
         """
         todo: list[tuple[Words, Words, bool, str]] = [((START,), (START,), False, "")]
         seen = set()
@@ -122,7 +127,7 @@ class Grammar:
         return None
 
     def entropy(self, name: str = START) -> float:
-        """The mean of -ln p over the derivations of a rule, in nats: H = sum p (-ln p + H inside)."""
+        """Mean -ln p over the derivations of a rule, in nats: H = sum of p (-ln p + H inside)."""
         return sum(
             p * (sum(map(self.entropy, filter(str.isupper, words))) - math.log(p))
             for p, words in self.rules[name]
@@ -168,13 +173,15 @@ def _parse(text: str) -> dict[str, list[tuple[float, Words]]]:
             weights[name] = {}
         elif line:
             for part in line.split(","):
-                found = re.fullmatch(r"\s*(?:(\d+):)?\s*((?:[a-z]+|[A-Z]+)(?: (?:[a-z]+|[A-Z]+))*)", part)
-                if not found or name is None:
+                found = _ALTERNATIVE.fullmatch(part)
+                if not found or name is None or found[1] == "0":
                     raise ValueError(f"line {number}: {part!r} is no alternative")
                 words = tuple(found[2].split())
                 if words in weights[name]:
                     raise ValueError(f"line {number}: {part!r} is in {name} already")
                 weights[name][words] = int(found[1] or 1)
+    if empty := [name for name, rule in weights.items() if not rule]:
+        raise ValueError(f"rule {empty[0]} has no alternatives")
     return {
         name: [(weight / sum(rule.values()), words) for words, weight in rule.items()]
         for name, rule in weights.items()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,15 +34,15 @@ def save(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> No
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Any:
     """A binary file to write, which takes its place at `path` when the block ends well."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
 
@@ -60,14 +58,19 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
     Raises InputError where it is missing or not a checkpoint.
     """
+    arrays = {}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    array = np.lib.format.read_array(member, allow_pickle=False)
+                    arrays[name.removesuffix(".npy")] = array
         meta = json.loads(arrays.pop(_META).tobytes().decode("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is not there; wanted a checkpoint") from None
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is no checkpoint: {error}") from error
+    except Exception as error:  # a damaged zip can raise any error there is
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} is no checkpoint: {reason}") from error
     if not isinstance(meta, dict):
         raise InputError(f"{path} is no checkpoint: its meta is a {type(meta).__name__}")
     return arrays, meta

@@ -37,6 +37,11 @@ def set_threads(count: int | None) -> None:
 
 def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     """Exit with main's status; bad input is one line and status 2, a failed write or memory 1."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed, as by `>&-`
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
+    if hasattr(sys.stdout, "reconfigure"):  # a character that the terminal lacks is no error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = main()
         sys.stdout.flush()
@@ -48,7 +53,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     except MemoryError:
         status = _fail(name, "out of memory; a smaller --batch-size or model needs less", 1)
     except OSError as error:
-        status = _fail(name, f"{error.filename or 'output'}: {error.strerror}", 1)
+        status = _fail(name, f"{error.filename or 'output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)

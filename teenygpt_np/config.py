@@ -49,6 +49,8 @@ class Config:
         for name in ("num_emb", "num_heads", "num_neurons", "num_blocks", "epochs", "batch_size"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         self._check("num_tokens", self.num_tokens >= 2, "at least 2")
+        for name in ("num_tokens", "num_emb", "num_neurons"):
+            self._check(name, getattr(self, name) <= 1_000_000, "at most 1,000,000")
         for name in ("seed", "max_steps", "warmup_steps", "patience"):
             self._check(name, getattr(self, name) >= 0, "0 or above")
         self._check("dropout", 0 <= self.dropout < 1, "0 <= dropout < 1")
@@ -71,6 +73,8 @@ class Config:
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:
         """The settings from what `as_dict` gave."""
+        if not isinstance(settings, dict):
+            raise InputError(f"settings are {settings!r}, wanted names and values")
         known = {field.name: type(field.default) for field in dataclasses.fields(cls)}
         for name, value in settings.items():
             wanted = known.get(name)

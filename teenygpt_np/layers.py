@@ -78,13 +78,14 @@ class Module:
         missing, unknown = parameters.keys() - state.keys(), state.keys() - parameters.keys()
         if missing or unknown:
             raise ValueError(f"missing: {sorted(missing)}, unknown: {sorted(unknown)}")
+        arrays = {name: np.asarray(state[name]) for name in parameters}
         for name, parameter in parameters.items():
-            if np.shape(state[name]) != parameter.shape:
-                raise ValueError(
-                    f"{name} has shape {np.shape(state[name])}, wanted {parameter.shape}"
-                )
+            if arrays[name].shape != parameter.shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}, wanted {parameter.shape}")
+            if arrays[name].dtype.kind not in "biuf":
+                raise ValueError(f"{name} holds {arrays[name].dtype}, wanted real numbers")
         for name, parameter in parameters.items():
-            parameter.data = state[name]
+            parameter.data = arrays[name]
 
 
 class Sequential(Module):
@@ -204,9 +205,13 @@ class CausalSelfAttention(Module):
 
     def __call__(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         B, T, D = x.shape
-        qkv = mg.linear(x, self.in_proj_weight, self.in_proj_bias)
-        qkv = qkv.reshape(B, T, 3, self.num_heads, D // self.num_heads).transpose(2, 0, 3, 1, 4)
-        q, k, v = qkv[0], qkv[1], qkv[2]  # each (B, H, T, D/H)
+        weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
+        # Splitting the weights rather than the product: backward then puts the parts together in
+        # arrays of the weights' size, which are far smaller than the activations.
+        q, k, v = (
+            mg.linear(x, weight, bias).reshape(B, T, self.num_heads, -1).swapaxes(1, 2)
+            for weight, bias in zip(weights, biases, strict=True)
+        )  # each (B, H, T, D/H)
         if cache is not None:
             y = mg.causal_attention(q, *cache.extend(k, v))
         else:

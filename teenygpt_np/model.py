@@ -113,8 +113,9 @@ class TeenyGPT(Module):
     def top1(self, x: Array, ignore_pads: bool = False) -> Array:
         """The share of the next tokens that the likeliest guess gets right.    x: (B, t) -> (B)"""
         x = np.asarray(x)
+        targets = _next_tokens(x)
         with mg.no_grad():
-            right = self._forward(x[:, :-1]).data.argmax(axis=2) == _next_tokens(x)
+            right = self._forward(x[:, :-1]).data.argmax(axis=2) == targets
         weights = counted(x) if ignore_pads else np.ones_like(right)
         share: Array = (right & weights).sum(axis=1) / weights.sum(axis=1)
         return share

@@ -34,6 +34,11 @@ class Progress:
             self._erase()
             print(text, file=self.stream, flush=True)
 
+    def status(self, text: str) -> None:
+        """Show, on a terminal, a line that stays until the next one comes."""
+        if self.live and not self.quiet:
+            self._draw(text)
+
     def update(self, title: str, done: int, total: int, figures: str, left: float) -> None:
         """Show how far a piece of work is.    left: seconds until its end"""
         now = time.monotonic()
@@ -43,13 +48,15 @@ class Progress:
         share = done / max(total, 1)
         if self.live:
             bar = "█" * round(share * _BAR)
-            text = f"{title} {bar:░<{_BAR}} {share:4.0%}  {figures}  {duration(left)} left"
-            self._erase()
-            self.stream.write(text)
-            self._drawn = len(text)
-            self.stream.flush()
+            self._draw(f"{title} {bar:░<{_BAR}} {share:4.0%}  {figures}  {duration(left)} left")
         else:
             self.line(f"{title} {share:4.0%}  {figures}  {duration(left)} left")
+
+    def _draw(self, text: str) -> None:
+        self._erase()
+        self.stream.write(text)
+        self.stream.flush()
+        self._drawn = len(text)
 
     def _erase(self) -> None:
         if self._drawn:

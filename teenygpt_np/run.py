@@ -49,7 +49,8 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
     """
     path = directory / name
     if not path.is_file():
-        what = "has no best.npz" if directory.is_dir() else "is not there"
+        what = "is no directory" if directory.is_file() else "is not there"
+        what = f"has no {name}" if directory.is_dir() else what
         raise InputError(f"{directory} {what}; wanted a run directory, made by teenygpt_np.train")
     arrays, meta = checkpoint.load(path)
     try:

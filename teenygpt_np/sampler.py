@@ -78,6 +78,8 @@ def generate(
         raise ValueError(f"batch_size is {batch_size}, wanted at least 1")
     if not 1 <= len(prompt) < num_tokens:
         raise ValueError(f"the prompt has {len(prompt)} tokens, wanted 1..{num_tokens - 1}")
+    if (prompt == pad).any():
+        raise ValueError(f"the prompt has a pad at {int(np.argmax(prompt == pad))}, wanted none")
     ids = np.full((batch_size, num_tokens), pad)
     ids[:, : len(prompt)] = prompt
     ended = np.zeros(batch_size, bool)

@@ -20,16 +20,18 @@ def scores(model: TeenyGPT, ids: Array) -> dict[str, float]:
     totals = dict.fromkeys(("nll", "nll_no_pad", "top1", "top1_no_pad"), 0.0)
     was_training = model.training
     model.eval()
-    with mg.no_grad():
-        for start in range(0, len(ids), _BATCH):
-            x = ids[start : start + _BATCH]
-            log_probs, targets, weights = model.log_probs(x[:, :-1]).data, x[:, 1:], counted(x)
-            nll = -np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
-            nll = nll.astype(np.float64)
-            right = log_probs.argmax(axis=2) == targets
-            totals["nll"] += nll.sum()
-            totals["nll_no_pad"] += (nll * weights).sum()
-            totals["top1"] += right.mean(axis=1).sum()
-            totals["top1_no_pad"] += ((right & weights).sum(axis=1) / weights.sum(axis=1)).sum()
-    model.train(was_training)
+    try:
+        with mg.no_grad():
+            for start in range(0, len(ids), _BATCH):
+                x = ids[start : start + _BATCH]
+                log_probs, targets, weights = model.log_probs(x[:, :-1]).data, x[:, 1:], counted(x)
+                nll = -np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
+                nll = nll.astype(np.float64)
+                right = log_probs.argmax(axis=2) == targets
+                totals["nll"] += nll.sum()
+                totals["nll_no_pad"] += (nll * weights).sum()
+                totals["top1"] += right.mean(axis=1).sum()
+                totals["top1_no_pad"] += ((right & weights).sum(axis=1) / weights.sum(axis=1)).sum()
+    finally:
+        model.train(was_training)
     return {name: float(total) / len(ids) for name, total in totals.items()}

@@ -13,6 +13,7 @@ from teenygpt_np.config import PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
 
 if TYPE_CHECKING:
+    from teenygpt_np.tokenizer import Tokenizer
     from teenygpt_np.trainer import Trainer
 
 _NUMBERS = {
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     trainer = _resumed(args) if args.resume is not None else _new(args)
     _stop_on_signals(trainer)
     trainer.train()
-    return 128 + trainer.stop_signal if trainer.stop_signal else 0
+    return 128 + trainer.stop_signal if not trainer.finished else 0
 
 
 def _changes(args: Namespace) -> dict[str, Any]:
@@ -101,38 +102,40 @@ def _new(args: Namespace) -> Trainer:
 
 
 def _resumed(args: Namespace) -> Trainer:
+    from teenygpt_np.tokenizer import Tokenizer
+
     out = Path(args.resume)
     changed = [*_changes(args), *(["preset"] if args.preset != "small" else [])]
     if changed or args.out:
         name = (changed or ["out"])[0].replace("_", "-")
+        name = {"columns": "column", "ignore-pads": "pads"}.get(name, name)
         raise InputError(
             f"--{name} can't be changed by --resume, which goes on with {out} as it is"
         )
     try:
         description = json.loads((out / "config.json").read_text(encoding="utf-8"))
         config = Config.from_dict(description["config"])
-        characters = str(description["characters"])
+        tokenizer = Tokenizer(description["characters"])
     except FileNotFoundError:
         raise InputError(f"{out} has no config.json; wanted a run directory") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{out / 'config.json'} can't be used: {error}") from error
-    trainer = _trainer(config, out, args.quiet, characters)
+    trainer = _trainer(config, out, args.quiet, tokenizer)
     trainer.restore()
-    if trainer.finished:
+    if trainer.finished and (out / "test.json").exists():
         raise InputError(f"{out} is finished, after {trainer.epoch} epochs; nothing to resume")
     return trainer
 
 
-def _trainer(config: Config, out: Path, quiet: bool, characters: str | None = None) -> Trainer:
+def _trainer(config: Config, out: Path, quiet: bool, tokenizer: Tokenizer | None = None) -> Trainer:
     from teenygpt_np.data import load_corpus
     from teenygpt_np.progress import Progress
-    from teenygpt_np.tokenizer import Tokenizer
     from teenygpt_np.trainer import Trainer
 
     corpus = load_corpus(
         Path(config.data) if config.data else None,
         columns=config.columns,
-        alphabet=Tokenizer(characters) if characters else config.alphabet,  # type: ignore[arg-type]
+        alphabet=tokenizer or config.alphabet,  # type: ignore[arg-type]
         seed=config.seed,
     )
     return Trainer(config, corpus, out, Progress(quiet=quiet))

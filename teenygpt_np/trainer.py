@@ -20,6 +20,7 @@ from teenygpt_np.config import Config
 from teenygpt_np.data import Corpus, batches, check_batch, encode_split, lengths
 from teenygpt_np.errors import InputError
 from teenygpt_np.layers import Array
+from teenygpt_np.model import TeenyGPT
 from teenygpt_np.progress import Progress, duration
 from teenygpt_np.scores import scores
 
@@ -37,6 +38,7 @@ _PLACE: tuple[str, ...] = (
 _PLACE += ("epoch_loss", "epoch_tokens", "epoch_seconds")
 _SAMPLES = 64
 _DECAY_TO = 0.05
+_WORTH_TELLING = 2.0  # seconds
 
 
 class Trainer:
@@ -95,9 +97,10 @@ class Trainer:
     def train(self) -> None:
         """Train from where it stands to the end, or to the first signal; then save."""
         self._introduce()
+        self._compile()
         while not self.finished and not self.stop_signal:
             self._epoch()
-        if self.stop_signal:
+        if not self.finished:
             self.save()
             self.progress.line(
                 f"stopped after step {self.step:,}; to go on: "
@@ -105,6 +108,22 @@ class Trainer:
             )
         else:
             self._finish()
+
+    def _compile(self) -> None:
+        """Have every kernel ready before anything is timed: a step of a model made for the purpose.
+
+        Kernels are compiled for a dtype, not for sizes, but take short cuts for a few rows.
+        """
+        self.progress.status("loading the kernels; compiling them, the first time, takes a while")
+        started = time.perf_counter()
+        model = TeenyGPT(32, 3, 4, 1, 1, num_blocks=1)
+        ids = np.ones((2, 32), np.int64)
+        model.loss(ids).backward()
+        AdamW(model.parameters()).step()
+        model.log_probs(ids)
+        seconds = time.perf_counter() - started
+        if seconds > _WORTH_TELLING:
+            self.progress.line(f"compiled the kernels in {seconds:.0f} s, and kept for next time")
 
     def _epoch(self) -> None:
         rows = self._order()
@@ -217,6 +236,10 @@ class Trainer:
         """The score that decides: the one that is trained for."""
         return "val_nll_no_pad" if self.config.ignore_pads else "val_nll"
 
+    @property
+    def _key_of_top1(self) -> str:
+        return self._key.replace("nll", "top1")
+
     def _introduce(self) -> None:
         config, corpus, say = self.config, self.corpus, self.progress.line
         say(
@@ -230,15 +253,23 @@ class Trainer:
             f"preset {config.preset}: {self.model.num_parameters():,} parameters, kernels: "
             f"{mg.get_backend()}, {mg.get_num_threads()} threads, run directory {self.out}"
         )
-        known = baselines(self.ids["train"], self.ids["val"], corpus.tokenizer.num_token_vals)
-        column = self._key.removeprefix("val_")
-        figures = [f"{name} {score[column]:.1f}" for name, score in known.items()]
-        if corpus.truth and config.ignore_pads:
-            figures.append(f"the grammar that wrote the text {corpus.truth['val']:.1f}")
-        say(f"nats per headline of the validation split, by guessing: {', '.join(figures)}")
+        self._show_baselines()
         if self.step:
             say(f"going on after step {self.step:,}, in epoch {self.epoch}")
         say()
+
+    def _show_baselines(self) -> None:
+        """What the model's figures are to be read against."""
+        ids, vocabulary = self.ids, self.corpus.tokenizer.num_token_vals
+        known = baselines(ids["train"], ids["val"], vocabulary)
+        nll, top1 = self._key.removeprefix("val_"), self._key_of_top1.removeprefix("val_")
+        say = self.progress.line
+        say()
+        say(f"{'the validation split, by guessing with':42}{'nats a headline':>15}{'top-1':>8}")
+        for name, score in known.items():
+            say(f"    {name + ' probabilities':38}{score[nll]:15.2f}{score[top1]:8.1%}")
+        if self.corpus.truth and self.config.ignore_pads:
+            say(f"    {'the grammar that wrote it: the limit':38}{self.corpus.truth['val']:15.2f}")
 
     def _show_step(self, loss: float) -> None:
         config = self.config
@@ -256,7 +287,7 @@ class Trainer:
         self.progress.line(
             f"epoch {self.epoch}: train {train}, val {value:.2f} nats per headline"
             f"{self._above_truth(value, 'val')}, top-1 "
-            f"{record[self._key.replace('nll', 'top1')]:.1%}, {record['tokens_per_s']:,.0f} "
+            f"{record[self._key_of_top1]:.1%}, {record['tokens_per_s']:,.0f} "
             f"tokens/s, {duration(record['seconds'])}{', a new best' if is_best else ''}"
         )
 
@@ -316,6 +347,10 @@ class Trainer:
                 setattr(self, name, meta[name])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
+        told = self.out / run.METRICS
+        if told.exists():  # an epoch whose end was cut short is done, and told, again
+            lines = told.read_text(encoding="utf-8").splitlines(keepends=True)
+            checkpoint.write_text(told, "".join(lines[: self.epoch]))
 
 
 def corpus_hash(corpus: Corpus) -> str:
