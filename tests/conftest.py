@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import minigrad as mg
+
+# The same examples in every run; HYPOTHESIS_PROFILE=deep draws many, and others each time.
+settings.register_profile(
+    "default",
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    # A backend stays as it is for all examples of a test, as it should.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.register_profile(
+    "deep", settings.get_profile("default"), max_examples=1000, derandomize=False
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(params=mg.available_backends())

@@ -1,0 +1,285 @@
+"""What the operations in registry.py are tried on: strategies that draw arrays and settings.
+
+Hypothesis draws the shapes, settings and a seed; the entries come from NumPy, which is faster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import string
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What an operation is called with: arrays, then settings."""
+
+    arrays: tuple[Array, ...]
+    settings: dict[str, Any]
+
+
+# -- entries ---------------------------------------------------------------------------------------
+
+Values = Callable[[np.random.Generator, Sequence[Shape]], tuple[Array, ...]]
+generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+def uniform(low: float, high: float) -> Values:
+    return lambda rng, shapes: tuple([np.array(rng.uniform(low, high, s)) for s in shapes])
+
+
+def nonzero(rng: np.random.Generator, shapes: Sequence[Shape]) -> tuple[Array, ...]:
+    """Of both signs, none near 0."""
+    return tuple([np.array(rng.uniform(0.2, 3, s) * rng.choice([-1, 1], s)) for s in shapes])
+
+
+def apart(rng: np.random.Generator, shapes: Sequence[Shape]) -> tuple[Array, ...]:
+    """No two entries nearer to each other than 0.1, in all the arrays."""
+    sizes = [math.prod(shape) for shape in shapes]
+    entries = 0.1 * rng.permutation(sum(sizes)) - 0.05 * sum(sizes)
+    parts = np.split(entries, np.cumsum(sizes)[:-1])
+    return tuple([part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
+
+
+def with_condition(rng: np.random.Generator, shapes: Sequence[Shape]) -> tuple[Array, ...]:
+    first, *others = real(rng, shapes)
+    return np.asarray(first > 0), *others
+
+
+real, small, positive = uniform(-3, 3), uniform(-1, 1), uniform(0.2, 3)
+
+# -- shapes ----------------------------------------------------------------------------------------
+
+shapes_of_any_kind = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
+
+
+def choose(draw: st.DrawFn, choices: dict[str, list[Any]]) -> dict[str, Any]:
+    return {name: draw(st.sampled_from(values)) for name, values in choices.items()}
+
+
+def filled(shapes: st.SearchStrategy[Any], values: Values = real) -> st.SearchStrategy[Case]:
+    """Arrays of the shapes drawn, and no settings."""
+    return st.builds(lambda rng, drawn: Case(values(rng, drawn), {}), generators, shapes)
+
+
+@st.composite
+def one(draw: st.DrawFn, values: Values = real, **choices: list[Any]) -> Case:
+    """One array of any shape."""
+    return Case(values(draw(generators), [draw(shapes_of_any_kind)]), choose(draw, choices))
+
+
+def broadcast(count: int, values: Values = real) -> st.SearchStrategy[Case]:
+    """Arrays whose shapes broadcast."""
+    together = hnp.mutually_broadcastable_shapes(
+        num_shapes=count, min_side=0, max_side=3, max_dims=3
+    )
+    alike = shapes_of_any_kind.map(lambda shape: (shape,) * count)
+    return filled(st.one_of(together.map(lambda drawn: drawn.input_shapes), alike), values)
+
+
+@st.composite
+def reduced(
+    draw: st.DrawFn, values: Values = real, *, empty: bool = False, **choices: list[Any]
+) -> Case:
+    """One array and axes of it, which have entries unless `empty`."""
+    shape = list(draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3)))
+    axes = draw(hnp.valid_tuple_axes(len(shape)))
+    axis = draw(st.sampled_from([None, axes, *axes[:1]]))
+    kept = range(len(shape)) if empty else {*range(len(shape))} - {i % len(shape) for i in axes}
+    if kept and (empty or axis is not None) and draw(st.integers(0, 3)) == 0:
+        shape[draw(st.sampled_from(sorted(kept)))] = 0
+    settings = {"axis": axis, "keepdims": draw(st.booleans())} | choose(draw, choices)
+    return Case(values(draw(generators), [tuple(shape)]), settings)
+
+
+@st.composite
+def along_axis(draw: st.DrawFn) -> Case:
+    """One array and one axis of it."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    return Case(real(draw(generators), [shape]), {"axis": axis})
+
+
+BATCHES: list[Shape] = [(), (1,), (3,), (2, 3), (2, 0), (0,)]
+
+
+@st.composite
+def letters(
+    draw: st.DrawFn,
+    spelled: str,
+    *,
+    empty: str = "",
+    batches: list[Shape] = BATCHES,
+    values: Values = real,
+    **choices: list[Any],
+) -> Case:
+    """Shapes spelled like "*I OI O": a letter is a length, 0 perhaps if in `empty`; * a batch."""
+    names = sorted(set(spelled) & set(string.ascii_letters))
+    lengths: dict[str, Shape] = {"*": draw(st.sampled_from(batches))}
+    if draw(st.booleans()):
+        lengths |= {name: (draw(st.integers(name not in empty, 4)),) for name in names}
+    else:
+        lengths |= dict.fromkeys(names, (3,))
+    shapes = [sum((lengths[c] for c in word), ()) for word in spelled.split()]
+    return Case(values(draw(generators), shapes), choose(draw, choices))
+
+
+def products() -> st.SearchStrategy[Case]:
+    """Matrices, batches of them that broadcast, and vectors."""
+    together = hnp.mutually_broadcastable_shapes(
+        signature="(m?,k),(k,n?)->(m?,n?)", min_side=0, max_side=3, max_dims=2
+    )
+    alike = st.sampled_from([((n, n), (n, n)) for n in range(4)])
+    return filled(st.one_of(together.map(lambda drawn: drawn.input_shapes), alike))
+
+
+@st.composite
+def attention(draw: st.DrawFn) -> Case:
+    """Queries, keys and values; as many queries as keys or fewer."""
+    batch, heads = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    queries, width = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    keys = queries + draw(st.sampled_from([0, 0, 1, 3]))
+    shapes = [(batch, heads, length, width) for length in (queries, keys, keys)]
+    return Case(real(draw(generators), shapes), {})
+
+
+@st.composite
+def scores(draw: st.DrawFn) -> Case:
+    """Scores, and targets of which one counts at least if their mean is wanted."""
+    batch, classes = draw(st.sampled_from(BATCHES)), draw(st.integers(1, 4))
+    rng, ignored = draw(generators), draw(st.sampled_from([-100, 0, 2]))
+    kind = draw(st.sampled_from(["i8", ">i2", *["u1"] * (ignored >= 0)]))
+    target = np.array(rng.integers(0, classes, batch), kind)
+    target[rng.random(batch) < 0.3] = ignored
+    reduction = draw(st.sampled_from(["none", "sum", "mean"]))
+    if reduction == "mean" and np.all(target == ignored):
+        reduction = "sum"
+    settings = {"reduction": reduction, "ignore_index": ignored}
+    return Case((*real(rng, [(*batch, classes)]), target), settings)
+
+
+@st.composite
+def lookups(draw: st.DrawFn) -> Case:
+    """Ids, some of them twice, and a table."""
+    rows, width = draw(st.tuples(st.integers(1, 4), st.integers(0, 3)))
+    rng = draw(generators)
+    ids = np.array(rng.integers(0, rows, draw(st.sampled_from(BATCHES))))
+    kind = draw(st.sampled_from(["i8", "i4", "u1", ">i2"]))
+    return Case((ids.astype(kind), *real(rng, [(rows, width)])), {})
+
+
+@st.composite
+def indexed(draw: st.DrawFn) -> Case:
+    """An array and an index: slices and numbers, integers, booleans, or a mixture."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+    rng, n = draw(generators), shape[0]
+    some = rng.integers(-n, n, draw(st.sampled_from([(0,), (5,), (2, 3)])))
+    mask = rng.random(n) < 0.5
+    kinds: list[Any] = [
+        draw(hnp.basic_indices(shape, allow_newaxis=True)),
+        some,
+        some.tolist(),
+        mask,
+        rng.random(shape) < 0.5,
+        (..., rng.integers(0, shape[-1], 4)),
+        (None, mask),
+    ]
+    if len(shape) > 1:
+        kinds += [
+            (some, slice(None, None, -1)),
+            (some, rng.integers(0, shape[1], some.shape)),
+            (some, np.int64(-1)),
+            (slice(1, None), [0, -1, 0]),
+            (mask, slice(0, 1)),
+        ]
+    return Case(real(rng, [shape]), {"index": draw(st.sampled_from(kinds))})
+
+
+# -- shapes of operations on shapes ----------------------------------------------------------------
+
+
+def moved(make: Callable[..., st.SearchStrategy[dict[str, Any]]]) -> st.SearchStrategy[Case]:
+    """One array, and settings that `make` finds for its shape."""
+
+    @st.composite
+    def cases(draw: st.DrawFn) -> Case:
+        shape = draw(shapes_of_any_kind)
+        return Case(real(draw(generators), [shape]), draw(make(shape)))
+
+    return cases()
+
+
+def reshapes(shape: Shape) -> st.SearchStrategy[dict[str, Any]]:
+    size = math.prod(shape)
+    wanted: list[Any] = [size, shape[::-1], (1, *shape), (size, 1)]
+    return st.sampled_from(wanted + ([-1, (-1, 1)] if size else [])).map(lambda s: {"shape": s})
+
+
+def permutations(shape: Shape) -> st.SearchStrategy[dict[str, Any]]:
+    n = len(shape)
+    orders = [order for axes in itertools.permutations(range(n)) for order in (axes, axes[::-1])]
+    negative = [tuple(i - n for i in order) for order in orders]
+    return st.sampled_from([None, *orders, *negative]).map(lambda axes: {"axes": axes})
+
+
+def new_axes(shape: Shape) -> st.SearchStrategy[dict[str, Any]]:
+    n = len(shape)
+    return st.sampled_from([0, -1, n, (0, n + 1), (-1, 0)]).map(lambda axis: {"axis": axis})
+
+
+def repetitions(shape: Shape) -> st.SearchStrategy[dict[str, Any]]:
+    wide = tuple([3 if n == 1 else n for n in shape])
+    return st.sampled_from([shape, wide, (2, *wide), (0, *shape)]).map(lambda s: {"shape": s})
+
+
+@st.composite
+def swaps(draw: st.DrawFn) -> Case:
+    case = draw(along_axis())
+    n = case.arrays[0].ndim
+    return Case(
+        case.arrays, {"axis1": case.settings["axis"], "axis2": draw(st.integers(-n, n - 1))}
+    )
+
+
+@st.composite
+def squeezes(draw: st.DrawFn) -> Case:
+    shape = draw(st.sampled_from([(1,), (1, 3), (2, 1, 1), (1, 0, 1), (1, 2, 1)]))
+    ones = [i for i, n in enumerate(shape) if n == 1]
+    axis = draw(st.sampled_from([None, ones[0], ones[-1] - len(shape), tuple(ones)]))
+    return Case(real(draw(generators), [shape]), {"axis": axis})
+
+
+@st.composite
+def joined(draw: st.DrawFn, *, alike: bool) -> Case:
+    """One to three arrays to join, of one shape or `alike` but along the axis."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
+    axis = draw(st.integers(-len(shape) - alike, len(shape) - 1 + alike))
+    shapes = [shape] * draw(st.integers(1, 3))
+    if not alike and draw(st.booleans()):
+        lengths = [draw(st.integers(0, 3)) for _ in shapes]
+        before, after = shape[: axis % len(shape)], shape[axis % len(shape) + 1 :]
+        shapes = [(*before, length, *after) for length in lengths]
+    return Case(real(draw(generators), shapes), {"axis": axis})
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> Case:
+    """Equal parts, or cuts at positions; and which of the parts to look at."""
+    case = draw(along_axis())
+    length = case.arrays[0].shape[case.settings["axis"]]
+    parts = [n for n in range(1, 5) if length % n == 0]
+    cuts = draw(st.lists(st.integers(0, length), min_size=1, max_size=3).map(sorted))
+    sections = draw(st.sampled_from([*parts, cuts]))
+    count = sections if isinstance(sections, int) else len(sections) + 1
+    part = draw(st.integers(0, count - 1))
+    return Case(case.arrays, case.settings | {"sections": sections, "part": part})

@@ -1,0 +1,238 @@
+"""Every public operation, a row each: its definition in plain NumPy, and the inputs it is tried on.
+
+The references share no code with minigrad. They take complex input as well: away from kinks, and
+inputs are drawn away from them, every operation is analytic, so that one evaluation at x + ih gives
+dL/dx = Im L(x + ih) / h to the last digit, with h as small as one likes.
+Source: Squire and Trapp, Using complex variables to estimate derivatives, SIAM Review 40, 1998.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import cases
+import numpy as np
+from cases import Array, Case, apart, nonzero, positive, small
+from hypothesis import strategies as st
+
+import minigrad as mg
+
+STEP = 1e-30
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One operation.
+
+    reference: the same on float64 or complex arrays
+    cases: what to try it on
+    f: called as f(*arrays, **settings); mg.<name> where it is not given
+    constants: positions of the arrays that no gradient flows to
+    """
+
+    name: str
+    reference: Callable[..., Any]
+    cases: st.SearchStrategy[Case]
+    f: Callable[..., mg.Tensor] | None = None
+    constants: tuple[int, ...] = ()
+
+    def __call__(self, *arrays: Any, **settings: Any) -> mg.Tensor:
+        return (self.f or getattr(mg, self.name))(*arrays, **settings)
+
+    def variables(self, case: Case) -> list[int]:
+        """The positions of the arrays that a gradient flows to."""
+        return [i for i in range(len(case.arrays)) if i not in self.constants]
+
+    def value(self, case: Case) -> Array:
+        return np.asarray(self.reference(*case.arrays, **case.settings))
+
+    def gradients(self, case: Case, cotangent: Array) -> list[Array]:
+        """Of L = sum(cotangent * y), for each of the variables, entry by entry."""
+        gradients = []
+        for i in self.variables(case):
+            gradients.append(np.zeros(case.arrays[i].shape))
+            for index in np.ndindex(case.arrays[i].shape):
+                arrays = list(case.arrays)
+                arrays[i] = arrays[i].astype(complex)
+                arrays[i][index] += STEP * 1j
+                y = np.asarray(self.reference(*arrays, **case.settings))
+                gradients[-1][index] = np.sum(cotangent * y.imag) / STEP
+        return gradients
+
+
+# -- definitions -----------------------------------------------------------------------------------
+
+
+def choice(x: Array, chosen: Array, axis: Any, keepdims: bool) -> Array:
+    """The sum of the chosen, which is the one chosen."""
+    return np.sum(np.where(chosen, x, 0), axis=axis, keepdims=keepdims)
+
+
+def largest(x: Array, axis: Any, keepdims: bool) -> Array:
+    return choice(x, x.real == x.real.max(axis=axis, keepdims=True), axis, keepdims)
+
+
+def smallest(x: Array, axis: Any, keepdims: bool) -> Array:
+    return choice(x, x.real == x.real.min(axis=axis, keepdims=True), axis, keepdims)
+
+
+def larger(a: Array, b: Array) -> Array:
+    return np.where(np.real(a) > np.real(b), a, b)
+
+
+def smaller(a: Array, b: Array) -> Array:
+    return np.where(np.real(a) < np.real(b), a, b)
+
+
+def erf(x: Array) -> Array:
+    """A series whose terms have all one sign: e^(-x^2) sum of 2^n x^(2n+1) / (1 3 ... 2n+1)."""
+    term = total = x
+    for n in range(1, 80):
+        term = term * (2 * x * x / (2 * n + 1))
+        total = total + term
+    return 2 / math.sqrt(math.pi) * np.exp(-x * x) * total
+
+
+def gelu(x: Array, approximate: str = "none") -> Array:
+    if approximate == "none":
+        return x * (1 + erf(x / math.sqrt(2))) / 2
+    return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+def variance(x: Array, axis: Any, keepdims: bool, correction: float) -> Array:
+    mean = np.mean(x, axis=axis, keepdims=True)
+    count = x.size // max(mean.size, 1)
+    return np.sum((x - mean) ** 2, axis=axis, keepdims=keepdims) / (count - correction)
+
+
+def logsumexp(x: Array, axis: Any, keepdims: bool) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
+
+
+def softmax(x: Array, axis: int) -> Array:
+    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
+    deviation = x - np.mean(x, axis=-1, keepdims=True)
+    return weight * deviation / np.sqrt(np.mean(deviation**2, axis=-1, keepdims=True) + eps) + bias
+
+
+def nll(log_probs: Array, target: Array, reduction: str, ignore_index: int) -> Array:
+    counts = target != ignore_index
+    losses = np.zeros(target.shape, log_probs.dtype)
+    for place in np.argwhere(counts):
+        losses[*place] = -log_probs[*place, target[*place]]
+    if reduction == "none":
+        return losses
+    return losses.sum() / (counts.sum() if reduction == "mean" else 1)
+
+
+def attend(q: Array, k: Array, v: Array) -> Array:
+    """Query by query: those before the last see fewer keys."""
+    out = np.zeros(q.shape, np.result_type(q, k, v))
+    for t in range(q.shape[2]):
+        seen = k.shape[2] - q.shape[2] + t + 1
+        s = np.einsum("bhd,bhsd->bhs", q[:, :, t], k[:, :, :seen]) / math.sqrt(q.shape[3])
+        out[:, :, t] = np.einsum("bhs,bhsd->bhd", softmax(s, -1), v[:, :, :seen])
+    return out
+
+
+def dropped(x: Array, p: float, training: bool, seed: int) -> Array:
+    if not training or p == 0:
+        return x
+    kept = np.random.default_rng(seed).random(x.shape, dtype=np.float32) >= p
+    return np.where(kept, x / (1 - p if p < 1 else 1), 0)
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+ROWS = [
+    # arithmetic
+    Row("add", lambda a, b: a + b, cases.broadcast(2)),
+    Row("subtract", lambda a, b: a - b, cases.broadcast(2)),
+    Row("multiply", lambda a, b: a * b, cases.broadcast(2)),
+    Row("divide", lambda a, b: a / b, cases.broadcast(2, nonzero)),
+    Row("negative", lambda x: -x, cases.one()),
+    Row("power", lambda a, b: np.exp(b * np.log(a)), cases.broadcast(2, positive)),
+    # functions of one variable
+    Row("exp", np.exp, cases.one()),
+    Row("log", np.log, cases.one(positive)),
+    Row("sqrt", np.sqrt, cases.one(positive)),
+    Row("abs", lambda x: np.where(x.real > 0, x, -x), cases.one(nonzero)),
+    Row("tanh", lambda x: 1 - 2 / (np.exp(2 * x) + 1), cases.one()),
+    Row("sigmoid", lambda x: 1 / (1 + np.exp(-x)), cases.one()),
+    Row("erf", erf, cases.one()),
+    Row("relu", lambda x: np.where(x.real > 0, x, 0), cases.one(nonzero)),
+    Row("gelu", gelu, cases.one(approximate=["none", "tanh"])),
+    # choices
+    Row("maximum", larger, cases.broadcast(2, apart)),
+    Row("minimum", smaller, cases.broadcast(2, apart)),
+    Row("clip", lambda x, low, high: smaller(larger(x, low), high), cases.broadcast(3, apart)),
+    Row("where", np.where, cases.broadcast(3, cases.with_condition), constants=(0,)),
+    # sums
+    Row("sum", np.sum, cases.reduced(empty=True)),
+    Row("mean", np.mean, cases.reduced()),
+    Row("var", variance, cases.reduced(correction=[0, 0.5])),
+    Row("max", largest, cases.reduced(apart)),
+    Row("min", smallest, cases.reduced(apart)),
+    Row("logsumexp", logsumexp, cases.reduced(empty=True)),
+    # shapes
+    Row("reshape", np.reshape, cases.moved(cases.reshapes)),
+    Row("transpose", np.transpose, cases.moved(cases.permutations)),
+    Row("swapaxes", np.swapaxes, cases.swaps()),
+    Row("squeeze", np.squeeze, cases.squeezes()),
+    Row("expand_dims", np.expand_dims, cases.moved(cases.new_axes)),
+    Row("broadcast_to", np.broadcast_to, cases.moved(cases.repetitions)),
+    Row("getitem", lambda x, index: x[index], cases.indexed()),
+    Row(
+        "concatenate",
+        lambda *parts, axis: np.concatenate(parts, axis),
+        cases.joined(alike=False),
+        f=lambda *parts, axis: mg.concatenate(parts, axis),
+    ),
+    Row(
+        "stack",
+        lambda *parts, axis: np.stack(parts, axis),
+        cases.joined(alike=True),
+        f=lambda *parts, axis: mg.stack(parts, axis),
+    ),
+    Row(
+        "split",
+        lambda x, sections, axis, part: np.split(x, sections, axis)[part],
+        cases.splits(),
+        f=lambda x, sections, axis, part: mg.split(x, sections, axis)[part],
+    ),
+    # products
+    Row("matmul", np.matmul, cases.products()),
+    Row("linear", lambda x, w, b: x @ w.T + b, cases.letters("*I OI O", empty="IO")),
+    # neural networks
+    Row("softmax", softmax, cases.along_axis()),
+    Row("log_softmax", lambda x, axis: np.log(softmax(x, axis)), cases.along_axis()),
+    Row("layer_norm", layer_norm, cases.letters("*D D D", eps=[1e-5, 0.1])),
+    Row("embedding", lambda ids, weight: weight[ids], cases.lookups(), constants=(0,)),
+    Row("nll_loss", nll, cases.scores(), constants=(1,)),
+    Row(
+        "cross_entropy",
+        lambda x, target, **settings: nll(np.log(softmax(x, -1)), target, **settings),
+        cases.scores(),
+        constants=(1,),
+    ),
+    Row("causal_attention", attend, cases.attention()),
+    Row(
+        "mlp",
+        lambda x, w1, b1, w2, b2: gelu(x @ w1.T + b1) @ w2.T + b2,
+        # From 17 rows on the compiled one takes another way.
+        cases.letters("*D HD H EH E", values=small, batches=[(), (0,), (3,), (2, 9)]),
+    ),
+    Row(
+        "dropout",
+        dropped,
+        cases.one(p=[0, 0.3, 1], training=[True, False], seed=[0, 1]),
+        f=lambda x, seed, **settings: mg.dropout(x, rng=np.random.default_rng(seed), **settings),
+    ),
+]

@@ -1,0 +1,111 @@
+"""Command lines for tests: run in this process or in one of their own, on a corpus of 60 lines."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import minigrad as mg
+from teenygpt_np.commands import run_command
+
+# 48 to learn from: three batches of 16, so that an epoch ends after steps 3, 6 and 9.
+LINES = [
+    " ".join(words)
+    for words in itertools.product(
+        ("king", "city", "queen", "court"),
+        ("wins", "loses", "plans"),
+        ("talks", "rain", "a new town", "again", "it"),
+    )
+]
+TEXT = "".join(f"{line}\n" for line in LINES)
+SMALL = [
+    "--num-emb=8",
+    "--num-heads=2",
+    "--num-neurons=2",
+    "--num-blocks=1",
+    "--num-tokens=24",
+    "--batch-size=16",
+]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended: its status, and what it printed."""
+
+    name: str
+    status: Any
+    out: str
+    err: str
+
+    def assert_refused(self, message: str, status: int = 2) -> None:
+        """One line on stderr that the pattern is found in, and nothing on stdout."""
+        assert (self.status, self.out) == (status, ""), self
+        assert self.err.startswith(f"teenygpt_np.{self.name}: error: ")
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1
+        assert re.search(message, self.err), self.err
+
+
+@contextlib.contextmanager
+def process_restored() -> Iterator[None]:
+    """Signal handlers, threads and environment are as before when the block is left."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    threads, environment = mg.get_num_threads(), dict(os.environ)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        mg.set_num_threads(threads)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def call(name: str, *arguments: str | Path, out: TextIO | None = None) -> Result:
+    """Run a command in this process, up to its exit; `out` in the place of its stdout."""
+    main = importlib.import_module(f"teenygpt_np.{name}").main
+    out, err, status = out or io.StringIO(), io.StringIO(), None
+    with process_restored(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            run_command(f"teenygpt_np.{name}", lambda: main([str(a) for a in arguments]))
+        except SystemExit as done:
+            status = done.code
+    printed = out.getvalue() if isinstance(out, io.StringIO) else ""
+    return Result(name, status, printed, err.getvalue())
+
+
+def start(name: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """A command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"teenygpt_np.{name}", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def write_corpus(directory: Path) -> Path:
+    """The 60 lines in a file."""
+    path = directory / "lines.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def tiny_run(directory: Path) -> Path:
+    """A run of two epochs on the 60 lines."""
+    out = directory / "run"
+    data = write_corpus(directory)
+    done = call("train", "--data", data, "--out", out, *SMALL, "--epochs=2", "--quiet")
+    assert done.status == 0, done
+    return out

@@ -1,0 +1,255 @@
+"""What kernels make of nan and infinity, what each does by itself, and how exact float32 is."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from test_kernels import DTYPES, TWINS, Array, needs_numba, normal_cdf, results
+
+from minigrad.kernels import reference
+
+EACH = pytest.mark.parametrize("twin", TWINS)
+
+# -- nan and infinity ------------------------------------------------------------------------------
+
+NAN, INF = np.nan, np.inf
+ROWS = np.array(list(itertools.product([NAN, INF, -INF, 0, 1.5], repeat=3)))
+LONG = np.insert(ROWS, [1] * 30, np.linspace(-2, 2, 30), axis=1)  # for loops over whole vectors
+
+
+def assert_same(name: str, dtype: Any, *args: Any) -> None:
+    """nan and infinity in the same places, and no other numbers but for some roundings."""
+    args = tuple([a.astype(dtype) if getattr(a, "dtype", int) == np.float64 else a for a in args])
+    near = 64 * np.finfo(dtype).eps  # the numbers, and the sums of at most 33 of them, are small
+    with np.errstate(all="ignore"):
+        pairs = zip(results(TWINS[-1], name, args), results(reference, name, args), strict=True)
+    for ours, want in pairs:
+        np.testing.assert_allclose(ours, want, rtol=near, atol=near)
+
+
+@needs_numba
+@DTYPES
+def test_special_entries(dtype: Any) -> None:
+    limits = np.finfo(dtype)
+    ends = [limits.max, -limits.max, limits.tiny, limits.smallest_subnormal]
+    x = np.tile([NAN, INF, -INF, 0.0, -0.0, 1.5, -2.0, -30.0, 30.0, *map(float, ends)], 5)
+    ones = np.ones_like(x)
+    assert_same("erf", dtype, x)
+    for approximate in ("none", "tanh"):
+        assert_same("gelu", dtype, x, approximate)
+        assert_same("gelu_vjp", dtype, x, ones, approximate)
+        assert_same("gelu_vjp", dtype, ones, x, approximate)
+    for step in (1, 1000):
+        assert_same("adamw", dtype, ones, x, ones, ones, step, 0.1, (0.9, 0.95), 1e-8, 0.1)
+
+
+@needs_numba
+@DTYPES
+@pytest.mark.parametrize("x", [ROWS, LONG], ids=["short", "long"])
+def test_special_rows(dtype: Any, x: Array) -> None:
+    other, weight = np.cos(np.arange(x.size)).reshape(x.shape), np.linspace(0.5, 2, x.shape[1])
+    for axis, rows, dy in ((1, x, other), (0, x.T, other.T)):
+        for name in ("softmax", "log_softmax"):
+            assert_same(name, dtype, rows, axis)
+            with np.errstate(all="ignore"):
+                y = getattr(reference, name)(rows, axis)
+            assert_same(f"{name}_vjp", dtype, y, dy, axis)
+            assert_same(f"{name}_vjp", dtype, getattr(reference, name)(dy, axis), rows, axis)
+    for target in range(-1, x.shape[1], 2):
+        targets = np.full(len(x), target)
+        assert_same("cross_entropy", dtype, x, targets)
+        with np.errstate(all="ignore"):
+            _, lse = reference.cross_entropy(x, targets)
+        assert_same("cross_entropy_vjp", dtype, x, lse, targets, other[:, 0])
+        assert_same("cross_entropy_vjp", dtype, other, lse, targets, np.full(len(x), NAN))
+    with np.errstate(all="ignore"):
+        _, *stats = reference.layer_norm(x, weight, weight, 1e-5)
+    assert_same("layer_norm", dtype, x, weight, weight, 1e-5)
+    assert_same("layer_norm_vjp", dtype, other, x, weight, *stats)
+    assert_same("layer_norm_vjp", dtype, x, other, weight, other.mean(1), 1 / other.std(1))
+    assert_same("embedding_vjp", dtype, np.arange(len(x)) % 7, x, 7)
+
+
+@needs_numba
+@DTYPES
+def test_special_products(dtype: Any) -> None:
+    """In whatever order: inf - inf and 0 inf are nan."""
+    assert_same("matmul", dtype, ROWS, ROWS.T)
+    assert_same("matmul", dtype, LONG, LONG.T)
+    assert_same("matmul", dtype, ROWS.T, ROWS)
+
+
+@DTYPES
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("bad", [NAN, INF])
+def test_nan_stays_in_its_row(twin: ModuleType, dtype: Any, bad: float, rng: Any) -> None:
+    q, k, v = rng.standard_normal((3, 2, 70, 5)).astype(dtype)
+    x, w1, w2 = q.reshape(140, 5), rng.standard_normal((30, 5)).astype(dtype), v[0, :7, :1]
+    b1, w2 = w1[:, 0].copy(), np.resize(w2, (7, 30))
+    with np.errstate(all="ignore"):
+        q[1, 40, 2] = bad  # which is row 110 of x
+        lost = np.isnan(twin.mlp(x, w1, b1, w2, w2[:, 0])).any(1)
+        assert lost.nonzero()[0].tolist() == [110]
+        lost = np.isnan(twin.causal_attention(q, k, v)[0]).any(2)
+        assert np.argwhere(lost).tolist() == [[1, 40]]
+        q[1, 40, 2], k[1, 50, 3] = 0, NAN  # a key is seen from its position on
+        lost = np.isnan(twin.causal_attention(q, k, v)[0]).any(2)
+        assert np.argwhere(lost).tolist() == [[1, t] for t in range(50, 70)]
+
+
+# -- what holds for each by itself -----------------------------------------------------------------
+
+
+@EACH
+@DTYPES
+def test_softmax_of_only_minus_infinity_is_zero(twin: ModuleType, dtype: Any) -> None:
+    x = np.full((2, 5), -np.inf, dtype)
+    x[1, 2] = 3
+    np.testing.assert_array_equal(twin.softmax(x, 1), [[0] * 5, [0, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(twin.log_softmax(x, 1)[0], [-np.inf] * 5)
+
+
+@EACH
+def test_softmax_of_large_numbers(twin: ModuleType) -> None:
+    x = np.array([[1e30, 1e30, -1e30], [-1e30, -1e30, -3e38]], np.float32)
+    np.testing.assert_array_equal(twin.softmax(x, 1), [[0.5, 0.5, 0]] * 2)
+    x = np.array([[1000.0, 0.0]])
+    assert twin.cross_entropy(x, np.array([1]))[0] == 1000
+
+
+@EACH
+def test_cross_entropy_leaves_out_negative_targets(twin: ModuleType) -> None:
+    logits, target = np.array([[1.0, 2.0], [np.nan, 0.0]]), np.array([0, -1])
+    loss, lse = twin.cross_entropy(logits, target)
+    assert loss[1] == 0
+    dlogits = twin.cross_entropy_vjp(logits[:1], lse[:1], target[1:], np.ones(1))
+    np.testing.assert_array_equal(dlogits, [[0, 0]])
+
+
+@EACH
+@DTYPES
+def test_later_keys_change_nothing(twin: ModuleType, dtype: Any, rng: Any) -> None:
+    q, k, v, dout = rng.standard_normal((4, 3, 130, 5)).astype(dtype)
+    out, lse = twin.causal_attention(q, k, v)
+    dq, _, _ = twin.causal_attention_vjp(dout, q, k, v, out, lse)
+    k[:, 70:] *= 50
+    v[:, 70:] += 9
+    others, other_lse = twin.causal_attention(q, k, v)
+    other_dq, _, _ = twin.causal_attention_vjp(dout, q, k, v, others, other_lse)
+    for ours, theirs in ((out, others), (lse, other_lse), (dq, other_dq)):
+        np.testing.assert_array_equal(ours[:, :70], theirs[:, :70])
+        assert not np.array_equal(ours[:, 70:], theirs[:, 70:])
+
+
+@EACH
+def test_embedding_vjp_adds_up_repeated_ids(twin: ModuleType) -> None:
+    dweight = twin.embedding_vjp(np.array([2, 0, 2, 2]), np.array([[1.0], [2], [4], [8]]), 4)
+    np.testing.assert_array_equal(dweight, [[2], [0], [13], [0]])
+
+
+@EACH
+def test_adamw_in_plain_python(twin: ModuleType) -> None:
+    """Algorithm 2 of the paper, number by number."""
+    param, m, v = np.array([0.5, -2.0]), np.zeros(2), np.zeros(2)
+    p, mean, square = 0.5, 0.0, 0.0
+    for step, g in enumerate((0.3, -1.2, 0.7), 1):
+        param = twin.adamw(param, np.array([g, 1.0]), m, v, step, 0.1, (0.9, 0.99), 1e-8, 0.2)
+        mean, square = 0.9 * mean + 0.1 * g, 0.99 * square + 0.01 * g * g
+        root = math.sqrt(square / (1 - 0.99**step)) + 1e-8
+        p += -0.1 * 0.2 * p - 0.1 * mean / (1 - 0.9**step) / root
+    np.testing.assert_allclose(
+        [param[0], m[0], v[0]], [p, mean, square], rtol=1e-14
+    )  # 64 roundings
+
+
+# -- accuracy in float32, in units in the last place -----------------------------------------------
+
+
+def points(low: float, high: float) -> Array:
+    """From low to high: evenly spread, and of every order of magnitude."""
+    small = np.geomspace(1e-30, 1, 20_001)
+    even = np.linspace(low, high, 100_001)
+    return np.concatenate([even, low * small, high * small]).astype(np.float32)
+
+
+def ulps(ours: Array, want: Array) -> Any:
+    assert ours.dtype == np.float32
+    return np.abs(ours - want) / np.spacing(np.abs(want).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def loops() -> Any:
+    """The functions that are for use in compiled code, as loops over arrays: y = f(x, ...)."""
+    numba = pytest.importorskip("numba")
+    from minigrad.kernels.compiled.exp import exp
+    from minigrad.kernels.compiled.gelu import normal_cdf
+
+    @numba.njit(error_model="numpy")
+    def exps(x, y):  # type: ignore[no-untyped-def]
+        for i in range(x.size):
+            y[i] = exp(x[i])
+
+    @numba.njit(error_model="numpy")
+    def cdfs(x, e, y):  # type: ignore[no-untyped-def]
+        for i in range(x.size):
+            y[i] = normal_cdf(x[i], e[i])
+
+    return exps, cdfs
+
+
+def test_exp(loops: Any) -> None:
+    x = points(-103.9, 88.7)
+    y = np.empty_like(x)
+    loops[0](x, y)
+    assert ulps(y, np.exp(x.astype(float))).max() < 1.3  # as its docstring says; measured: 0.9
+    x = np.array([-np.inf, -1e30, -105, 0, 90, 1e30, np.inf, np.nan], np.float32)
+    y = np.empty_like(x)
+    loops[0](x, y)
+    np.testing.assert_array_equal(y, [0, 0, 0, 1, np.inf, np.inf, np.inf, np.nan])
+
+
+def test_normal_cdf(loops: Any) -> None:
+    """Given e^(-x^2/2) to the last place."""
+    x = points(-12, 12)
+    exact = x.astype(float)
+    y = np.empty_like(x)
+    loops[1](x, np.exp(-exact * exact / 2).astype(np.float32), y)
+    assert ulps(y, normal_cdf(exact)).max() < 7  # measured: 5.4, just under 0
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("low", "high", "limit"),
+    [
+        (-1, 13, 7),  # measured: 5.6
+        (-4, -1, 9),  # 7.3: from here on the error of x^2/2, the exponent, grows with it
+        (-8, -4, 24),  # 19.4
+        (-12.5, -8, 80),  # 64
+    ],
+)
+def test_gelu(twin: ModuleType, low: float, high: float, limit: float) -> None:
+    x = points(low, high)
+    x = x[(x >= low) & (x <= high)]
+    exact = x.astype(float)
+    assert ulps(twin.gelu(x, "none"), exact * normal_cdf(exact)).max() < limit
+
+
+@EACH
+def test_gelu_far_out(twin: ModuleType) -> None:
+    x = np.array([1e30, 20, 7, -20, -1e30], np.float32)
+    for approximate in ("none", "tanh"):
+        np.testing.assert_array_equal(twin.gelu(x, approximate), x * (x > 0))
+        slope = twin.gelu_vjp(x, np.ones_like(x), approximate)
+        np.testing.assert_allclose(slope, [1, 1, 1, 0, 0], atol=1e-9)  # at 7: 1 + 6e-11
+
+
+@EACH
+def test_erf(twin: ModuleType) -> None:
+    x = points(-5, 5)
+    want = np.array([math.erf(a) for a in x.tolist()])
+    assert ulps(twin.erf(x), want).max() < 1.5  # the C library's; measured: 0.8

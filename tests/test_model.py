@@ -1,0 +1,367 @@
+"""TeenyGPT: what it may see, its loss and measures, its gradients, its cache, its randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.optim import AdamW, clip_grad_norm
+from teenygpt_np import TeenyGPT
+from teenygpt_np.layers import KeyValueCache
+from teenygpt_np.model import counted
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+V, T, D = 9, 8, 6
+CLS = V - 1
+
+# Row by row: ends early, ends at once, a second pad in the middle, never ends.
+X = np.array(
+    [
+        [CLS, 3, 1, 2, 0, 0, 0, 0],
+        [CLS, 0, 0, 0, 0, 0, 0, 0],
+        [CLS, 5, 0, 2, 7, 0, 0, 0],
+        [CLS, 1, 2, 3, 4, 5, 6, 7],
+    ]
+)
+
+
+def make(dtype: Any = np.float64, *, dropout: float = 0.0, seed: int = 1) -> TeenyGPT:
+    """A tiny model with 2 blocks and no parameter at 0 or 1."""
+    model = TeenyGPT(T, V, D, 2, 3, dropout, 2, rng=np.random.default_rng(seed), dtype=dtype)
+    rng = np.random.default_rng(seed + 1)
+    for parameter in model.parameters():
+        parameter.data = parameter.data + 0.3 * rng.standard_normal(parameter.shape)
+    return model
+
+
+def naive_counted(x: Array) -> Array:
+    """Next tokens up to and including the first pad, one by one."""
+    mask = np.zeros((len(x), x.shape[1] - 1), bool)
+    for i, row in enumerate(x):
+        for t, token in enumerate(row[1:]):
+            mask[i, t] = True
+            if token == 0:
+                break
+    return mask
+
+
+def naive_losses(model: TeenyGPT, x: Array) -> Array:
+    log_probs = model.log_probs(x[:, :-1]).data
+    return np.array(
+        [[-log_probs[i, t, x[i, t + 1]] for t in range(x.shape[1] - 1)] for i in range(len(x))]
+    )
+
+
+# -- probabilities ---------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_token_changes_nothing_before_it(dtype: Any) -> None:
+    model = make(dtype)
+    before = model.log_probs(X).data
+    for t in range(T):
+        changed = X.copy()
+        changed[:, t] = (changed[:, t] + 1) % V
+        after = model.log_probs(changed).data
+        # Not a bit: what is masked takes no part in any sum.
+        np.testing.assert_array_equal(after[:, :t], before[:, :t])
+        assert (after[:, t:] != before[:, t:]).any(axis=2).all()  # and everything from it on
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_log_probs_are_a_distribution_at_a_temperature(temperature: float) -> None:
+    model = make()
+    p = np.exp(model.log_probs(X, temperature).data)
+    np.testing.assert_allclose(p.sum(axis=2), 1, rtol=1e-12)  # rounding in float64
+    at_one = np.exp(model.log_probs(X).data)
+    want = at_one ** (1 / temperature)
+    np.testing.assert_allclose(p, want / want.sum(axis=2, keepdims=True), rtol=1e-11)  # the same
+
+
+def test_rows_do_not_know_of_each_other() -> None:
+    model = make()
+    together = model.log_probs(X).data
+    for i in range(len(X)):
+        alone = model.log_probs(X[i : i + 1]).data[0]
+        np.testing.assert_allclose(alone, together[i], rtol=1e-12)  # products of other shapes
+
+
+def test_positions_matter() -> None:
+    same = np.full((1, 4), 3)
+    p = make().log_probs(same).data[0]
+    assert not np.allclose(p[1], p[2])
+
+
+# -- loss and top-1 --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ignore_pads", [False, True])
+def test_loss_by_hand(ignore_pads: bool) -> None:
+    model = make()
+    losses = naive_losses(model, X)
+    if ignore_pads:
+        losses = losses * naive_counted(X)
+    none, total, mean = (
+        model.loss(X, reduction, ignore_pads).data for reduction in ("none", "sum", "mean")
+    )
+    assert (none.shape, total.shape, mean.shape) == ((4, T - 1), (), ())
+    np.testing.assert_allclose(none, losses, rtol=1e-12)  # rounding in float64, three times
+    np.testing.assert_allclose(total, losses.sum(), rtol=1e-12)
+    np.testing.assert_allclose(mean, losses.sum(axis=1).mean(), rtol=1e-12)
+    np.testing.assert_array_equal(model.loss(X, ignore_pads=ignore_pads).data, mean)
+
+
+def test_which_tokens_count_without_pads() -> None:
+    want = [
+        [1, 1, 1, 1, 0, 0, 0],
+        [1, 0, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1, 1, 1],
+    ]
+    assert counted(X).tolist() == np.array(want, bool).tolist() == naive_counted(X).tolist()
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_trimmed_batch_has_the_same_loss_and_gradients_without_pads() -> None:
+    model, x = make(), X[:3]
+    results = []
+    for batch in (x, x[:, :5]):  # 5 tokens hold the longest of the three, and its pad
+        model.zero_grad()
+        loss = model.loss(batch, ignore_pads=True)
+        loss.backward()
+        results.append((loss.item(), [p.grad for p in model.parameters()]))
+    (whole, grads), (trimmed, same) = results
+    np.testing.assert_allclose(trimmed, whole, rtol=1e-12)  # rounding in float64, twice
+    for one, two in zip(grads, same, strict=True):
+        assert one is not None
+        np.testing.assert_allclose(two, one, rtol=0, atol=1e-12)
+    assert model.loss(x).item() > model.loss(x[:, :5]).item()  # but not where pads count
+
+
+@pytest.mark.parametrize("ignore_pads", [False, True])
+def test_top1_by_hand(ignore_pads: bool) -> None:
+    model, x = make(), X.copy()
+    guesses = model.log_probs(x[:, :-1]).data.argmax(axis=2)
+    x[3, 1:] = guesses[3]  # what it guesses depends on what stands there, so not all are hits
+    guesses = model.log_probs(x[:, :-1]).data.argmax(axis=2)
+    mask = naive_counted(x) if ignore_pads else np.ones((4, T - 1), bool)
+    want = []
+    for i in range(4):
+        hits = [x[i, t + 1] == guesses[i, t] for t in range(T - 1) if mask[i, t]]
+        want.append(sum(hits) / len(hits))
+    assert len(set(want)) > 1
+    np.testing.assert_allclose(model.top1(x, ignore_pads=ignore_pads), want, rtol=1e-12)
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+def sized(**changes: Any) -> TeenyGPT:
+    sizes = {"num_tokens": 4, "num_token_vals": 5, "num_emb": 6, "num_neurons": 1, "num_heads": 2}
+    return TeenyGPT(**(sizes | {"num_blocks": 1} | changes))
+
+
+@pytest.mark.parametrize(
+    "name", ["num_tokens", "num_token_vals", "num_emb", "num_neurons", "num_heads", "num_blocks"]
+)
+def test_sizes_are_positive(name: str) -> None:
+    sized()
+    for size in (0, -1):
+        with pytest.raises(ValueError, match=f"^{name} is {size}, wanted at least 1$"):
+            sized(**{name: size})
+
+
+def test_heads_divide_the_width() -> None:
+    with pytest.raises(ValueError, match="num_emb 6 can't be divided into num_heads 4"):
+        sized(num_heads=4)
+
+
+BAD_CALLS: list[tuple[Callable[[TeenyGPT], Any], type[Exception], str]] = [
+    (lambda m: m.loss(X, "average"), ValueError, "reduction is 'average', wanted 'none', 'sum'"),
+    (lambda m: m.loss(X[:, :1]), ValueError, r"shape \(4, 1\), wanted \(B, t\) with t at least 2"),
+    (lambda m: m.loss(X[0]), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
+    (lambda m: m.loss(X[0].tolist()), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
+    (lambda m: m.top1(X[:, :1]), ValueError, r"shape \(4, 1\), wanted \(B, t\) with t at least 2"),
+    (lambda m: m.top1(X[0]), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
+    (lambda m: m.log_probs(X[:, :0]), ValueError, r"x has shape \(4, 0\), .*t in 1..8"),
+    (lambda m: m.log_probs(np.ones((1, 9), int)), ValueError, r"x has shape \(1, 9\), .*t in 1..8"),
+    (lambda m: m.log_probs(X + 1), IndexError, r"id 9 at \[0, 0\] is outside 0..8"),
+    (lambda m: m.log_probs(X - 1), IndexError, r"id -1 at \[0, 4\] is outside 0..8"),
+    (lambda m: m.log_probs(X / 1), TypeError, "ids are integers, got float64"),
+    (lambda m: m.log_probs(X, 0.0), ValueError, "temperature is 0.0, wanted a number above 0"),
+    (lambda m: m.log_probs(X, np.nan), ValueError, "temperature is nan, wanted a number above 0"),
+    (lambda m: m.loss(np.array([[CLS, 9]])), IndexError, "target 9 at .* is outside 0..8"),
+    (lambda m: m.sample(0), ValueError, "batch_size is 0, wanted at least 1"),
+    (lambda m: m.sample(prompt=[]), ValueError, r"the prompt has 0 tokens, wanted 1..7"),
+    (lambda m: m.sample(prompt=[1] * 8), ValueError, r"the prompt has 8 tokens, wanted 1..7"),
+    (lambda m: m.sample(prompt=[9]), IndexError, "id 9 at .* is outside 0..8"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD_CALLS)
+def test_refused(call: Callable[[TeenyGPT], Any], error: type[Exception], message: str) -> None:
+    model = make()
+    with pytest.raises(error, match=message):
+        call(model)
+    assert model.training  # sampling that fails leaves the mode as it was
+
+
+def test_the_article_s_number_of_parameters() -> None:
+    model = TeenyGPT(150, 29, 32, 512, 8, 0.1, 4)
+    assert model.num_parameters() == 4_284_061
+
+
+# -- gradients -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("ignore_pads", [False, True])
+def test_every_gradient_against_differences(ignore_pads: bool) -> None:
+    """At every entry of every parameter; |difference| / max(1, |either|) as in gradcheck."""
+    model, h = make(), 1e-5
+
+    def loss() -> float:
+        with mg.no_grad():
+            return model.loss(X, ignore_pads=ignore_pads).item()
+
+    model.loss(X, ignore_pads=ignore_pads).backward()
+    worst = {}
+    for name, parameter in model.named_parameters():
+        values, numeric = parameter.numpy(), np.zeros(parameter.shape)
+        for index in np.ndindex(parameter.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = values.copy()
+                moved[index] += sign * h
+                parameter.data = moved
+                ends.append(loss())
+            numeric[index] = (ends[0] - ends[1]) / (2 * h)
+        parameter.data = values
+        assert parameter.grad is not None, name
+        scale = np.maximum(1, np.maximum(np.abs(numeric), np.abs(parameter.grad)))
+        worst[name] = (np.abs(parameter.grad - numeric) / scale).max()
+        # Where the gradient and the differences were both 0, this would show nothing.
+        assert np.abs(parameter.grad).max() > 1e-3, name
+    assert max(worst.values()) <= 1e-6, worst
+
+
+@pytest.mark.skipif(len(mg.available_backends()) < 2, reason="one backend only")
+def test_backends_agree_in_float32() -> None:
+    before = mg.get_backend()
+    results = []
+    try:
+        for backend in mg.available_backends():
+            mg.set_backend(backend)
+            model = make(np.float32, dropout=0.2)
+            loss = model.loss(X)
+            loss.backward()
+            results.append((loss.item(), {n: p.grad for n, p in model.named_parameters()}))
+    finally:
+        mg.set_backend(before)
+    (one, grads), (two, others) = results
+    np.testing.assert_allclose(one, two, rtol=1e-6)  # a few roundings of float32
+    for name, grad in grads.items():
+        other = others[name]
+        assert grad is not None
+        assert other is not None
+        assert grad.dtype == other.dtype == np.float32
+        # Sums of a few dozen terms, some of which cancel: some tens of roundings of the largest.
+        atol = 1e-5 * max(np.abs(grad).max(), 1e-2)
+        np.testing.assert_allclose(grad, other, rtol=0, atol=atol, err_msg=name)
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_training_step_in_float32_makes_nothing_of_float64() -> None:
+    model = make(np.float32, dropout=0.1)
+    optimizer = AdamW(model.parameters(), lr=1e-3)
+    for ignore_pads in (False, True):
+        model.zero_grad()
+        loss = model.loss(X, ignore_pads=ignore_pads)
+        assert loss.dtype == np.float32
+        loss.backward()
+        clip_grad_norm(optimizer.params, 0.1)
+        optimizer.step()
+        for arrays in (
+            [p.data for p in model.parameters()],
+            [p.grad for p in model.parameters()],
+            optimizer.m,
+            optimizer.v,
+        ):
+            assert {a.dtype for a in arrays if a is not None} == {np.dtype(np.float32)}
+    assert model.log_probs(X).dtype == np.float32
+
+
+# -- the cache -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("pieces", [[1] * T, [3, 1, 1, 3]])
+def test_scores_step_by_step_equal_the_full_pass(
+    dtype: Any, tolerance: float, pieces: list[int]
+) -> None:
+    model = make(dtype).eval()
+    with mg.no_grad():
+        whole = model._forward(X).data
+        caches = [KeyValueCache((len(X), 3, T, D // 3), dtype) for _ in model.transformer_blocks]
+        parts, start = [], 0
+        for n in pieces:
+            parts.append(model._forward(X[:, start : start + n], caches).data)
+            start += n
+        # The same sums in products of other shapes: a few roundings of numbers below ten.
+        np.testing.assert_allclose(np.concatenate(parts, 1), whole, rtol=0, atol=tolerance)
+        with pytest.raises(ValueError, match=r"t in 1\.\.0"):
+            model._forward(X[:, :1], caches)
+
+
+# -- the same again --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("backend")
+def test_the_same_seed_gives_the_same_bits() -> None:
+    """Weights, losses with dropout, weights after steps, and samples."""
+
+    def run(seed: int) -> tuple[list[float], dict[str, Array], Array]:
+        model = TeenyGPT(T, V, D, 2, 3, 0.3, 2, rng=np.random.default_rng(seed))
+        optimizer = AdamW(model.parameters(), lr=1e-2)
+        losses = []
+        for _ in range(3):
+            model.zero_grad()
+            loss = model.loss(X)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses, model.state_dict(), model.sample(6, rng=np.random.default_rng(seed))
+
+    (losses, weights, ids), (same_losses, same_weights, same_ids) = run(5), run(5)
+    assert losses == same_losses
+    np.testing.assert_array_equal(ids, same_ids)
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, same_weights[name], err_msg=name)
+    other_losses, other_weights, other_ids = run(6)
+    assert losses != other_losses
+    assert not np.array_equal(ids, other_ids)
+    assert not np.array_equal(weights["embedding.weight"], other_weights["embedding.weight"])
+
+
+def test_without_a_generator_models_start_alike() -> None:
+    one, two = (sized().state_dict() for _ in range(2))
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], err_msg=name)
+
+
+def test_sampling_uses_no_dropout_and_leaves_the_mode() -> None:
+    model = make(dropout=0.9)
+    ids = model.sample(5, rng=np.random.default_rng(2))
+    assert model.training
+    same = model.eval().sample(5, rng=np.random.default_rng(2))
+    assert not model.training
+    np.testing.assert_array_equal(ids, same)
+    assert model.embedding.weight.grad is None

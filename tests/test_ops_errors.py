@@ -1,0 +1,226 @@
+"""Wrong shapes, ids, indices and settings are refused before a kernel sees them, and named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+def zeros(*shape: int) -> Tensor:
+    return Tensor(np.zeros(shape), requires_grad=True)
+
+
+class Wrong(NamedTuple):
+    """A call that is refused, and with what."""
+
+    call: Callable[[], Any]
+    error: type[Exception]
+    message: str
+
+
+rng = np.random.default_rng(0)
+scores, weight = zeros(2, 3), zeros(3, 4)
+
+# Ours say it all. Where NumPy refuses by itself, it is held to what it names.
+WRONG = [
+    # shapes
+    Wrong(lambda: zeros(2, 3) + zeros(4), ValueError, "(2,3) (4,)"),
+    Wrong(lambda: mg.where([True, False], zeros(3), 0), ValueError, "(2,) (3,)"),
+    Wrong(lambda: zeros(2, 3).reshape(4, 2), ValueError, "size 6 into shape (4,2)"),
+    Wrong(lambda: zeros(2, 3).broadcast_to((2, 2)), ValueError, "(2,3)"),
+    Wrong(lambda: mg.concatenate([zeros(2, 3), zeros(2)]), ValueError, "dimension"),
+    Wrong(
+        lambda: mg.concatenate([]), ValueError, "concatenate needs at least one tensor, got none"
+    ),
+    Wrong(lambda: mg.stack([]), ValueError, "needs at least one tensor, got none"),
+    Wrong(lambda: mg.stack([zeros(2), zeros(3)]), ValueError, "array"),
+    Wrong(
+        lambda: zeros() @ zeros(2),
+        ValueError,
+        "matmul needs at least one axis each, got shapes (), (2,)",
+    ),
+    Wrong(
+        lambda: zeros(2, 3) @ zeros(2, 3),
+        ValueError,
+        "matmul of (2, 3) and (2, 3): 3 columns meet 2 rows",
+    ),
+    Wrong(
+        lambda: zeros(4, 2, 3) @ zeros(5, 3, 2),
+        ValueError,
+        "matmul of (4, 2, 3) and (5, 3, 2): the batches differ",
+    ),
+    Wrong(
+        lambda: mg.linear(zeros(2, 3), zeros(4, 2), zeros(4)),
+        ValueError,
+        "linear of x (2, 3), weight (4, 2), bias (4,): wanted (..., I), (O, I), (O)",
+    ),
+    Wrong(
+        lambda: mg.linear(zeros(2, 3), zeros(4, 3), zeros(3)),
+        ValueError,
+        "linear of x (2, 3), weight (4, 3), bias (3,): wanted (..., I), (O, I), (O)",
+    ),
+    Wrong(
+        lambda: mg.layer_norm(zeros(2, 3), zeros(2), zeros(3)),
+        ValueError,
+        "layer_norm of x (2, 3), weight (2,), bias (3,): wanted (..., D), (D), (D)",
+    ),
+    Wrong(
+        lambda: mg.layer_norm(zeros(), zeros(), zeros()),
+        ValueError,
+        "layer_norm of x (), weight (), bias (): wanted (..., D), (D), (D)",
+    ),
+    Wrong(
+        lambda: mg.mlp(zeros(2, 3), zeros(4, 3), zeros(4), zeros(3, 5), zeros(3)),
+        ValueError,
+        "mlp of x (2, 3), w1 (4, 3), b1 (4,), w2 (3, 5), b2 (3,): "
+        "wanted (..., D), (H, D), (H), (E, H), (E)",
+    ),
+    Wrong(
+        lambda: mg.causal_attention(zeros(2, 3, 4), zeros(2, 3, 4), zeros(2, 3, 4)),
+        ValueError,
+        "causal_attention of q (2, 3, 4), k (2, 3, 4), v (2, 3, 4): "
+        "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d)",
+    ),
+    Wrong(
+        lambda: mg.causal_attention(zeros(1, 1, 2, 4), zeros(1, 1, 2, 3), zeros(1, 1, 2, 3)),
+        ValueError,
+        "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d)",
+    ),
+    Wrong(
+        lambda: mg.causal_attention(zeros(1, 1, 3, 2), zeros(1, 1, 2, 2), zeros(1, 1, 2, 2)),
+        ValueError,
+        "causal_attention has 3 queries for 2 keys",
+    ),
+    Wrong(
+        lambda: mg.cross_entropy(scores, [0, 1, 2]),
+        ValueError,
+        "scores (2, 3), targets (3,): wanted (..., C), (...)",
+    ),
+    Wrong(
+        lambda: mg.nll_loss(zeros(), 0), ValueError, "scores (), targets (): wanted (..., C), (...)"
+    ),
+    Wrong(
+        lambda: mg.embedding([0], zeros(3)),
+        ValueError,
+        "embedding weight has shape (3,), wanted (V, D)",
+    ),
+    # axes
+    Wrong(lambda: zeros(2, 3).sum(axis=2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).mean(axis=2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).var(axis=-3), IndexError, "axis -3 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).max(axis=2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).logsumexp(axis=2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).sum(axis=(0, 0)), ValueError, "duplicate value in 'axis'"),
+    Wrong(lambda: zeros(0, 3).max(axis=0), ValueError, "zero-size array"),
+    Wrong(lambda: zeros(2, 3).softmax(axis=2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros().log_softmax(), IndexError, "axis -1 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).transpose(0, 0), ValueError, "repeated axis"),
+    Wrong(lambda: zeros(2, 3).transpose(0, 1, 2), ValueError, "axes"),
+    Wrong(lambda: zeros(2, 3).swapaxes(0, 2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros(2, 3).squeeze(0), ValueError, "not equal to one"),
+    Wrong(lambda: zeros(2, 3).expand_dims(5), IndexError, "axis 5 is out of bounds"),
+    Wrong(lambda: mg.concatenate([zeros(2)], 1), IndexError, "axis 1 is out of bounds"),
+    Wrong(lambda: mg.stack([zeros(2)], 2), IndexError, "axis 2 is out of bounds"),
+    Wrong(lambda: zeros(2).split(2, 1), IndexError, "axis 1 is out of bounds"),
+    Wrong(lambda: zeros(3).split(2), ValueError, "an axis of length 3 has no 2 equal parts"),
+    Wrong(lambda: zeros(3).split(0), ValueError, "an axis of length 3 has no 0 equal parts"),
+    # ids and targets
+    Wrong(
+        lambda: mg.embedding([[0, 1], [3, 9]], weight), IndexError, "id 3 at [1, 0] is outside 0..2"
+    ),
+    Wrong(lambda: mg.embedding([0, -1], weight), IndexError, "id -1 at [1] is outside 0..2"),
+    Wrong(lambda: mg.embedding(7, weight), IndexError, "id 7 at [] is outside 0..2"),
+    Wrong(lambda: mg.embedding([0.0], weight), TypeError, "ids are integers, got float64"),
+    Wrong(lambda: mg.embedding(Tensor([0]), weight), TypeError, "ids are integers, got float32"),
+    Wrong(lambda: mg.embedding([True], weight), TypeError, "ids are integers, got bool"),
+    Wrong(lambda: mg.embedding(["0"], weight), TypeError, "ids are integers, got <U1"),
+    Wrong(lambda: mg.embedding([None], weight), TypeError, "ids are integers, got object"),
+    Wrong(lambda: mg.cross_entropy(scores, [0, 3]), IndexError, "target 3 at [1] is outside 0..2"),
+    Wrong(
+        lambda: mg.cross_entropy(scores, [-1, 0]), IndexError, "target -1 at [0] is outside 0..2"
+    ),
+    Wrong(
+        lambda: mg.cross_entropy(scores, [0.0, 1.0]), TypeError, "targets are integers, got float64"
+    ),
+    Wrong(
+        lambda: mg.cross_entropy(scores, [True, False]), TypeError, "targets are integers, got bool"
+    ),
+    Wrong(lambda: mg.nll_loss(scores, [0, 3]), IndexError, "target 3 at [1] is outside 0..2"),
+    Wrong(
+        lambda: mg.embedding(np.array([2**64 - 1], np.uint64), weight),
+        IndexError,
+        "id 18446744073709551615 at [0] is outside 0..2",
+    ),
+    # indices
+    Wrong(lambda: zeros(2)[2], IndexError, "index 2 is out of bounds for axis 0 with size 2"),
+    Wrong(
+        lambda: zeros(2)[[0, -3]], IndexError, "index -3 is out of bounds for axis 0 with size 2"
+    ),
+    Wrong(lambda: zeros(2)[0, 0], IndexError, "too many indices"),
+    Wrong(lambda: zeros(2)[[True]], IndexError, "boolean index did not match"),
+    Wrong(lambda: zeros(2)[[0.5]], IndexError, "must be of integer (or boolean) type"),
+    Wrong(
+        lambda: zeros(2)[1.5],
+        IndexError,
+        "an index is made of integers or booleans, got 1.5",
+    ),
+    Wrong(
+        lambda: zeros(2)["a"],
+        IndexError,
+        "an index is made of integers or booleans, got 'a'",
+    ),
+    Wrong(
+        lambda: zeros(2)[Tensor([0.0])],
+        IndexError,
+        "an index is made of integers or booleans, got a Tensor of floats",
+    ),
+    # settings
+    Wrong(
+        lambda: mg.gelu(zeros(2), "fast"),
+        ValueError,
+        "approximate is 'fast', wanted 'none' or 'tanh'",
+    ),
+    Wrong(
+        lambda: mg.cross_entropy(scores, [0, 1], reduction="max"),
+        ValueError,
+        "reduction is 'max', wanted 'none', 'sum' or 'mean'",
+    ),
+    Wrong(
+        lambda: mg.nll_loss(scores, [0, 1], reduction=None),
+        ValueError,
+        "reduction is None, wanted 'none', 'sum' or 'mean'",
+    ),
+    Wrong(lambda: mg.clip(zeros(2)), ValueError, "clip needs low, high or both"),
+    Wrong(
+        lambda: mg.dropout(zeros(2), 1.5, rng=rng),
+        ValueError,
+        "dropout probability is 1.5, wanted 0 <= p <= 1",
+    ),
+    Wrong(
+        lambda: mg.dropout(zeros(2), float("nan"), rng=rng),
+        ValueError,
+        "dropout probability is nan, wanted 0 <= p <= 1",
+    ),
+    Wrong(lambda: mg.dropout(zeros(2), 0.5), TypeError, "rng"),
+    Wrong(lambda: mg.linear(zeros(2, 3), zeros(4, 3)), TypeError, "bias"),
+    Wrong(lambda: mg.linear(zeros(2, 3), bias=zeros(4)), TypeError, "missing 1 required"),
+    Wrong(lambda: mg.relu(zeros(2), 3), TypeError, "argument"),
+    Wrong(lambda: mg.add(zeros(2), 1j), TypeError, "a Tensor holds float32 or float64"),
+    Wrong(lambda: mg.add(zeros(2), "a"), TypeError, "a Tensor holds float32 or float64, got <U1"),
+    Wrong(lambda: mg.add(zeros(2), None), TypeError, "None"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.message)
+def test_refused(wrong: Wrong) -> None:
+    with pytest.raises(wrong.error, match=re.escape(wrong.message)):
+        wrong.call()

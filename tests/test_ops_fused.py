@@ -1,0 +1,136 @@
+"""An operation made in one piece equals the same composed of small ones, gradients included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+class Pair(NamedTuple):
+    """An operation, the same composed, and the shapes it is tried on."""
+
+    name: str
+    fused: Callable[..., Tensor]
+    composed: Callable[..., Tensor]
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    deviation = x - x.mean(axis=-1, keepdims=True)
+    return deviation / mg.sqrt(mg.mean(deviation**2, -1, keepdims=True) + 1e-5) * weight + bias
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+    later = np.triu(np.ones(scores.shape[-2:], bool), 1 + k.shape[2] - q.shape[2])
+    return mg.softmax(mg.where(later, -np.inf, scores)) @ v
+
+
+def variance(x: Tensor) -> Tensor:
+    return mg.sum((x - mg.sum(x, 1, True) / 7) ** 2, 1) / 6
+
+
+def clip(x: Tensor) -> Tensor:
+    return mg.relu(x + 0.5) - 0.5 - mg.relu(x - 1)
+
+
+def stack(a: Tensor, b: Tensor) -> Tensor:
+    return mg.concatenate([a[:, None], b[:, None]], 1)
+
+
+TARGET = np.random.default_rng(0).integers(0, 5, (4, 3))
+TARGET[0, 1] = TARGET[2, 2] = -100
+# Rows for several pieces, blocks and threads of the kernels, and for none.
+PAIRS = [
+    Pair("linear", mg.linear, lambda x, w, b: x @ w.T + b, ((4, 3, 5), (6, 5), (6,))),
+    Pair("linear of none", mg.linear, lambda x, w, b: x @ w.T + b, ((0, 5), (6, 5), (6,))),
+    *[
+        Pair(
+            f"mlp of {rows}",
+            mg.mlp,
+            lambda x, w1, b1, w2, b2: mg.linear(mg.gelu(mg.linear(x, w1, b1)), w2, b2),
+            ((rows, 5), (150, 5), (150,), (6, 150), (6,)),
+        )
+        for rows in (0, 1, 16, 17, 1000)
+    ],
+    *[
+        Pair(
+            f"causal_attention of {queries} and {keys}",
+            mg.causal_attention,
+            causal_attention,
+            ((2, 2, queries, 5), (2, 2, keys, 5), (2, 2, keys, 5)),
+        )
+        for queries, keys in ((1, 1), (3, 3), (1, 7), (70, 70), (65, 80))
+    ],
+    Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
+    Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),
+    *[
+        Pair(
+            f"cross_entropy, {reduction}",
+            lambda x, how=reduction: mg.cross_entropy(x, TARGET, reduction=how),
+            lambda x, how=reduction: mg.nll_loss(mg.log_softmax(x), TARGET, reduction=how),
+            ((4, 3, 5),),
+        )
+        for reduction in ("none", "sum", "mean")
+    ],
+    Pair(
+        "nll_loss",
+        lambda x: mg.nll_loss(x, TARGET, reduction="sum"),
+        lambda x: -mg.sum(x[TARGET >= 0][np.arange(10), TARGET[TARGET >= 0]]),
+        ((4, 3, 5),),
+    ),
+    *[
+        Pair(
+            f"softmax along {axis}",
+            lambda x, axis=axis: mg.softmax(x, axis),
+            lambda x, axis=axis: mg.exp(x) / mg.sum(mg.exp(x), axis, keepdims=True),
+            ((4, 3, 5),),
+        )
+        for axis in (0, 1, -1)
+    ],
+    Pair("softmax of many", mg.softmax, lambda x: mg.exp(mg.log_softmax(x)), ((500, 40),)),
+    Pair(
+        "log_softmax",
+        mg.log_softmax,
+        lambda x: x - mg.logsumexp(x, -1, keepdims=True),
+        ((500, 40),),
+    ),
+    Pair("logsumexp", mg.logsumexp, lambda x: mg.log(mg.sum(mg.exp(x))), ((4, 5),)),
+    Pair("gelu", mg.gelu, lambda x: x * (1 + mg.erf(x / np.sqrt(2))) / 2, ((200, 100),)),
+    Pair(
+        "gelu with tanh",
+        lambda x: mg.gelu(x, "tanh"),
+        lambda x: x * mg.sigmoid(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)),
+        ((200, 100),),
+    ),
+    Pair("sigmoid", mg.sigmoid, lambda x: 1 / (1 + mg.exp(-x)), ((4, 5),)),
+    Pair("mean", lambda x: mg.mean(x, 1), lambda x: mg.sum(x, 1) / 7, ((4, 7),)),
+    Pair("var", lambda x: mg.var(x, 1, correction=1), variance, ((4, 7),)),
+    Pair("clip", lambda x: mg.clip(x, -0.5, 1), clip, ((4, 7),)),
+    Pair("stack", lambda *x: mg.stack(x, 1), stack, ((4, 7), (4, 7))),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+def test_fused_is_composed(pair: Pair, rng: np.random.Generator) -> None:
+    arrays = [rng.standard_normal(shape) for shape in pair.shapes]
+    fused, composed = ([Tensor(a, requires_grad=True) for a in arrays] for _ in range(2))
+    y, want = pair.fused(*fused), pair.composed(*composed)
+    cotangent = rng.standard_normal(want.shape)
+    y.backward(cotangent)
+    want.backward(cotangent)
+    pairs: list[tuple[Any, Any]] = [(y.data, want.data)]
+    pairs += [(ours.grad, other.grad) for ours, other in zip(fused, composed, strict=True)]
+    for ours, other in pairs:
+        # Sums of some hundred entries in another order.
+        bound = 1e-12 * max(1, np.abs(other).max(initial=0))
+        assert ours.shape == other.shape
+        np.testing.assert_allclose(ours, other, rtol=0, atol=bound)

@@ -1,0 +1,193 @@
+"""Rows cut into blocks, blocks run by threads, and what becomes of them in a fork."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigrad as mg
+from minigrad import kernels, threads
+
+ENOUGH = 10**9  # entries, so that every thread gets a block
+
+
+@pytest.fixture(autouse=True)
+def _same_count_afterwards() -> Iterator[None]:
+    before = mg.get_num_threads()
+    yield
+    mg.set_num_threads(before)
+
+
+# -- the number of threads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_count_below_one(count: int) -> None:
+    before = mg.get_num_threads()
+    with pytest.raises(ValueError, match=f"^number of threads is {count}, wanted at least 1$"):
+        mg.set_num_threads(count)
+    assert mg.get_num_threads() == before
+
+
+def test_count_is_set() -> None:
+    for count in (3, 1, 5):
+        mg.set_num_threads(count)
+        assert mg.get_num_threads() == count
+        assert len(threads.blocks(100, ENOUGH)) == count
+
+
+def test_count_is_that_of_the_cores_at_first() -> None:
+    """Of the cores that the process may use, where the system tells."""
+    print_count = "import minigrad; print(minigrad.get_num_threads())"
+    restrict = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+    restricted = hasattr(os, "sched_setaffinity")
+    code = restrict + print_count if restricted else print_count
+    assert int(python(code)) == (1 if restricted else os.cpu_count())
+
+
+# -- blocks ----------------------------------------------------------------------------------------
+
+
+@given(rows=st.integers(0, 1000), count=st.integers(1, 70))
+def test_blocks_cover_each_row_once(rows: int, count: int) -> None:
+    mg.set_num_threads(count)
+    spans = threads.blocks(rows, ENOUGH)
+    assert [row for start, stop in spans for row in range(start, stop)] == list(range(rows))
+    assert len(spans) == max(1, min(rows, count))
+    lengths = [stop - start for start, stop in spans]
+    assert max(lengths) - min(lengths) <= 1
+    assert threads.blocks(rows, ENOUGH) == spans
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000])
+def test_little_work_is_one_block(rows: int) -> None:
+    mg.set_num_threads(4)
+    assert threads.blocks(rows, 10) == [(0, rows)]
+
+
+# -- run -------------------------------------------------------------------------------------------
+
+
+def in_parts(count: int) -> list[tuple[int, int]]:
+    mg.set_num_threads(count)
+    return threads.blocks(3 * count, ENOUGH)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_run_calls_the_task_once_for_each_span(count: int) -> None:
+    calls: list[Any] = []
+    spans = in_parts(count)
+    threads.run(lambda *args: calls.append(args), spans, "a", "b")
+    assert sorted(calls) == [("a", "b", part, *span) for part, span in enumerate(spans)]
+
+
+def test_run_without_rows() -> None:
+    calls: list[Any] = []
+    threads.run(lambda *args: calls.append(args), threads.blocks(0, 0))
+    assert calls == [(0, 0, 0)]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_spans_run_at_once_and_the_first_in_this_thread(count: int) -> None:
+    everyone, names = threading.Barrier(count), {}
+
+    def task(part: int, start: int, stop: int) -> None:
+        everyone.wait(timeout=60)  # breaks, and raises, where they would run one by one
+        names[part] = threading.current_thread()
+
+    threads.run(task, in_parts(count))
+    assert len(set(names.values())) == count
+    assert names[0] is threading.current_thread()
+
+
+def test_run_waits_for_every_span() -> None:
+    done = []
+
+    def task(part: int, start: int, stop: int) -> None:
+        if part:
+            time.sleep(0.05)
+        done.append(part)
+
+    threads.run(task, in_parts(3))
+    assert sorted(done) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_run_passes_on_exceptions(bad: int) -> None:
+    def task(part: int, start: int, stop: int) -> None:
+        if part == bad:
+            raise LookupError(f"part {part}")
+
+    with pytest.raises(LookupError, match=f"^part {bad}$"):
+        threads.run(task, in_parts(3))
+    test_run_calls_the_task_once_for_each_span(3)
+
+
+# -- kernels in threads ----------------------------------------------------------------------------
+
+
+def work(x: Any) -> list[bytes]:
+    p = kernels.softmax(x, 1)
+    return [a.tobytes() for a in (p, kernels.softmax_vjp(p, x, 1), kernels.gelu(x, "none"))]
+
+
+@pytest.mark.usefixtures("backend")
+def test_two_threads_compute_at_once(rng: np.random.Generator) -> None:
+    arrays = rng.standard_normal((2, 200, 100)).astype(np.float32)  # enough to be shared out
+    mg.set_num_threads(2)
+    wanted = [work(x) for x in arrays]
+    both = threading.Barrier(2)
+
+    def repeat(i: int) -> list[list[bytes]]:
+        both.wait(timeout=60)
+        return [work(arrays[i]) for _ in range(20)]
+
+    mg.set_num_threads(1)
+    mg.set_num_threads(2)  # and no threads yet: both will need them
+    with ThreadPoolExecutor(2) as pool:
+        for want, got in zip(wanted, pool.map(repeat, range(2)), strict=True):
+            assert got == [want] * 20
+
+
+def python(code: str) -> str:
+    """What a new Python prints; ends after a minute, should it hang."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+FORK = """
+import os
+import signal
+import numpy as np
+from minigrad import kernels, threads
+
+threads.set_num_threads(2)
+x = np.random.default_rng(0).standard_normal((200, 100)).astype(np.float32)
+before = kernels.softmax(x, 1)  # the threads are started
+child = os.fork()
+if child == 0:
+    signal.alarm(30)  # ends it, should it wait for threads that are not there
+same = np.array_equal(kernels.softmax(x, 1), before)
+if child == 0:
+    os._exit(0 if same else 3)
+print(same, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_both_sides_of_a_fork_compute() -> None:
+    assert python(FORK) == "True 0\n"

@@ -1,0 +1,363 @@
+"""`teenygpt_np.train`: what it prints, refuses and leaves behind, stopped and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import LINES, SMALL, TEXT, call, start, tiny_run, write_corpus
+
+from teenygpt_np import checkpoint
+from teenygpt_np.run import load_run
+from teenygpt_np.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two epochs; a test that would change it takes a copy."""
+    return tiny_run(tmp_path_factory.mktemp("finished"))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*.*")}
+
+
+def metrics(out: Path) -> list[dict[str, Any]]:
+    text = (out / "metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# -- a run -----------------------------------------------------------------------------------------
+
+
+def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "run"
+    done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2", "--num-tokens=21")
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "lines.txt: 48 headlines to learn from, 6 to validate, 6 to test"
+    assert lines[1] == "    60 lines read"
+    assert re.fullmatch(r"    \d+ headlines are cut to 20 characters", lines[2])
+    model = load_run(out).model
+    assert f"preset small: {model.num_parameters():,} parameters, kernels: " in lines[3]
+    assert lines[3].endswith(f"run directory {out}")
+    assert lines[5].startswith("the validation split, by guessing with ")
+    assert [line.split()[0] for line in lines[6:9]] == ["uniform", "unigram", "bigram"]
+    epochs = [line for line in lines if re.match(r"epoch \d: ", line)]
+    for m, line in zip(metrics(out), epochs, strict=True):
+        assert f"epoch {m['epoch']}: train {m['train_nll']:.2f}, val " in line
+        assert f"val {m['val_nll_no_pad']:.2f} nats per headline, top-1 " in line
+        assert f"top-1 {m['val_top1_no_pad']:.1%}, " in line
+    test = json.loads((out / "test.json").read_text(encoding="utf-8"))
+    (line,) = [line for line in lines if line.startswith("test: ")]
+    assert line == (
+        f"test: {test['test_nll_no_pad']:.2f} nats per headline, top-1 "
+        f"{test['test_top1_no_pad']:.1%}, by the model of epoch {test['epoch']}"
+    )
+    ten = lines.index("ten headlines it writes:")
+    assert lines[ten + 11 :] == [
+        "",
+        f"everything is in {out}; for more headlines:",
+        f"    python -m teenygpt_np.sample {out}",
+    ]
+
+
+def test_counting_pads_is_told_as_such(corpus: Path, tmp_path: Path) -> None:
+    done = call(
+        "train", "--data", corpus, "--out", tmp_path / "a", *SMALL, "--epochs=1", "--pads=count"
+    )
+    (m,) = metrics(tmp_path / "a")
+    assert f"val {m['val_nll']:.2f} nats per headline, top-1 {m['val_top1']:.1%}, " in done.out
+
+
+def test_quiet_prints_nothing(corpus: Path, tmp_path: Path) -> None:
+    done = call("train", "--data", corpus, "--out", tmp_path / "a", *SMALL, "--epochs=1", "--quiet")
+    assert (done.status, done.out, done.err) == (0, "", "")
+    assert (tmp_path / "a" / "test.json").exists()
+
+
+def test_flags_become_settings(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    rows = [f"{line},{line[::-1]}" for line in LINES]
+    table.write_text("\n".join(["a,b", *rows]), encoding="utf-8")
+    wanted = {
+        "epochs": 3,
+        "max_steps": 1,
+        "batch_size": 7,
+        "lr": 0.25,
+        "patience": 4,
+        "seed": 11,
+        "num_emb": 6,
+        "num_heads": 3,
+        "num_neurons": 1,
+        "num_blocks": 2,
+        "num_tokens": 19,
+        "dropout": 0.5,
+        "clip_grad_norm": 0.75,
+        "alphabet": "corpus",
+    }
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items()]
+    columns = ["--column", "a", "--column", "b"]
+    out = tmp_path / "run"
+    flags += [*columns, "--preset=tiny", "--pads=count", f"--data={table}", f"--out={out}"]
+    assert call("train", *flags, "--quiet").status == 0
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))["config"]
+    wanted |= {
+        "columns": ["a", "b"],
+        "preset": "tiny",
+        "ignore_pads": False,
+        "data": str(table.resolve()),
+    }
+    assert {name: config[name] for name in wanted} == wanted
+
+
+def test_runs_get_directories_of_their_own(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = [f"--data={corpus}", *SMALL, "--max-steps=1", "--preset=tiny"]
+    for number in (1, 2):
+        out = Path("runs") / f"lines-tiny-{number}"
+        assert f"run directory {out}\n" in call("train", *flags).out
+        assert (out / "test.json").exists()
+
+
+BAD_FLAGS = [
+    (["--epochs=0"], "epochs is 0, wanted at least 1"),
+    (["--epochs=-1"], "epochs is -1, wanted at least 1"),
+    (["--epochs=many"], "argument --epochs: invalid int value: 'many'"),
+    (["--epochs=nan"], "argument --epochs: invalid int value: 'nan'"),
+    (["--epochs=1.5"], "argument --epochs: invalid int value: '1.5'"),
+    (["--lr=0"], r"lr is 0\.0, wanted a finite number above 0"),
+    (["--lr=-1"], r"lr is -1\.0, wanted"),
+    (["--lr=nan"], "lr is nan, wanted"),
+    (["--lr=inf"], "lr is inf, wanted"),
+    (["--lr=fast"], "argument --lr: invalid float value: 'fast'"),
+    (["--dropout=1"], r"dropout is 1\.0, wanted 0 <= dropout < 1"),
+    (["--dropout=nan"], "dropout is nan, wanted"),
+    (["--clip-grad-norm=-1"], r"clip_grad_norm is -1\.0, wanted"),
+    (["--clip-grad-norm=inf"], "clip_grad_norm is inf, wanted"),
+    (["--patience=-1"], "patience is -1, wanted 0 or above"),
+    (["--max-steps=-1"], "max_steps is -1, wanted 0 or above"),
+    (["--seed=-1"], "seed is -1, wanted 0 or above"),
+    (["--batch-size=0"], "batch_size is 0, wanted at least 1"),
+    (["--batch-size=49"], r"of lines\.txt has 48 headlines, wanted at least a batch of 49"),
+    (["--num-heads=3"], "num_emb is 8, wanted a multiple of num_heads, 3"),
+    (["--num-heads=0"], "num_heads is 0, wanted at least 1"),
+    (["--num-tokens=1"], "num_tokens is 1, wanted at least 2"),
+    (["--threads=0"], "--threads is 0, wanted at least 1"),
+    (["--threads=-2"], "--threads is -2, wanted at least 1"),
+    (["--threads=all"], "argument --threads: invalid int value: 'all'"),
+    (["--preset=huge"], "argument --preset: invalid choice: 'huge' .*tiny.*small.*article"),
+    (["--pads=maybe"], "argument --pads: invalid choice: 'maybe'"),
+    (["--alphabet=latin"], "argument --alphabet: invalid choice: 'latin'"),
+    (["--column=title"], r"column 'title' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
+    (["--nonsense"], "unrecognized arguments: --nonsense; --help lists the arguments"),
+    (["--out"], "argument --out: expected one argument"),
+    (["--data=nowhere.txt"], r"nowhere\.txt is not there; wanted a directory with train\.txt"),
+    (["--resume=nowhere"], "nowhere"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), BAD_FLAGS, ids=[" ".join(f) for f, _ in BAD_FLAGS])
+def test_train_refuses(corpus: Path, tmp_path: Path, flags: list[str], message: str) -> None:
+    out = tmp_path / "run"
+    base = [] if "--resume=nowhere" in flags else [f"--data={corpus}", f"--out={out}", *SMALL]
+    call("train", *base, *flags).assert_refused(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("flag", ["--num-emb", "--num-neurons", "--num-tokens"])
+@pytest.mark.parametrize("zeros", [15, 18, 30])
+def test_sizes_that_no_memory_holds(corpus: Path, tmp_path: Path, flag: str, zeros: int) -> None:
+    done = call(
+        "train", "--data", corpus, "--out", tmp_path / "a", *SMALL, f"{flag}=1{zeros * '0'}"
+    )
+    assert done.status in (1, 2)
+    done.assert_refused(".", done.status)
+
+
+BAD_TEXTS: list[tuple[str, bytes, list[str], str]] = [
+    ("a.txt", b"", [], r"a\.txt has no headlines: 0 lines read"),
+    ("a.txt", b"one\ntwo\n", [], r"a\.txt has 2 distinct headlines, wanted at least 10"),
+    ("a.txt", "één\n".encode("latin-1") * 20, [], r"a\.txt, line 1: byte 0xe9 at 0 is not UTF-8"),
+    ("a.csv", TEXT.encode(), ["--column=b"], r"a\.csv has no column 'b'; it has 'king wins talks'"),
+    ("a.doc", TEXT.encode(), [], r"a\.doc has the suffix '\.doc'; wanted a \.txt"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "flags", "message"), BAD_TEXTS)
+def test_train_refuses_a_text(
+    tmp_path: Path, name: str, content: bytes, flags: list[str], message: str
+) -> None:
+    path, out = tmp_path / name, tmp_path / "run"
+    path.write_bytes(content)
+    call("train", "--data", path, "--out", out, *SMALL, *flags).assert_refused(message)
+    assert not out.exists()
+
+
+def test_train_refuses_a_directory_that_holds_a_run(corpus: Path, finished: Path) -> None:
+    before = contents(finished)
+    done = call("train", "--data", corpus, "--out", finished, *SMALL)
+    done.assert_refused("run holds a run already; wanted a new --out, or --resume ")
+    assert contents(finished) == before
+
+
+# -- stopped and taken up again --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_step_end_and_resume_goes_on(
+    corpus: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    show = Trainer._show_step
+    out = tmp_path / "run"
+
+    def stop(self: Trainer, loss: float) -> None:
+        show(self, loss)
+        if self.step == 4:
+            signal.raise_signal(number)
+            # Another one ends the process at once.
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_show_step", stop)
+        done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2")
+    assert (done.status, done.err) == (128 + number, "")
+    assert done.out.splitlines()[-1] == (
+        f"stopped after step 4; to go on: python -m teenygpt_np.train --resume {out}"
+    )
+    assert not (out / "test.json").exists()
+    done = call("train", "--resume", out)
+    assert (done.status, done.err) == (0, "")
+    assert "going on after step 4, in epoch 1\n" in done.out
+    for name in ("best.npz", "last.npz"):
+        ours, want = (checkpoint.load(directory / name)[0] for directory in (out, finished))
+        assert {k: a.tobytes() for k, a in ours.items()} == {
+            k: a.tobytes() for k, a in want.items()
+        }
+    assert (out / "test.json").read_text(encoding="utf-8") == (finished / "test.json").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_signal_at_the_very_end_loses_nothing(
+    corpus: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the last epoch is scored. There is a test.json, or --resume makes one."""
+    out = tmp_path / "run"
+    show = Trainer._show_epoch
+
+    def stop(self: Trainer, record: dict[str, Any], is_best: bool) -> None:
+        show(self, record, is_best)
+        if self.epoch == 1:
+            self.stop_signal = 15
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_show_epoch", stop)
+        call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2")
+    if not (out / "test.json").exists():
+        assert call("train", "--resume", out).status == 0
+    assert (out / "test.json").read_text(encoding="utf-8") == (finished / "test.json").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere SIGTERM ends a process at once")
+def test_a_real_signal_to_a_real_process(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start("train", "--data", corpus, "--out", out, *SMALL, "--epochs=100000")
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("epoch 0: "):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    printed, err = process.communicate()
+    assert (process.returncode, err) == (128 + signal.SIGTERM, "")
+    assert printed.splitlines()[-1].startswith("stopped after step ")
+    _, meta = checkpoint.load(out / "last.npz")
+    assert not meta["finished"]
+    assert f"stopped after step {meta['step']:,};" in printed
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--lr", "1"),
+        ("--column", "a"),
+        ("--pads", "count"),
+        ("--out", "b"),
+        ("--data", "c.txt"),
+        ("--preset", "tiny"),
+        ("--seed", "0"),
+        ("--alphabet", "corpus"),
+        ("--num-emb", "8"),
+    ],
+)
+def test_resume_changes_nothing(finished: Path, flag: str, value: str) -> None:
+    done = call("train", "--resume", finished, flag, value)
+    done.assert_refused(f"error: {flag} can't be changed by --resume, which goes on with ")
+
+
+def test_resume_of_a_finished_run(finished: Path) -> None:
+    done = call("train", "--resume", finished)
+    done.assert_refused("run is finished, after 2 epochs; nothing to resume")
+
+
+def test_resume_of_another_text(finished: Path, tmp_path: Path) -> None:
+    text, out = tmp_path / "lines.txt", tmp_path / "run"
+    text.write_text(TEXT, encoding="utf-8")
+    call("train", "--data", text, "--out", out, *SMALL, "--max-steps=1")
+    text.write_text(TEXT.replace("king", "kong"), encoding="utf-8")
+    message = r"last\.npz was trained on another text than lines\.txt is now"
+    call("train", "--resume", out).assert_refused(message)
+    text.unlink()
+    call("train", "--resume", out).assert_refused(r"lines\.txt is not there; wanted")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no JSON",
+        "[]",
+        "{}",
+        '{"config": [], "characters": "ab"}',
+        '{"config": {"nope": 1}, "characters": "ab"}',
+        '{"config": {"lr": "fast"}, "characters": "ab"}',
+        '{"config": {}, "characters": "aa"}',
+        "[" * 100_000,
+    ],
+)
+def test_resume_of_a_damaged_configuration(finished: Path, tmp_path: Path, text: str) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "config.json").write_text(text)
+    call("train", "--resume", out).assert_refused(r"config\.json can't be used: ")
+
+
+def test_resume_of_damaged_weights(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "last.npz").write_bytes((finished / "last.npz").read_bytes()[:-100])
+    call("train", "--resume", out).assert_refused(r"last\.npz is no checkpoint: ")
+    (out / "last.npz").unlink()
+    call("train", "--resume", out).assert_refused(r"last\.npz is not there; wanted a check")

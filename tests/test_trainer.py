@@ -1,0 +1,475 @@
+"""Training: what a run leaves behind, when it stops, and that a pause makes no difference."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from teenygpt_np import checkpoint, run, trainer
+from teenygpt_np.config import Config
+from teenygpt_np.data import Corpus, encode_split, lengths, load_corpus
+from teenygpt_np.errors import InputError
+from teenygpt_np.progress import Progress
+from teenygpt_np.scores import scores
+from teenygpt_np.trainer import Trainer
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# 48 to learn from: three batches, so that an epoch ends after steps 3, 6 and 9.
+LINES = [
+    " ".join(words)
+    for words in itertools.product(
+        ("king", "city", "queen", "court"),
+        ("wins", "loses", "plans"),
+        ("talks", "rain", "a new town", "again", "it"),
+    )
+]
+TINY = Config(
+    num_tokens=24,
+    num_emb=8,
+    num_heads=2,
+    num_neurons=2,
+    num_blocks=1,
+    epochs=3,
+    batch_size=16,
+    lr=1e-2,
+    warmup_steps=2,
+)
+KEYS = [
+    "epoch",
+    "step",
+    "train_nll",
+    "val_nll",
+    "val_nll_no_pad",
+    "val_top1",
+    "val_top1_no_pad",
+    "tokens_per_s",
+    "seconds",
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    path = tmp_path_factory.mktemp("corpus") / "lines.txt"
+    path.write_text("\n".join(LINES), encoding="utf-8")
+    return load_corpus(path)
+
+
+class Hooks(Progress):
+    """Says nothing; calls `at` after each step, and at each line that would be shown."""
+
+    def __init__(self, at: Callable[[str], None]) -> None:
+        super().__init__(io.StringIO(), quiet=True)
+        self.at = at
+
+    def line(self, text: str = "") -> None:
+        self.at(text)
+
+    def update(self, *_: Any, **__: Any) -> None:
+        self.at("a step")
+
+
+def make(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+    config = dataclasses.replace(TINY, **changes)
+    return Trainer(config, corpus, out, Progress(io.StringIO(), quiet=True))
+
+
+def trained(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+    made = make(corpus, out, **changes)
+    made.start()
+    made.train()
+    return made
+
+
+def metrics(out: Path) -> list[dict[str, Any]]:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    text = (out / "metrics.jsonl").read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+def ids(corpus: Corpus, split: str) -> Array:
+    return encode_split(getattr(corpus, split), corpus.tokenizer, TINY.num_tokens)
+
+
+def left_behind(out: Path) -> dict[str, Any]:
+    """Everything in a run directory but what the clock wrote."""
+    found: dict[str, Any] = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in [*(out / "samples").iterdir(), out / "config.json", out / "test.json"]
+    }
+    clock = ("tokens_per_s", "seconds")
+    found["metrics"] = [{k: v for k, v in m.items() if k not in clock} for m in metrics(out)]
+    for name in ("best.npz", "last.npz"):
+        arrays, meta = checkpoint.load(out / name)
+        found |= {f"{name}/{k}": a.tobytes() for k, a in arrays.items()}
+        meta["best"] = {k: v for k, v in (meta["best"] or {}).items() if k not in clock}
+        found[name] = meta | {"epoch_seconds": 0}
+    return found
+
+
+# -- the run directory -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    trained(corpus, out)
+    return out
+
+
+def test_the_run_directory(finished: Path, corpus: Corpus) -> None:
+    names = sorted(str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file())
+    assert names[:4] == ["best.npz", "config.json", "last.npz", "metrics.jsonl"]
+    assert all(name.startswith("samples") for name in names[4:-1])
+    assert names[-1] == "test.json"
+    description = json.loads((finished / "config.json").read_text(encoding="utf-8"))
+    assert Config.from_dict(description["config"]) == TINY
+    assert description["characters"] == corpus.tokenizer.characters
+    assert description["parameters"] == run.load_run(finished).model.num_parameters()
+
+
+def test_a_line_of_metrics_per_epoch(finished: Path, corpus: Corpus) -> None:
+    found = metrics(finished)
+    assert [list(m) for m in found] == [KEYS] * 3
+    assert [(m["epoch"], m["step"]) for m in found] == [(0, 3), (1, 6), (2, 9)]
+    for m in found:
+        assert m["val_nll"] > m["val_nll_no_pad"] > 0
+        assert 0 <= m["val_top1"] <= 1
+        tokens = sum(len(line) + 1 for line in corpus.train)  # and the pad that ends each
+        assert m["tokens_per_s"] * m["seconds"] == pytest.approx(tokens)
+
+
+def test_64_headlines_at_each_new_best(finished: Path) -> None:
+    values = [m["val_nll_no_pad"] for m in metrics(finished)]
+    bests = [i for i, v in enumerate(values) if v < min(values[:i], default=np.inf)]
+    files = sorted((finished / "samples").iterdir())
+    assert [f.name for f in files] == [f"epoch_{i:03}.txt" for i in bests]
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert text.count("\n") == 64
+        assert text.endswith("\n")
+        assert set(text) <= set(" abcdefghijklmnopqrstuvwxyz\n")
+
+
+def test_best_last_and_test_hold_the_scores_that_are_told(finished: Path, corpus: Corpus) -> None:
+    found = metrics(finished)
+    last = run.load_run(finished, "last.npz")
+    for name, value in scores(last.model, ids(corpus, "val")).items():
+        assert found[-1][f"val_{name}"] == value, name
+    best = run.load_run(finished)
+    epoch = min(range(3), key=lambda i: found[i]["val_nll_no_pad"])
+    for name, value in scores(best.model, ids(corpus, "val")).items():
+        assert found[epoch][f"val_{name}"] == value, name
+    test = json.loads((finished / "test.json").read_text(encoding="utf-8"))
+    want = {f"test_{k}": v for k, v in scores(best.model, ids(corpus, "test")).items()}
+    assert test == {"epoch": epoch, **want}
+    assert not best.model.training
+
+
+def test_nothing_is_kept_in_float64(finished: Path) -> None:
+    arrays, _ = checkpoint.load(finished / "last.npz")
+    assert {a.dtype for a in arrays.values()} == {np.dtype(np.float32)}
+    assert {name.split("/")[0] for name in arrays} == {"model", "optimizer"}
+
+
+def test_the_truth_is_told_where_it_is_known(corpus: Corpus, tmp_path: Path) -> None:
+    known = dataclasses.replace(corpus, truth={"train": 1.0, "val": 2.0, "test": 3.0})
+    trained(known, tmp_path / "a", epochs=1)
+    test = json.loads((tmp_path / "a" / "test.json").read_text(encoding="utf-8"))
+    assert test["truth_nll"] == 3
+
+
+# -- learning --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ignore_pads", [True, False])
+def test_loss_falls(corpus: Corpus, tmp_path: Path, ignore_pads: bool) -> None:
+    trained(corpus, tmp_path / "a", epochs=8, ignore_pads=ignore_pads)
+    found = metrics(tmp_path / "a")
+    for name in ("train_nll", "val_nll_no_pad" if ignore_pads else "val_nll"):
+        values = [m[name] for m in found]
+        assert values[-1] < 0.9 * values[0], name  # a tenth is far more than batches differ by
+
+
+@pytest.mark.parametrize("ignore_pads", [True, False])
+def test_train_nll_is_the_mean_over_headlines(
+    corpus: Corpus, tmp_path: Path, ignore_pads: bool
+) -> None:
+    """Batches of 20, 20 and 8, each with its weight; the learning rate changes no bit."""
+    made = trained(
+        corpus, tmp_path / "a", lr=1e-30, dropout=0.0, batch_size=20, ignore_pads=ignore_pads
+    )
+    want = made.model.loss(ids(corpus, "train"), ignore_pads=ignore_pads).item()
+    for m in metrics(tmp_path / "a"):
+        np.testing.assert_allclose(m["train_nll"], want, rtol=1e-6)  # sums in float32
+
+
+@pytest.mark.parametrize("ignore_pads", [True, False])
+def test_an_epoch_has_every_headline_once(
+    corpus: Corpus, tmp_path: Path, ignore_pads: bool
+) -> None:
+    made = make(corpus, tmp_path / "a", ignore_pads=ignore_pads, epochs=2)
+    seen: list[Array] = []
+    settings = []
+    loss = made.model.loss
+
+    def spy(x: Array, **given: Any) -> Any:
+        seen.append(x)
+        settings.append(given)
+        return loss(x, **given)
+
+    made.model.loss = spy  # type: ignore[method-assign]
+    made.start()
+    made.train()
+    assert settings == [{"ignore_pads": ignore_pads}] * 6
+    train = sorted(corpus.train)
+    decode = corpus.tokenizer.decode
+    for epoch in (seen[:3], seen[3:]):
+        assert sorted(decode(row) for x in epoch for row in x) == train
+    assert [x.tolist() for x in seen[:3]] != [x.tolist() for x in seen[3:]]
+    for x in seen:  # trimmed to the longest, where pads don't count
+        assert x.shape == (16, lengths(x).max() if ignore_pads else 24)
+
+
+def test_gradients_are_clipped_and_decay_reaches_the_optimizer(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    def norm(made: Trainer) -> float:
+        return float(np.sqrt(sum(np.square(p.grad).sum() for p in made.model.parameters())))
+
+    made = trained(corpus, tmp_path / "a", clip_grad_norm=0.5, weight_decay=0.125, max_steps=1)
+    assert norm(made) == pytest.approx(0.5, rel=1e-5)  # scaled in float32
+    assert made.optimizer.weight_decay == 0.125
+    assert norm(trained(corpus, tmp_path / "b", clip_grad_norm=0.0, max_steps=1)) > 1
+
+
+def test_the_learning_rate_rises_and_falls(corpus: Corpus, tmp_path: Path) -> None:
+    made = make(corpus, tmp_path / "a", warmup_steps=4, lr=1.0, epochs=10)
+    rates = [made.schedule(step) for step in range(31)]
+    assert rates[0] == pytest.approx(0.25)
+    assert max(rates) == rates[3]
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[15] == pytest.approx((1 + 0.05) / 2)  # half-way down the cosine
+    assert rates[30] == pytest.approx(0.05)
+    flat = make(corpus, tmp_path / "b", warmup_steps=0, decay=False, lr=0.5)
+    assert {flat.schedule(step) for step in range(9)} == {0.5}
+    used = trained(corpus, tmp_path / "c", epochs=1)
+    assert used.optimizer.lr == used.schedule(2)
+
+
+def test_headlines_that_are_sampled_do_not_disturb_the_training(
+    corpus: Corpus, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "_SAMPLES", 3)
+    trained(corpus, tmp_path / "a")
+    ours, _ = checkpoint.load(tmp_path / "a" / "last.npz")
+    theirs, _ = checkpoint.load(finished / "last.npz")
+    for name, array in theirs.items():
+        np.testing.assert_array_equal(ours[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"dropout": 0.2}])
+def test_the_seed_and_dropout_make_a_difference(
+    corpus: Corpus, tmp_path: Path, finished: Path, changes: dict[str, Any]
+) -> None:
+    trained(corpus, tmp_path / "a", **changes)
+    assert metrics(tmp_path / "a")[0]["train_nll"] != metrics(finished)[0]["train_nll"]
+
+
+# -- when it stops ---------------------------------------------------------------------------------
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
+    """Have validations come out as these (and without pads, the better the worse with)."""
+    script: Iterator[float] = iter(values)
+
+    def fake(model: Any, ids: Array) -> dict[str, float]:
+        if (value := next(script, None)) is None:
+            return scores(model, ids)
+        return {"nll": -value, "nll_no_pad": value, "top1": 0.0, "top1_no_pad": 0.0}
+
+    monkeypatch.setattr(trainer, "scores", fake)
+
+
+@pytest.mark.parametrize(
+    ("patience", "values", "epochs", "best"),
+    [
+        (2, [5, 4, 6, 4, 3, 7, 7, 3], 8, 4),  # the third in a row; as good is no new best
+        (0, [5, 4, 4], 3, 1),
+        (1, [5, 6, 4, 6, 3, 2, 1], 7, 6),
+    ],
+)
+def test_patience(
+    corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: int,
+    values: list[float],
+    epochs: int,
+    best: int,
+) -> None:
+    scripted(monkeypatch, values)
+    trained(corpus, tmp_path / "a", patience=patience, epochs=len(values))
+    assert len(metrics(tmp_path / "a")) == epochs
+    assert json.loads((tmp_path / "a" / "test.json").read_text(encoding="utf-8"))["epoch"] == best
+
+
+@pytest.mark.parametrize(("ignore_pads", "best"), [(True, 2), (False, 1)])
+def test_what_is_trained_for_decides(
+    corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ignore_pads: bool,
+    best: int,
+) -> None:
+    scripted(monkeypatch, [5, 6, 4])
+    trained(corpus, tmp_path / "a", ignore_pads=ignore_pads)
+    assert json.loads((tmp_path / "a" / "test.json").read_text(encoding="utf-8"))["epoch"] == best
+
+
+@pytest.mark.parametrize(("limit", "steps"), [(1, [1]), (3, [3]), (4, [3, 4]), (99, [3, 6, 9])])
+def test_max_steps(corpus: Corpus, tmp_path: Path, limit: int, steps: list[int]) -> None:
+    trained(corpus, tmp_path / "a", max_steps=limit)
+    assert [m["step"] for m in metrics(tmp_path / "a")] == steps
+    assert (tmp_path / "a" / "test.json").exists()
+
+
+# -- a pause ---------------------------------------------------------------------------------------
+
+
+def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+    made = make(corpus, out, **changes)
+    made.restore()
+    return made
+
+
+def stop_at(made: Trainer, when: Callable[[str], bool]) -> None:
+    def at(text: str) -> None:
+        if when(text):
+            made.stop_signal = 15
+
+    made.progress = Hooks(at)
+
+
+@pytest.mark.parametrize("ignore_pads", [True, False])
+@pytest.mark.parametrize("steps", [[1], [3], [4], [8], [2, 3, 6, 7]])
+def test_going_on_gives_the_same_bits(
+    corpus: Corpus, tmp_path: Path, ignore_pads: bool, steps: list[int]
+) -> None:
+    trained(corpus, tmp_path / "whole", ignore_pads=ignore_pads, dropout=0.2)
+    made = make(corpus, tmp_path / "parts", ignore_pads=ignore_pads, dropout=0.2)
+    made.start()
+    for step in steps:
+        stop_at(made, lambda text, made=made, step=step: made.step == step)  # type: ignore[misc]
+        made.train()
+        assert (made.step, made.finished) == (step, False)
+        assert not (tmp_path / "parts" / "test.json").exists()
+        made = resumed(corpus, tmp_path / "parts", ignore_pads=ignore_pads, dropout=0.2)
+        assert made.step == step
+    made.train()
+    ours, want = left_behind(tmp_path / "parts"), left_behind(tmp_path / "whole")
+    assert ours.keys() == want.keys()
+    assert [name for name in want if ours[name] != want[name]] == []
+
+
+def test_going_on_from_before_the_first_step(corpus: Corpus, tmp_path: Path) -> None:
+    trained(corpus, tmp_path / "whole")
+    made = make(corpus, tmp_path / "parts")
+    made.start()
+    made.stop_signal = 2
+    made.train()
+    assert made.step == 0
+    resumed(corpus, tmp_path / "parts").train()
+    assert left_behind(tmp_path / "parts") == left_behind(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["last.npz", "best.npz"])
+def test_going_on_after_a_failure_between_the_files_of_an_epoch(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As when the disk is full or the power gone: the epoch is done again, and told once."""
+    trained(corpus, tmp_path / "whole")
+    made = make(corpus, tmp_path / "parts")
+    made.start()
+    save = checkpoint.save
+
+    def fail(path: Path, *args: Any) -> None:
+        if path.name == name and made.step == 6:
+            raise OSError(28, "No space left on device")
+        save(path, *args)
+
+    monkeypatch.setattr(checkpoint, "save", fail)
+    with pytest.raises(OSError, match="No space left"):
+        made.train()
+    monkeypatch.setattr(checkpoint, "save", save)
+    resumed(corpus, tmp_path / "parts").train()
+    assert left_behind(tmp_path / "parts") == left_behind(tmp_path / "whole")
+
+
+def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None:
+    made = trained(corpus, tmp_path / "a", max_steps=1)
+    for split in ("train", "val", "test"):
+        lines = getattr(corpus, split)
+        other = dataclasses.replace(corpus, **{split: [*lines[:-1], lines[-1] + "s"]})
+        with pytest.raises(InputError, match=r"last\.npz was trained on another text than lines"):
+            resumed(other, tmp_path / "a")
+    resumed(corpus, made.out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, meta: arrays.pop("model/logits.0.bias"),
+        lambda arrays, meta: arrays.update({"model/logits.0.bias": np.zeros(3)}),
+        lambda arrays, meta: arrays.pop("optimizer/v/0"),
+        lambda arrays, meta: arrays.update({"optimizer/m/0": np.zeros(3)}),
+        lambda arrays, meta: meta.pop("optimizer_steps"),
+        lambda arrays, meta: meta.update(optimizer_steps=None),
+        lambda arrays, meta: meta["rngs"].pop("model"),
+        lambda arrays, meta: meta["rngs"].update(model={}),
+        lambda arrays, meta: meta.pop("order_state"),
+        lambda arrays, meta: meta.pop("best"),
+    ],
+)
+def test_a_checkpoint_of_something_else(
+    corpus: Corpus, tmp_path: Path, change: Callable[[dict[str, Array], dict[str, Any]], Any]
+) -> None:
+    trained(corpus, tmp_path / "a", max_steps=1)
+    path = tmp_path / "a" / "last.npz"
+    arrays, meta = checkpoint.load(path)
+    change(arrays, meta)
+    checkpoint.save(path, arrays, meta)
+    with pytest.raises(InputError, match=r"last\.npz is no checkpoint of a run: "):
+        resumed(corpus, tmp_path / "a")
+
+
+def test_no_checkpoint_to_go_on_from(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"last\.npz is not there; wanted a checkpoint"):
+        resumed(corpus, tmp_path / "nowhere")
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+def test_a_directory_holds_one_run(finished: Path, corpus: Corpus) -> None:
+    before = left_behind(finished)
+    with pytest.raises(InputError, match="holds a run already; wanted a new --out, or --resume"):
+        make(corpus, finished).start()
+    assert left_behind(finished) == before
+
+
+def test_a_batch_is_no_more_than_the_training_split(corpus: Corpus, tmp_path: Path) -> None:
+    make(corpus, tmp_path, batch_size=48)
+    with pytest.raises(InputError, match="has 48 headlines, wanted at least a batch of 49"):
+        make(corpus, tmp_path, batch_size=49)
