@@ -162,7 +162,7 @@ class Tokenizer:
         folded = _collapse(composed.translate(self._folds))
         if folded == text:
             return Folded(text, changed=False, replaced={})
-        lost = [c for c in set(composed) if self._is_lost(c)]
+        lost = [c for c in dict.fromkeys(composed) if self._is_lost(c)]
         return Folded(folded, changed=True, replaced={c: composed.count(c) for c in lost})
 
     def _encode(self, lines: Sequence[str], num_tokens: int, where: str) -> Ids:

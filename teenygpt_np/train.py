@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teenygpt_np.commands import Parser, run_command, set_threads
+from teenygpt_np.commands import Parser, keep_freed_memory, run_command, set_threads
 from teenygpt_np.config import PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
 
@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, train; 0 at the end, 128 + the signal's number where one stopped the run."""
     args = _parser().parse_args(arguments)
     set_threads(args.threads)
+    keep_freed_memory()
     trainer = _resumed(args) if args.resume is not None else _new(args)
     _stop_on_signals(trainer)
     trainer.train()
@@ -94,6 +95,8 @@ def _changes(args: Namespace) -> dict[str, Any]:
 def _new(args: Namespace) -> Trainer:
     config = make_config(args.preset, **_changes(args))
     out = Path(args.out) if args.out else _free_directory(config)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; wanted a new directory")
     if (out / "config.json").exists():
         raise InputError(f"{out} holds a run already; wanted a new --out, or --resume {out}")
     trainer = _trainer(config, out, args.quiet)
@@ -121,7 +124,8 @@ def _resumed(args: Namespace) -> Trainer:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{out / 'config.json'} can't be used: {error}") from error
     trainer = _trainer(config, out, args.quiet, tokenizer)
-    trainer.restore()
+    if any((out / name).exists() for name in ("last.npz", "metrics.jsonl")):
+        trainer.restore()  # otherwise it was killed before it had anything to save
     if trainer.finished and (out / "test.json").exists():
         raise InputError(f"{out} is finished, after {trainer.epoch} epochs; nothing to resume")
     return trainer

@@ -158,6 +158,11 @@ class Trainer:
             x, tokens = x[:, : counted.max()], int(counted.sum()) - len(x)
         self.model.zero_grad()
         loss = self.model.loss(x, ignore_pads=config.ignore_pads)
+        if not math.isfinite(loss.item()):
+            raise InputError(
+                f"the loss at step {self.step:,} is {loss.item()}, wanted a finite number; a "
+                f"smaller --lr than {config.lr:g} may help"
+            )
         loss.backward()
         if config.clip_grad_norm:
             clip_grad_norm(self.optimizer.params, config.clip_grad_norm)

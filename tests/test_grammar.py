@@ -221,6 +221,7 @@ def test_no_such_grammar(text: str, message: str) -> None:
         ("[HEADLINE]\nA\n[A]\n[B]\nb", r"\bA\b"),  # a rule without alternatives
         ("[HEADLINE]\na, 0: b", "line 2: ' 0: b'"),  # what never comes has no ln p
         ("[HEADLINE]\n0: a", "line 2: '0: a'"),
+        ("[HEADLINE]\na, 00: b", "line 2: ' 00: b'"),
     ],
 )
 def test_a_grammar_that_can_not_make_a_line(text: str, message: str) -> None:
