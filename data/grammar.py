@@ -174,7 +174,7 @@ def _parse(text: str) -> dict[str, list[tuple[float, Words]]]:
         elif line:
             for part in line.split(","):
                 found = _ALTERNATIVE.fullmatch(part)
-                if not found or name is None or found[1] and not int(found[1]):
+                if not found or name is None or (found[1] and not int(found[1])):
                     raise ValueError(f"line {number}: {part!r} is no alternative")
                 words = tuple(found[2].split())
                 if words in weights[name]:

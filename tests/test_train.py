@@ -361,3 +361,29 @@ def test_resume_of_damaged_weights(finished: Path, tmp_path: Path) -> None:
     call("train", "--resume", out).assert_refused(r"last\.npz is no checkpoint: ")
     (out / "last.npz").unlink()
     call("train", "--resume", out).assert_refused(r"last\.npz is not there; wanted a check")
+
+
+def test_a_run_killed_in_its_first_epoch_begins_again(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    for name in ("best.npz", "last.npz", "metrics.jsonl", "test.json"):
+        (out / name).unlink()
+    assert call("train", "--resume", out).status == 0
+    assert (out / "test.json").read_text() == (finished / "test.json").read_text()
+
+
+def test_a_file_is_no_place_for_a_run(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = call("train", "--data", corpus, "--out", tmp_path / "file", *SMALL)
+    done.assert_refused(r"file is a file; wanted a new directory")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # it overflows first
+def test_a_loss_that_is_no_number(corpus: Path, tmp_path: Path) -> None:
+    done = call("train", "--data", corpus, "--out", tmp_path / "run", *SMALL, "--lr=1e30")
+    assert done.status == 2
+    assert re.search(
+        r"error: the loss at step \d+ is (nan|inf), wanted a finite number; a smaller --lr than "
+        r"1e\+30 may help\n$",
+        done.err,
+    )
