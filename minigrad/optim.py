@@ -40,7 +40,8 @@ class Optimizer:
         """Change every parameter that has a gradient."""
         for i, param in enumerate(self.params):
             if param.grad is not None:
-                param._data = np.asarray(self._updated(i, param._data, param.grad))
+                new = self._updated(i, param._data, param.grad)
+                param._data = np.asarray(new, param.dtype)  # lr may be a NumPy float64
 
     def _updated(self, i: int, param: Array, grad: Array) -> Array:
         raise TypeError("Optimizer is a base class: use SGD or AdamW")
@@ -56,7 +57,7 @@ class SGD(Optimizer):
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0) -> None:
         super().__init__(params, lr)
         _check(momentum=momentum)
-        self.momentum = momentum
+        self.momentum = float(momentum)
         self.buffers: list[Array | None] = [None] * len(self.params)
 
     def _updated(self, i: int, param: Array, grad: Array) -> Array:

@@ -351,3 +351,14 @@ def test_warmup() -> None:
     assert [schedule(step) for step in (3, 4, 7)] == [then(step) for step in (3, 4, 7)]
     for steps in (0, 1):
         assert [optim.warmup(steps, then)(step) for step in (0, 5)] == [then(0), then(5)]
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.AdamW])
+def test_settings_of_float64_widen_nothing(make: Any) -> None:
+    w = Tensor([1, 2], requires_grad=True)
+    optimizer = make([w], np.float64(0.1))
+    for _ in range(2):
+        w.grad = np.ones(2, np.float32)
+        optimizer.step()
+    assert w.dtype == np.float32
+    assert np.all(w.data < [1, 2])
