@@ -34,7 +34,7 @@ class Config:
     num_neurons: int = 4
     num_blocks: int = 4
     dropout: float = 0.03
-    epochs: int = 7
+    epochs: int = 8
     max_steps: int = 0
     batch_size: int = 32
     lr: float = 4e-3
