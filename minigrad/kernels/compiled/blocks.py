@@ -5,12 +5,6 @@ from __future__ import annotations
 from minigrad.kernels.compiled.jit import jit
 
 
-def block_size(rows, most):
-    """Rows in a block: at most `most`, all blocks alike, a whole number of 16-entry vectors."""
-    blocks = max(1, -(-rows // most))
-    return -(-rows // (blocks * 16)) * 16
-
-
 @jit
 def transpose(x, xt):
     """xt = x^T, and 0 where x has fewer rows than xt has columns."""
