@@ -7,7 +7,7 @@ graph recorded before a step still has the gradients of what it computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Optimizer:
 
     Raises ValueError where there is no parameter, or a setting is out of range.
     """
+
+    _STATE: tuple[str, ...] = ()  # what a subclass keeps between steps: an array per parameter
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         self.params = list(params)
@@ -43,8 +45,31 @@ class Optimizer:
                 new = self._updated(i, param._data, param.grad)
                 param._data = np.asarray(new, param.dtype)  # lr may be a NumPy float64
 
+    def state_dict(self) -> dict[str, Array]:
+        """What is kept between steps, by names like 'm/0': copies."""
+        return {f"{name}/{i}": array.copy() for name, i, array in self._kept()}
+
+    def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
+        """Go on from what `state_dict` gave.
+
+        Raises KeyError where an array is missing, ValueError where one has another shape.
+        """
+        for name, i, array in self._kept():
+            given = arrays[f"{name}/{i}"]
+            if given.shape != array.shape:
+                raise ValueError(f"{name}/{i} is {given.shape}, wanted {array.shape}")
+            array[...] = given
+
+    def _kept(self) -> Iterator[tuple[str, int, Array]]:
+        for name in self._STATE:
+            for i, array in enumerate(getattr(self, name)):
+                yield name, i, array
+
     def _updated(self, i: int, param: Array, grad: Array) -> Array:
-        raise TypeError("Optimizer is a base class: use SGD or AdamW")
+        raise TypeError("Optimizer is a base class: use SGD, AdamW or Muon")
+
+    def _zeros(self) -> list[Array]:
+        return [np.zeros(param.shape, param.dtype) for param in self.params]
 
 
 class SGD(Optimizer):
@@ -54,18 +79,18 @@ class SGD(Optimizer):
     momentum, ICML 2013, equations 1 and 2, in the form PyTorch uses (lr outside of b).
     """
 
+    _STATE = ("b",)
+
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0) -> None:
         super().__init__(params, lr)
         _check(momentum=momentum)
         self.momentum = float(momentum)
-        self.buffers: list[Array | None] = [None] * len(self.params)
+        self.b = self._zeros()
 
     def _updated(self, i: int, param: Array, grad: Array) -> Array:
-        if self.momentum:
-            buffer = self.buffers[i]
-            grad = grad.copy() if buffer is None else self.momentum * buffer + grad
-            self.buffers[i] = grad
-        return param - self.lr * grad
+        self.b[i] *= self.momentum
+        self.b[i] += grad
+        return param - self.lr * self.b[i]
 
 
 class AdamW(Optimizer):
@@ -74,6 +99,8 @@ class AdamW(Optimizer):
     lr: step size; betas: how slowly the mean of the gradient and of its square follow (0 <= b < 1);
     eps: keeps the division finite; weight_decay: every step shrinks all weights by lr weight_decay.
     """
+
+    _STATE = ("m", "v", "steps")
 
     def __init__(
         self,
@@ -88,9 +115,8 @@ class AdamW(Optimizer):
         if not (len(betas) == 2 and all(0 <= b < 1 for b in betas)):
             raise ValueError(f"betas are {betas}, wanted two numbers with 0 <= beta < 1")
         self.betas, self.eps, self.weight_decay = (betas[0], betas[1]), eps, weight_decay
-        self.m = [np.zeros(param.shape, param.dtype) for param in self.params]
-        self.v = [np.zeros(param.shape, param.dtype) for param in self.params]
-        self.steps = [0] * len(self.params)
+        self.m, self.v = self._zeros(), self._zeros()
+        self.steps = [np.zeros((), np.int64) for _ in self.params]
 
     def _updated(self, i: int, param: Array, grad: Array) -> Array:
         self.steps[i] += 1
@@ -99,12 +125,74 @@ class AdamW(Optimizer):
             grad,
             self.m[i],
             self.v[i],
-            self.steps[i],
+            int(self.steps[i]),
             self.lr,
             self.betas,
             self.eps,
             self.weight_decay,
         )
+
+
+class Muon(Optimizer):
+    """Momentum made orthogonal, for the weight matrices of hidden layers.
+
+    m = momentum m + (1 - momentum) grad
+    O = orthogonalized(momentum m + (1 - momentum) grad)
+    param = (1 - lr weight_decay) param - 0.2 sqrt(max(rows, columns)) lr O
+
+    A gradient has a few large singular values and many small ones; O has them all near 1, so that
+    every direction is learned at the same pace. The factor makes a step as long as AdamW's usually
+    are: one lr serves both. Embeddings, output layer, biases and norms are better off with AdamW.
+
+    Raises ValueError for a parameter that is no matrix.
+    Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024; for the
+    factor Liu et al., Muon is scalable for LLM training, 2025, section 2.2.
+    """
+
+    _STATE = ("m",)
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
+    ) -> None:
+        super().__init__(params, lr)
+        _check(momentum=momentum, weight_decay=weight_decay)
+        if momentum >= 1:
+            raise ValueError(f"momentum is {momentum}, wanted 0 <= momentum < 1")
+        if wrong := [param.shape for param in self.params if param.ndim != 2]:
+            raise ValueError(f"Muon changes matrices, got a parameter of shape {wrong[0]}")
+        self.momentum, self.weight_decay = float(momentum), float(weight_decay)
+        self.m = self._zeros()
+
+    def _updated(self, i: int, param: Array, grad: Array) -> Array:
+        m, lr = self.m[i], float(self.lr)  # a NumPy float64 would widen float32
+        m += (1 - self.momentum) * (grad - m)
+        ahead = m + (1 - self.momentum) * (grad - m)  # Nesterov: as if the gradient came once more
+        step = 0.2 * math.sqrt(max(param.shape)) * lr
+        return (1 - lr * self.weight_decay) * param - step * orthogonalized(ahead)
+
+
+# Five times f(s) = a s + b s^3 + c s^5 leads from 0.0016..1 into 0.68..1.21.
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalized(g: Array) -> Array:
+    """About U V^T, where U S V^T is the singular value decomposition of the matrix g.
+
+    Five times X <- a X + (b X X^T + c (X X^T)^2) X, from X = g / |g|: U and V stay, every singular
+    value s becomes a s + b s^3 + c s^5, which soon lies near 1. A matrix of zeros stays as it is.
+    Source: as `Muon`'s, the coefficients too.
+    """
+    wide = g if len(g) <= g.shape[1] else g.T
+    a, b, c = _NEWTON_SCHULZ
+    x = wide / (float(np.linalg.norm(wide)) or 1.0)
+    for _ in range(5):
+        square = kernels.matmul(x, np.ascontiguousarray(x.T))
+        x = a * x + kernels.matmul(b * square + c * kernels.matmul(square, square), x)
+    return x if wide is g else x.T
 
 
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:

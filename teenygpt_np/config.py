@@ -15,7 +15,8 @@ class Config:
     """The settings of one run. The sizes are those of `TeenyGPT`.
 
     epochs, max_steps: stop after that many (max_steps 0: no such limit).    patience: stop after
-    more than that many epochs in a row without a new best.    lr rises in the first warmup_steps
+    more than that many epochs in a row without a new best.    optimizer: 'adamw', or 'muon' for the
+    weight matrices of the blocks and AdamW for the rest.    lr rises in the first warmup_steps
     and, with decay, falls along a cosine to a twentieth of itself at the last epoch's end.
     clip_grad_norm: the longest the gradient may be (0: any).    ignore_pads: count each headline up
     to and including its first pad only.    columns, alphabet, data: see `data.load_corpus`.
@@ -28,7 +29,7 @@ class Config:
     columns: tuple[str, ...] = ()
     alphabet: str = "article"
     seed: int = 0
-    num_tokens: int = 136
+    num_tokens: int = 128
     num_emb: int = 96
     num_heads: int = 8
     num_neurons: int = 4
@@ -37,6 +38,7 @@ class Config:
     epochs: int = 8
     max_steps: int = 0
     batch_size: int = 32
+    optimizer: str = "muon"
     lr: float = 4e-3
     warmup_steps: int = 100
     decay: bool = True
@@ -57,6 +59,7 @@ class Config:
         self._check("lr", 0 < self.lr < math.inf, "a finite number above 0")
         for name in ("weight_decay", "clip_grad_norm"):
             self._check(name, 0 <= getattr(self, name) < math.inf, "a finite number, 0 or above")
+        self._check("optimizer", self.optimizer in ("adamw", "muon"), "adamw or muon")
         if self.num_emb % self.num_heads:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"
@@ -110,6 +113,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_heads": 8,
         "num_neurons": 512,
         "epochs": 1000,
+        "optimizer": "adamw",
         "lr": 1e-3,
         "dropout": 0.1,
         "weight_decay": 0.01,

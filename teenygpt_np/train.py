@@ -29,6 +29,7 @@ _NUMBERS = {
     "num_blocks": (int, "transformer blocks"),
     "num_tokens": (int, "longest headline, in characters, and one"),
     "dropout": (float, "share of the embedding that training drops"),
+    "weight_decay": (float, "how much a step shrinks the weights, as a multiple of lr"),
     "clip_grad_norm": (float, "longest gradient; 0 for any"),
 }
 
@@ -59,6 +60,11 @@ def _parser() -> Parser:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=kind, metavar="N" if kind is int else "X", help=text)
     parser.add_argument(
+        "--optimizer",
+        choices=["adamw", "muon"],
+        help="of the blocks' weight matrices; AdamW has all the rest",
+    )
+    parser.add_argument(
         "--pads",
         choices=["ignore", "count"],
         help="count each headline up to its first pad, or all num-tokens of it",
@@ -82,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _changes(args: Namespace) -> dict[str, Any]:
     """The settings that were given as flags."""
-    given = {name: getattr(args, name) for name in [*_NUMBERS, "alphabet"]}
+    given = {name: getattr(args, name) for name in [*_NUMBERS, "alphabet", "optimizer"]}
     if args.data is not None:
         given["data"] = str(Path(args.data).resolve())
     if args.columns:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad.optim import AdamW, clip_grad_norm, constant, cosine, warmup
+from minigrad.optim import AdamW, Muon, Optimizer, clip_grad_norm, constant, cosine, warmup
 from teenygpt_np import checkpoint, run
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
@@ -62,9 +62,7 @@ class Trainer:
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
         self.model = run.build_model(config, corpus.tokenizer, self.rngs["model"])
-        self.optimizer = AdamW(
-            self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay
-        )
+        self.optimizers = self._make_optimizers()
         self.batches_per_epoch = -(-len(self.ids["train"]) // config.batch_size)
         self.schedule = self._schedule()
         self.epoch = self.step = self.bad_epochs = 0
@@ -74,6 +72,20 @@ class Trainer:
         self.best: dict[str, Any] | None = None
         self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
         self.finished = False
+
+    def _make_optimizers(self) -> dict[str, Optimizer]:
+        """AdamW; with the optimizer 'muon', that one for the blocks' matrices."""
+        config = self.config
+        params: dict[str, list[mg.Tensor]] = {"adamw": [], "muon": []}
+        for name, param in self.model.named_parameters():
+            is_hidden = name.startswith("transformer_blocks.") and param.ndim == 2
+            params[config.optimizer if is_hidden else "adamw"].append(param)
+        kinds = {"adamw": AdamW, "muon": Muon}
+        return {
+            kind: kinds[kind](params[kind], lr=config.lr, weight_decay=config.weight_decay)
+            for kind in kinds
+            if params[kind]
+        }
 
     def _schedule(self) -> Any:
         config = self.config
@@ -165,9 +177,10 @@ class Trainer:
             )
         loss.backward()
         if config.clip_grad_norm:
-            clip_grad_norm(self.optimizer.params, config.clip_grad_norm)
-        self.optimizer.lr = self.schedule(self.step)
-        self.optimizer.step()
+            clip_grad_norm(self.model.parameters(), config.clip_grad_norm)
+        for optimizer in self.optimizers.values():
+            optimizer.lr = self.schedule(self.step)
+            optimizer.step()
         self.step += 1
         return loss.item(), tokens
 
@@ -322,14 +335,13 @@ class Trainer:
         return self._description() | {
             **{name: getattr(self, name) for name in _PLACE},
             "rngs": {name: rng.bit_generator.state for name, rng in self.rngs.items()},
-            "optimizer_steps": self.optimizer.steps,
         }
 
     def save(self) -> None:
         """Write `last.npz`."""
         arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        for i, (m, v) in enumerate(zip(self.optimizer.m, self.optimizer.v, strict=True)):
-            arrays[f"optimizer/m/{i}"], arrays[f"optimizer/v/{i}"] = m, v
+        for kind, optimizer in self.optimizers.items():
+            arrays |= {f"{kind}/{k}": v for k, v in optimizer.state_dict().items()}
         checkpoint.save(self.out / run.LAST, arrays, self._meta())
 
     def restore(self) -> None:
@@ -343,9 +355,8 @@ class Trainer:
             raise InputError(f"{path} was trained on another text than {self.corpus.name} is now")
         try:
             self.model.load_state_dict(run.under(arrays, "model/"))
-            for i, (m, v) in enumerate(zip(self.optimizer.m, self.optimizer.v, strict=True)):
-                m[:], v[:] = arrays[f"optimizer/m/{i}"], arrays[f"optimizer/v/{i}"]
-            self.optimizer.steps = [int(n) for n in meta["optimizer_steps"]]
+            for kind, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(run.under(arrays, f"{kind}/"))
             for name, rng in self.rngs.items():
                 rng.bit_generator.state = meta["rngs"][name]
             for name in _PLACE:

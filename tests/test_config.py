@@ -24,6 +24,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         for name in LENGTHS
         for x in (-0.1, math.nan, math.inf)
     ),
+    ({"optimizer": "sgd"}, "optimizer is sgd, wanted adamw or muon"),
     *(({"num_tokens": n}, f"num_tokens is {n}, wanted at least 2") for n in (1, 0, -5)),
     *(
         ({"dropout": x}, f"dropout is {x}, wanted 0 <= dropout < 1")
@@ -72,6 +73,7 @@ OTHERS = Config(
     dropout=0.25,
     epochs=19,
     max_steps=9,
+    optimizer="adamw",
     batch_size=10,
     lr=0.5,
     warmup_steps=11,

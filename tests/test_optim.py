@@ -21,6 +21,10 @@ def parameter(data: Any, dtype: Any = np.float64) -> Tensor:
     return Tensor(np.array(data, dtype), requires_grad=True)
 
 
+def matrix() -> Tensor:
+    return parameter(np.arange(6.0).reshape(2, 3))
+
+
 def follow(optimizer: Any, param: Tensor, grads: list[Array]) -> Array:
     """Where steps with these gradients lead."""
     for grad in grads:
@@ -145,6 +149,84 @@ def test_a_parameter_in_any_layout_is_changed(
     assert np.all(ours != start)
 
 
+# -- Muon ------------------------------------------------------------------------------------------
+
+
+def by_singular_values(g: Array) -> Array:
+    """What the iteration makes of a matrix, on its singular values one by one."""
+    u, s, vt = np.linalg.svd(g, full_matrices=False)
+    s = s / np.linalg.norm(g)
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return (u * s) @ vt
+
+
+@dtypes
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (7, 3), (40, 24)])
+def test_orthogonalized(shape: tuple[int, int], dtype: Any) -> None:
+    g = np.random.default_rng(1).normal(0, 1e-3, shape).astype(dtype)
+    ours = optim.orthogonalized(g)
+    assert ours.dtype == dtype
+    # The iteration can stretch an error 3.4 times in each of its five steps.
+    tolerance = 500 * np.finfo(dtype).eps
+    np.testing.assert_allclose(ours, by_singular_values(g.astype(float)), atol=tolerance)
+    np.testing.assert_array_equal(optim.orthogonalized(np.zeros(shape, dtype)), 0)
+
+
+@pytest.mark.parametrize("value", [0.0016, 0.01, 0.1, 0.5, 1.0])
+def test_singular_values_come_near_1(value: float) -> None:
+    ours = optim.orthogonalized(np.diag([value, math.sqrt(1 - value**2)]))
+    assert 0.68 < ours[0, 0] < 1.21
+
+
+@dtypes
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4)])
+def test_muon(shape: tuple[int, int], dtype: Any) -> None:
+    rng = np.random.default_rng(2)
+    start, grads = rng.normal(size=shape), [rng.normal(size=shape) for _ in range(3)]
+    param = parameter(start, dtype)
+    ours = follow(optim.Muon([param], 0.1, momentum=0.75, weight_decay=0.5), param, grads)
+    want, m = start, np.zeros(shape)
+    for grad in grads:
+        m = 0.75 * m + 0.25 * grad
+        step = by_singular_values(0.75 * m + 0.25 * grad)
+        want = want - 0.1 * 0.5 * want - 0.1 * 0.2 * math.sqrt(6) * step
+    assert ours.dtype == dtype
+    np.testing.assert_allclose(ours, want, atol=500 * np.finfo(dtype).eps)
+
+
+# -- what all do -----------------------------------------------------------------------------------
+
+KINDS: list[Callable[[list[Tensor]], Any]] = [
+    lambda p: optim.SGD(p, 0.1, 0.9),
+    lambda p: optim.AdamW(p, 0.1),
+    lambda p: optim.Muon(p, 0.1),
+]
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_state_travels(make: Callable[[list[Tensor]], Any]) -> None:
+    """What is loaded is what was saved: the next steps are the same, bit for bit."""
+    rng = np.random.default_rng(3)
+    grads = list(rng.normal(size=(6, 2, 3)))
+    through, first = matrix(), matrix()
+    want = follow(make([through]), through, grads)
+    stopped = make([first])
+    second = parameter(follow(stopped, first, grads[:3]))
+    resumed, state = make([second]), stopped.state_dict()
+    resumed.load_state_dict(state)
+    follow(stopped, first, grads[3:])  # the state is a copy, which this does not touch
+    resumed.load_state_dict(state)
+    np.testing.assert_array_equal(follow(resumed, second, grads[3:]), want)
+    name = next(iter(state))
+    with pytest.raises(ValueError, match=rf"{name} is \(5,\), wanted \(2, 3\)"):
+        resumed.load_state_dict(state | {name: np.zeros(5)})
+    with pytest.raises(KeyError, match=name):
+        resumed.load_state_dict({})
+
+
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9), lambda p: optim.AdamW(p, 0.1)])
 @pytest.mark.parametrize("shape", [(), (1,), (2, 0), (2, 1, 3)])
@@ -223,7 +305,7 @@ def test_the_base_class_takes_no_step() -> None:
     optimizer = optim.Optimizer([param], 0.1)
     optimizer.step()
     param.grad = GRADS[0]
-    with pytest.raises(TypeError, match="use SGD or AdamW"):
+    with pytest.raises(TypeError, match="use SGD, AdamW or Muon"):
         optimizer.step()
 
 
@@ -241,6 +323,11 @@ WRONG: list[tuple[Callable[[list[Tensor]], Any], str]] = [
     (lambda p: optim.AdamW(p, betas=(-0.1, 0.9)), "betas are (-0.1, 0.9), wanted two numbers"),
     (lambda p: optim.AdamW(p, betas=(math.nan, 0.9)), "betas are (nan, 0.9), wanted two numbers"),
     (lambda p: optim.AdamW(p, betas=(0.9,)), "betas are (0.9,), wanted two numbers"),  # type: ignore[arg-type]
+    (lambda p: optim.Muon([]), "an optimizer needs at least one parameter, got none"),
+    (lambda p: optim.Muon([matrix(), *p]), "Muon changes matrices, got a parameter of shape (3,)"),
+    (lambda p: optim.Muon([matrix()], momentum=1), "momentum is 1, wanted 0 <= momentum < 1"),
+    (lambda p: optim.Muon([matrix()], momentum=-0.1), "momentum is -0.1, wanted a finite"),
+    (lambda p: optim.Muon([matrix()], weight_decay=-1), "weight_decay is -1, wanted a finite"),
     (lambda p: optim.clip_grad_norm(p, 0), "max_norm is 0, wanted a number above 0"),
     (lambda p: optim.clip_grad_norm(p, -1), "max_norm is -1, wanted a number above 0"),
     (lambda p: optim.clip_grad_norm(p, math.nan), "max_norm is nan, wanted a number above 0"),

@@ -104,7 +104,9 @@ def test_flags_become_settings(tmp_path: Path) -> None:
         "num_blocks": 2,
         "num_tokens": 19,
         "dropout": 0.5,
+        "weight_decay": 0.5,
         "clip_grad_norm": 0.75,
+        "optimizer": "adamw",
         "alphabet": "corpus",
     }
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items()]

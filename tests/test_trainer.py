@@ -6,6 +6,7 @@ import dataclasses
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,8 +180,8 @@ def test_best_last_and_test_hold_the_scores_that_are_told(finished: Path, corpus
 
 def test_nothing_is_kept_in_float64(finished: Path) -> None:
     arrays, _ = checkpoint.load(finished / "last.npz")
-    assert {a.dtype for a in arrays.values()} == {np.dtype(np.float32)}
-    assert {name.split("/")[0] for name in arrays} == {"model", "optimizer"}
+    assert {a.dtype for name, a in arrays.items() if "/steps/" not in name} == {np.dtype("f4")}
+    assert {name.split("/")[0] for name in arrays} == {"model", "adamw", "muon"}
 
 
 def test_the_truth_is_told_where_it_is_known(corpus: Corpus, tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_gradients_are_clipped_and_decay_reaches_the_optimizer(
 
     made = trained(corpus, tmp_path / "a", clip_grad_norm=0.5, weight_decay=0.125, max_steps=1)
     assert norm(made) == pytest.approx(0.5, rel=1e-5)  # scaled in float32
-    assert made.optimizer.weight_decay == 0.125
+    assert [o.weight_decay for o in made.optimizers.values()] == [0.125] * 2  # type: ignore[attr-defined]
     assert norm(trained(corpus, tmp_path / "b", clip_grad_norm=0.0, max_steps=1)) > 1
 
 
@@ -265,7 +266,21 @@ def test_the_learning_rate_rises_and_falls(corpus: Corpus, tmp_path: Path) -> No
     flat = make(corpus, tmp_path / "b", warmup_steps=0, decay=False, lr=0.5)
     assert {flat.schedule(step) for step in range(9)} == {0.5}
     used = trained(corpus, tmp_path / "c", epochs=1)
-    assert used.optimizer.lr == used.schedule(2)
+    assert [o.lr for o in used.optimizers.values()] == [used.schedule(2)] * 2
+
+
+def test_muon_changes_the_matrices_of_the_blocks(corpus: Corpus, tmp_path: Path) -> None:
+    made = make(corpus, tmp_path)
+    muon, adamw = made.optimizers["muon"].params, made.optimizers["adamw"].params
+    names = {id(param): name for name, param in made.model.named_parameters()}
+    kinds = {re.sub(r"\.\d\.", ".", names[id(param)], count=1) for param in muon}
+    matrices = {"msha.in_proj_weight", "msha.out_proj.weight", "mlp.0.weight", "mlp.2.weight"}
+    assert kinds == {f"transformer_blocks.{name}" for name in matrices}
+    assert {id(param) for param in [*muon, *adamw]} == names.keys()
+    assert len(muon) + len(adamw) == len(names)
+    alone = make(corpus, tmp_path, optimizer="adamw").optimizers
+    assert list(alone) == ["adamw"]
+    assert len(alone["adamw"].params) == len(names)
 
 
 def test_headlines_that_are_sampled_do_not_disturb_the_training(
@@ -432,10 +447,10 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
     [
         lambda arrays, meta: arrays.pop("model/logits.0.bias"),
         lambda arrays, meta: arrays.update({"model/logits.0.bias": np.zeros(3)}),
-        lambda arrays, meta: arrays.pop("optimizer/v/0"),
-        lambda arrays, meta: arrays.update({"optimizer/m/0": np.zeros(3)}),
-        lambda arrays, meta: meta.pop("optimizer_steps"),
-        lambda arrays, meta: meta.update(optimizer_steps=None),
+        lambda arrays, meta: arrays.pop("adamw/v/0"),
+        lambda arrays, meta: arrays.update({"adamw/m/0": np.zeros(3)}),
+        lambda arrays, meta: arrays.pop("adamw/steps/0"),
+        lambda arrays, meta: arrays.pop("muon/m/0"),
         lambda arrays, meta: meta["rngs"].pop("model"),
         lambda arrays, meta: meta["rngs"].update(model={}),
         lambda arrays, meta: meta.pop("order_state"),
