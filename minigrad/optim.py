@@ -167,12 +167,24 @@ class Muon(Optimizer):
         self.momentum, self.weight_decay = float(momentum), float(weight_decay)
         self.m = self._zeros()
 
-    def _updated(self, i: int, param: Array, grad: Array) -> Array:
-        m, lr = self.m[i], float(self.lr)  # a NumPy float64 would widen float32
+    def step(self) -> None:
+        """As any optimizer's. Matrices of a kind are orthogonalized together: that is faster."""
+        kinds: dict[Any, list[int]] = {}
+        for i, param in enumerate(self.params):
+            if param.grad is not None:
+                kinds.setdefault((param.shape, param.dtype), []).append(i)
+        lr = float(self.lr)  # a NumPy float64 would widen float32
+        for (shape, _), kind in kinds.items():
+            steps = orthogonalized(np.stack([self._ahead(i) for i in kind]))
+            steps *= 0.2 * math.sqrt(max(shape)) * lr
+            for i, step in zip(kind, steps, strict=True):
+                self.params[i]._data = (1 - lr * self.weight_decay) * self.params[i]._data - step
+
+    def _ahead(self, i: int) -> Array:
+        """The momentum where it is going to be if the same gradient comes again (Nesterov)."""
+        m, grad = self.m[i], self.params[i].grad
         m += (1 - self.momentum) * (grad - m)
-        ahead = m + (1 - self.momentum) * (grad - m)  # Nesterov: as if the gradient came once more
-        step = 0.2 * math.sqrt(max(param.shape)) * lr
-        return (1 - lr * self.weight_decay) * param - step * orthogonalized(ahead)
+        return m + (1 - self.momentum) * (grad - m)
 
 
 # Five times f(s) = a s + b s^3 + c s^5 leads from 0.0016..1 into 0.68..1.21.
@@ -180,19 +192,20 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalized(g: Array) -> Array:
-    """About U V^T, where U S V^T is the singular value decomposition of the matrix g.
+    """About U V^T, where U S V^T is the singular value decomposition of g.    g: (..., M, N)
 
     Five times X <- a X + (b X X^T + c (X X^T)^2) X, from X = g / |g|: U and V stay, every singular
     value s becomes a s + b s^3 + c s^5, which soon lies near 1. A matrix of zeros stays as it is.
     Source: as `Muon`'s, the coefficients too.
     """
-    wide = g if len(g) <= g.shape[1] else g.T
+    if g.shape[-2] > g.shape[-1]:
+        return orthogonalized(g.swapaxes(-1, -2)).swapaxes(-1, -2)
     a, b, c = _NEWTON_SCHULZ
-    x = wide / (float(np.linalg.norm(wide)) or 1.0)
+    x = g / np.maximum(np.linalg.norm(g, axis=(-2, -1), keepdims=True), np.finfo(g.dtype).tiny)
     for _ in range(5):
-        square = kernels.matmul(x, np.ascontiguousarray(x.T))
+        square = kernels.matmul(x, np.ascontiguousarray(x.swapaxes(-1, -2)))
         x = a * x + kernels.matmul(b * square + c * kernels.matmul(square, square), x)
-    return x if wide is g else x.T
+    return x
 
 
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:

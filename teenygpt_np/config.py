@@ -35,14 +35,14 @@ class Config:
     num_neurons: int = 4
     num_blocks: int = 4
     dropout: float = 0.03
-    epochs: int = 8
+    epochs: int = 6
     max_steps: int = 0
     batch_size: int = 32
     optimizer: str = "muon"
-    lr: float = 4e-3
+    lr: float = 8e-3
     warmup_steps: int = 100
     decay: bool = True
-    weight_decay: float = 0.03
+    weight_decay: float = 0.1
     clip_grad_norm: float = 1.0
     patience: int = 5
     ignore_pads: bool = True
@@ -94,7 +94,7 @@ class Config:
 
 PRESETS: dict[str, dict[str, Any]] = {
     # An epoch in seconds, for trying things.
-    "tiny": {"num_emb": 64, "num_blocks": 2, "epochs": 5, "lr": 4e-3},
+    "tiny": {"num_emb": 64, "num_blocks": 2, "epochs": 5},
     # The default: the bundled corpus in minutes.
     "small": {},
     # For real headlines, which have far more words.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -54,6 +55,7 @@ class Progress:
 
     def _draw(self, text: str) -> None:
         self._erase()
+        text = text[: shutil.get_terminal_size().columns - 1]  # more would wrap, and remain
         self.stream.write(text)
         self.stream.flush()
         self._drawn = len(text)

@@ -81,6 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     set_threads(args.threads)
     keep_freed_memory()
     trainer = _resumed(args) if args.resume is not None else _new(args)
+    trainer.prepare()
     _stop_on_signals(trainer)
     trainer.train()
     return 128 + trainer.stop_signal if not trainer.finished else 0

@@ -104,12 +104,17 @@ class Trainer:
                 f"{self.out} holds a run already; wanted a new --out, or --resume {self.out}"
             )
         (self.out / run.SAMPLES).mkdir(parents=True, exist_ok=True)
-        checkpoint.write_text(self.out / run.CONFIG, json.dumps(self._description(), indent=2))
+        checkpoint.write_text(
+            self.out / run.CONFIG, json.dumps(self._description(), indent=2) + "\n"
+        )
+
+    def prepare(self) -> None:
+        """Say what is going to be trained on what, and compile: nothing that could be lost."""
+        self._introduce()
+        self._compile()
 
     def train(self) -> None:
         """Train from where it stands to the end, or to the first signal; then save."""
-        self._introduce()
-        self._compile()
         while not self.finished and not self.stop_signal:
             self._epoch()
         if not self.finished:
@@ -122,7 +127,7 @@ class Trainer:
             self._finish()
 
     def _compile(self) -> None:
-        """Have every kernel ready before anything is timed: a step of a model made for the purpose.
+        """Have the kernels ready before anything is timed: a step of a model made for the purpose.
 
         Kernels are compiled for a dtype, not for sizes, but take short cuts for a few rows.
         """
@@ -231,7 +236,7 @@ class Trainer:
         test = {"epoch": best.meta["epoch"], **{f"test_{k}": v for k, v in result.items()}}
         if self.corpus.truth:
             test["truth_nll"] = self.corpus.truth["test"]
-        checkpoint.write_text(self.out / run.TEST, json.dumps(test, indent=2) + "\n")
+        _write_json(self.out / run.TEST, test)
         key = self._key.removeprefix("val_")
         say = self.progress.line
         say()
@@ -303,10 +308,9 @@ class Trainer:
         value = record[self._key]
         train = f"{record['train_nll']:.2f}" if record["train_nll"] is not None else "-"
         self.progress.line(
-            f"epoch {self.epoch}: train {train}, val {value:.2f} nats per headline"
-            f"{self._above_truth(value, 'val')}, top-1 "
-            f"{record[self._key_of_top1]:.1%}, {record['tokens_per_s']:,.0f} "
-            f"tokens/s, {duration(record['seconds'])}{', a new best' if is_best else ''}"
+            f"epoch {self.epoch}: train {train}, val {value:.2f}{self._above_truth(value, 'val')}, "
+            f"top-1 {record[self._key_of_top1]:.1%}, {duration(record['seconds'])}"
+            f"{', a new best' if is_best else ''}"
         )
 
     def _above_truth(self, value: float, split: str) -> str:
@@ -373,3 +377,7 @@ def corpus_hash(corpus: Corpus) -> str:
     """SHA-256 over the three splits."""
     splits = [corpus.train, corpus.val, corpus.test]
     return hashlib.sha256(json.dumps(splits).encode("utf-8")).hexdigest()
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    checkpoint.write_text(path, json.dumps(value, indent=2) + "\n")

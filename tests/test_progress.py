@@ -79,6 +79,13 @@ def test_a_bar_on_a_terminal(clock: Clock) -> None:
     assert stream.screen() == ["title", "done", ""]
 
 
+def test_a_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    Progress(stream).update("epoch 0", 4, 8, "loss 9.00", 100)
+    assert stream.screen() == [f"epoch 0 {'█' * 11}"]
+
+
 def test_a_bar_is_not_redrawn_at_once(clock: Clock) -> None:
     stream = Terminal()
     shown = Progress(stream)

@@ -57,7 +57,7 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     epochs = [line for line in lines if re.match(r"epoch \d: ", line)]
     for m, line in zip(metrics(out), epochs, strict=True):
         assert f"epoch {m['epoch']}: train {m['train_nll']:.2f}, val " in line
-        assert f"val {m['val_nll_no_pad']:.2f} nats per headline, top-1 " in line
+        assert f"val {m['val_nll_no_pad']:.2f}, top-1 " in line
         assert f"top-1 {m['val_top1_no_pad']:.1%}, " in line
     test = json.loads((out / "test.json").read_text(encoding="utf-8"))
     (line,) = [line for line in lines if line.startswith("test: ")]
@@ -78,7 +78,7 @@ def test_counting_pads_is_told_as_such(corpus: Path, tmp_path: Path) -> None:
         "train", "--data", corpus, "--out", tmp_path / "a", *SMALL, "--epochs=1", "--pads=count"
     )
     (m,) = metrics(tmp_path / "a")
-    assert f"val {m['val_nll']:.2f} nats per headline, top-1 {m['val_top1']:.1%}, " in done.out
+    assert f"val {m['val_nll']:.2f}, top-1 {m['val_top1']:.1%}, " in done.out
 
 
 def test_quiet_prints_nothing(corpus: Path, tmp_path: Path) -> None:
@@ -257,6 +257,19 @@ def test_a_signal_lets_the_step_end_and_resume_goes_on(
     assert (out / "test.json").read_text(encoding="utf-8") == (finished / "test.json").read_text(
         encoding="utf-8"
     )
+
+
+def test_ctrl_c_before_the_first_step_ends_at_once(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling may take long, and there is nothing to save."""
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_compile", lambda self: signal.raise_signal(signal.SIGINT))
+        done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=1")
+    assert (done.status, done.err) == (130, "")
+    assert not (out / "last.npz").exists()
+    assert call("train", "--resume", out).status == 0
 
 
 def test_a_signal_at_the_very_end_loses_nothing(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from running import TEXT
 
 from teenygpt_np import checkpoint, run, trainer
 from teenygpt_np.config import Config
@@ -25,14 +25,6 @@ from teenygpt_np.trainer import Trainer
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # 48 to learn from: three batches, so that an epoch ends after steps 3, 6 and 9.
-LINES = [
-    " ".join(words)
-    for words in itertools.product(
-        ("king", "city", "queen", "court"),
-        ("wins", "loses", "plans"),
-        ("talks", "rain", "a new town", "again", "it"),
-    )
-]
 TINY = Config(
     num_tokens=24,
     num_emb=8,
@@ -60,7 +52,7 @@ KEYS = [
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     path = tmp_path_factory.mktemp("corpus") / "lines.txt"
-    path.write_text("\n".join(LINES), encoding="utf-8")
+    path.write_text(TEXT, encoding="utf-8")
     return load_corpus(path)
 
 
