@@ -75,8 +75,8 @@ def _scores(s, qt, k, position):
 @jit
 def _exponentials(s, largest, total):
     """s = e^(s - largest), with the largest and the total of each column."""
-    largest[:] = s[0]
-    for i in range(1, len(s)):
+    largest[:] = -np.inf
+    for i in range(len(s)):
         for j in range(s.shape[1]):
             largest[j] = max(largest[j], s[i, j])
     total[:] = 0

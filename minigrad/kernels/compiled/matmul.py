@@ -68,16 +68,25 @@ def add_product(c, a, b):
 
     Rows of b and c are contiguous, a has any layout.
     """
+    # With a step in the slice the compiler forgets what it knew of a layout: one type for all.
+    _add_product(c[::1, ::1], a[::1, ::1], b[::1, ::1])
+
+
+@jit
+def _add_product(c, a, b):
     columns = c.shape[1]
     tile = TILE_BYTES // c.itemsize
     whole = columns - columns % tile
     _add_tiles(c, a, b, whole)
     if whole < columns:  # the last columns, filled up with zeros to a whole tile
-        left = columns - whole
         narrow_b, narrow_c = np.zeros((len(b), tile), b.dtype), np.zeros((len(c), tile), c.dtype)
-        narrow_b[:, :left] = b[:, whole:]
-        _add_tiles(narrow_c, a, narrow_b, tile)
-        c[:, whole:] += narrow_c[:, :left]
+        for k in range(len(b)):
+            for j in range(columns - whole):
+                narrow_b[k, j] = b[k, whole + j]
+        _add_tiles(narrow_c[::1, ::1], a, narrow_b[::1, ::1], tile)
+        for i in range(len(c)):
+            for j in range(columns - whole):
+                c[i, whole + j] += narrow_c[i, j]
 
 
 @jit

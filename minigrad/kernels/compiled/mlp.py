@@ -53,7 +53,8 @@ def _mlp(y, x, w1t, b1, w2t, part, start, stop):
 def _first_layer(a, x, w1t, b1):
     """a = x w1^T + b1"""
     for i in range(len(a)):
-        a[i] = b1
+        for j in range(len(b1)):
+            a[i, j] = b1[j]
     add_product(a, x, w1t)
 
 
