@@ -67,7 +67,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     except InputError as error:
         status = _fail(name, str(error), 2)
     except MemoryError:
-        status = _fail(name, "out of memory; a smaller --batch-size or model needs less", 1)
+        status = _fail(name, "out of memory; smaller batches or a smaller model need less", 1)
     except OSError as error:
         status = _fail(name, f"{error.filename or 'output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:

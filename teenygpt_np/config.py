@@ -35,7 +35,7 @@ class Config:
     num_neurons: int = 4
     num_blocks: int = 4
     dropout: float = 0.03
-    epochs: int = 6
+    epochs: int = 7
     max_steps: int = 0
     batch_size: int = 32
     optimizer: str = "muon"

@@ -12,7 +12,9 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.evaluate", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="a run directory")
     parser.add_argument("--data", metavar="PATH", help="other text (default: the run's own)")
-    parser.add_argument("--column", action="append", dest="columns", metavar="NAME")
+    parser.add_argument(
+        "--column", action="append", dest="columns", metavar="NAME", help="as for the training"
+    )
     parser.add_argument("--split", choices=["train", "val", "test"], default="test")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")

@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     run = load_run(Path(args.run))
     folded = run.tokenizer.fold(args.prompt)
     if folded.replaced:
-        print(f"not in the alphabet: {' '.join(folded.replaced)}", file=sys.stderr)
+        unknown = " ".join(folded.replaced)
+        print(f"read as spaces, being unknown to the model: {unknown}", file=sys.stderr)
     # Folding takes spaces off the ends, but one at a prompt's end asks for a new word.
     prompt = run.tokenizer.encode_prompt(folded.text + " " * args.prompt.endswith(" "))
     if len(prompt) >= run.model.num_tokens:
