@@ -133,10 +133,11 @@ class Trainer:
         """
         self.progress.status("loading the kernels; compiling them, the first time, takes a while")
         started = time.perf_counter()
-        model = TeenyGPT(32, 3, 4, 1, 1, num_blocks=1)
+        model = TeenyGPT(32, 3, 32, 1, 1, num_blocks=1)
         ids = np.ones((2, 32), np.int64)
         model.loss(ids).backward()
         AdamW(model.parameters()).step()
+        Muon([model.transformer_blocks[0].msha.out_proj.weight]).step()
         model.log_probs(ids)
         seconds = time.perf_counter() - started
         if seconds > _WORTH_TELLING:

@@ -273,6 +273,22 @@ def causal_attention_vjp(d: Draw, n: int, T: int, w: int) -> Any:
     return tuple(map(d.of, arrays)), bound
 
 
+def linear(d: Draw, N: int, w: int, e: int) -> Any:
+    return (
+        d.normal(N, w),
+        d.normal(e, w),
+        d.normal(e),
+    ), lambda y, x, weight, b: (w + 1) * (np.abs(x) @ np.abs(weight).T + np.abs(b))
+
+
+def linear_vjp(d: Draw, N: int, w: int, e: int) -> Any:
+    def bound(dx: Array, dw: Array, db: Array, dy: Array, x: Array, weight: Array) -> Any:
+        dy, x, weight = np.abs(dy), np.abs(x), np.abs(weight)
+        return e * (dy @ weight), N * (dy.T @ x), N * dy.sum(axis=0)
+
+    return (d.normal(N, e), d.normal(N, w), d.normal(e, w)), bound
+
+
 def mlp(d: Draw, N: int, w: int, H: int, e: int) -> Any:
     w1, w2 = d.raw(H, w) / math.sqrt(w or 1), d.raw(e, H) / math.sqrt(H or 1)
 
@@ -315,7 +331,7 @@ CASES: dict[str, Callable[..., Any]] = {
     for f in (
         *(matmul, erf, gelu, gelu_vjp, softmax, softmax_vjp, log_softmax, log_softmax_vjp),
         *(cross_entropy, cross_entropy_vjp, layer_norm, layer_norm_vjp, embedding, embedding_vjp),
-        *(causal_attention, causal_attention_vjp, mlp, mlp_vjp, adamw),
+        *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp, adamw),
     )
 }
 KERNELS = pytest.mark.parametrize("name", CASES)

@@ -21,6 +21,16 @@ def matmul(a: Array, b: Array) -> Array:
     return np.matmul(a, b)
 
 
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """y = x weight^T + bias.    x: (N, I), weight: (O, I), bias: (O) -> y: (N, O)"""
+    return x @ weight.T + bias
+
+
+def linear_vjp(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """dx = dy weight, dweight = dy^T x, dbias = sum(dy)"""
+    return dy @ weight, dy.T @ x, dy.sum(axis=0)
+
+
 # -- the normal distribution, erf and GELU ---------------------------------------------------------
 
 # P(Z > z) = e^(-z^2/2) (c1 t + ... + c9 t^9), t = 1 / (1 + slope z), z >= 0, relative error

@@ -25,13 +25,14 @@ from minigrad.ops.elementwise import (
     tanh,
     where,
 )
-from minigrad.ops.linalg import linear, matmul
+from minigrad.ops.linalg import matmul
 from minigrad.ops.nn import (
     causal_attention,
     cross_entropy,
     dropout,
     embedding,
     layer_norm,
+    linear,
     log_softmax,
     mlp,
     nll_loss,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from minigrad import kernels
@@ -47,31 +45,3 @@ def matmul(a, b, /):
         return da, db
 
     return np.squeeze(y, dropped), vjp
-
-
-@differentiable
-def linear(x, weight, bias, /):
-    """y = x @ weight^T + bias.    x: (..., I), weight: (O, I), bias: (O) -> y: (..., O)
-
-    dx = dy @ weight, dweight = dy^T @ x, dbias = sum of dy over all but the last axis.
-    Keeps x and weight. The same as `x @ weight.T + bias`, in one pass less over y.
-    """
-    if weight.ndim != 2 or bias.shape != weight.shape[:1] or x.shape[-1:] != weight.shape[1:]:
-        raise ValueError(
-            f"linear of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
-            "wanted (..., I), (O, I), (O)"
-        )
-    count = math.prod(x.shape[:-1])
-    rows = x.reshape(count, x.shape[-1])
-    y = kernels.matmul(rows, weight.T)
-    y += bias
-
-    def vjp(dy):
-        dy = dy.reshape(count, len(weight))
-        return (
-            lambda: kernels.matmul(dy, weight).reshape(x.shape),
-            lambda: kernels.matmul(dy.T, rows),
-            lambda: dy.sum(axis=0),
-        )
-
-    return y.reshape(*x.shape[:-1], len(weight)), vjp

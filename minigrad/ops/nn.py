@@ -183,6 +183,27 @@ def causal_attention(q, k, v, /):
 
 
 @differentiable
+def linear(x, weight, bias, /):
+    """y = x @ weight^T + bias.    x: (..., I), weight: (O, I), bias: (O) -> y: (..., O)
+
+    dx = dy @ weight, dweight = dy^T @ x, dbias = sum of dy over all but the last axis.
+    Keeps x and weight. The same as `x @ weight.T + bias`, in fewer passes.
+    """
+    if weight.ndim != 2 or bias.shape != weight.shape[:1] or x.shape[-1:] != weight.shape[1:]:
+        raise ValueError(
+            f"linear of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
+            "wanted (..., I), (O, I), (O)"
+        )
+    rows = _rows(x)
+
+    def vjp(dy):
+        dx, *others = kernels.linear_vjp(_rows(dy), rows, weight)
+        return dx.reshape(x.shape), *others
+
+    return kernels.linear(rows, weight, bias).reshape(*x.shape[:-1], len(weight)), vjp
+
+
+@differentiable
 def mlp(x, w1, b1, w2, b2, /):
     """y = gelu(x w1^T + b1) w2^T + b2, the transformer's two layers in one.    Keeps x.
 

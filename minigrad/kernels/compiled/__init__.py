@@ -9,6 +9,7 @@ from minigrad.kernels.compiled.attention import causal_attention, causal_attenti
 from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
 from minigrad.kernels.compiled.gelu import erf, gelu, gelu_vjp
 from minigrad.kernels.compiled.layer_norm import layer_norm, layer_norm_vjp
+from minigrad.kernels.compiled.linear import linear, linear_vjp
 from minigrad.kernels.compiled.matmul import matmul
 from minigrad.kernels.compiled.mlp import mlp, mlp_vjp
 from minigrad.kernels.compiled.softmax import (
@@ -33,6 +34,8 @@ __all__ = [
     "gelu_vjp",
     "layer_norm",
     "layer_norm_vjp",
+    "linear",
+    "linear_vjp",
     "log_softmax",
     "log_softmax_vjp",
     "matmul",

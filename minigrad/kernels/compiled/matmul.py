@@ -23,12 +23,12 @@ from minigrad.kernels.compiled.tile import (
 )
 
 _DEPTH = 256  # rows of b in a block
-_FEW = 16  # up to this many rows, as in sampling, a call costs more than the product; BLAS wins
+FEW = 16  # up to this many rows, as in sampling, a call costs more than the product; BLAS wins
 
 
 def matmul(a, b):
     """See the reference."""
-    if math.prod(a.shape[:-1]) <= _FEW:
+    if math.prod(a.shape[:-1]) <= FEW:
         return np.matmul(a, b)
     if b.ndim == 2:  # one product, however many batches a has
         rows = a.reshape(1, math.prod(a.shape[:-1]), a.shape[-1])

@@ -14,16 +14,16 @@ from minigrad.kernels import reference
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import add_product
+from minigrad.kernels.compiled.linear import rows_by_weight
+from minigrad.kernels.compiled.matmul import FEW, add_product
 
 _ROWS = 96  # of a block: a whole number of tiles, whatever their size
 _UNITS = 256  # hidden units of a block
-_FEW = 16  # up to this many rows, as in sampling, turning the weights round would cost too much
 
 
 def mlp(x, w1, b1, w2, b2):
     """See the reference."""
-    if len(x) <= _FEW:
+    if len(x) <= FEW:
         return reference.mlp(x, w1, b1, w2, b2)
     y = np.empty((len(x), len(w2)), x.dtype)
     y[:] = b2
@@ -41,7 +41,7 @@ def _mlp(y, x, w1t, b1, w2t, part, start, stop):
         for unit in range(0, len(b1), _UNITS):
             end = min(len(b1), unit + _UNITS)
             h = hidden[: last - row, : end - unit]
-            _first_layer(h, x[row:last], w1t[:, unit:end], b1[unit:end])
+            rows_by_weight(h, x[row:last], w1t[:, unit:end], b1[unit:end])
             for i in range(len(h)):
                 for j in range(end - unit):
                     a = h[i, j]
@@ -49,18 +49,9 @@ def _mlp(y, x, w1t, b1, w2t, part, start, stop):
             add_product(y[row:last], h, w2t[unit:end])
 
 
-@jit
-def _first_layer(a, x, w1t, b1):
-    """a = x w1^T + b1"""
-    for i in range(len(a)):
-        for j in range(len(b1)):
-            a[i, j] = b1[j]
-    add_product(a, x, w1t)
-
-
 def mlp_vjp(dy, x, w1, b1, w2):
     """See the reference."""
-    if len(x) <= _FEW:
+    if len(x) <= FEW:
         return reference.mlp_vjp(dy, x, w1, b1, w2)
     dy, x, w1, w2 = plain(dy), plain(x), plain(w1), plain(w2)
     spans = threads.blocks(len(w1), len(x) * len(w1))
@@ -82,7 +73,7 @@ def _mlp_vjp(dy, x, w1t, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
         for row in range(0, len(x), _ROWS):
             last = min(len(x), row + _ROWS)
             h, dh = hidden[: last - row, : end - unit], dhidden[: last - row, : end - unit]
-            _first_layer(h, x[row:last], w1t[:, unit:end], b1[unit:end])
+            rows_by_weight(h, x[row:last], w1t[:, unit:end], b1[unit:end])
             dh[:] = 0
             add_product(dh, dy[row:last], w2[:, unit:end])
             for i in range(len(h)):
