@@ -88,17 +88,17 @@ def test_special_products(dtype: Any) -> None:
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("bad", [NAN, INF])
 def test_nan_stays_in_its_row(twin: ModuleType, dtype: Any, bad: float, rng: Any) -> None:
-    q, k, v = rng.standard_normal((3, 2, 70, 5)).astype(dtype)
-    x, w1, w2 = q.reshape(140, 5), rng.standard_normal((30, 5)).astype(dtype), v[0, :7, :1]
+    q, k, v = rng.standard_normal((3, 1, 2, 70, 5)).astype(dtype)
+    x, w1, w2 = q.reshape(140, 5), rng.standard_normal((30, 5)).astype(dtype), v[0, 0, :7, :1]
     b1, w2 = w1[:, 0].copy(), np.resize(w2, (7, 30))
     with np.errstate(all="ignore"):
-        q[1, 40, 2] = bad  # which is row 110 of x
+        q[0, 1, 40, 2] = bad  # which is row 110 of x
         lost = np.isnan(twin.mlp(x, w1, b1, w2, w2[:, 0])).any(1)
         assert lost.nonzero()[0].tolist() == [110]
-        lost = np.isnan(twin.causal_attention(q, k, v)[0]).any(2)
+        lost = np.isnan(twin.causal_attention(q, k, v)[0][0]).any(2)
         assert np.argwhere(lost).tolist() == [[1, 40]]
-        q[1, 40, 2], k[1, 50, 3] = 0, NAN  # a key is seen from its position on
-        lost = np.isnan(twin.causal_attention(q, k, v)[0]).any(2)
+        q[0, 1, 40, 2], k[0, 1, 50, 3] = 0, NAN  # a key is seen from its position on
+        lost = np.isnan(twin.causal_attention(q, k, v)[0][0]).any(2)
         assert np.argwhere(lost).tolist() == [[1, t] for t in range(50, 70)]
 
 
@@ -134,16 +134,16 @@ def test_cross_entropy_leaves_out_negative_targets(twin: ModuleType) -> None:
 @EACH
 @DTYPES
 def test_later_keys_change_nothing(twin: ModuleType, dtype: Any, rng: Any) -> None:
-    q, k, v, dout = rng.standard_normal((4, 3, 130, 5)).astype(dtype)
+    q, k, v, dout = rng.standard_normal((4, 1, 3, 130, 5)).astype(dtype)
     out, lse = twin.causal_attention(q, k, v)
     dq, _, _ = twin.causal_attention_vjp(dout, q, k, v, out, lse)
-    k[:, 70:] *= 50
-    v[:, 70:] += 9
+    k[:, :, 70:] *= 50
+    v[:, :, 70:] += 9
     others, other_lse = twin.causal_attention(q, k, v)
     other_dq, _, _ = twin.causal_attention_vjp(dout, q, k, v, others, other_lse)
     for ours, theirs in ((out, others), (lse, other_lse), (dq, other_dq)):
-        np.testing.assert_array_equal(ours[:, :70], theirs[:, :70])
-        assert not np.array_equal(ours[:, 70:], theirs[:, 70:])
+        np.testing.assert_array_equal(ours[:, :, :70], theirs[:, :, :70])
+        assert not np.array_equal(ours[:, :, 70:], theirs[:, :, 70:])
 
 
 @EACH

@@ -235,24 +235,25 @@ def embedding_vjp(d: Draw, N: int, V: int, w: int) -> Any:
 
 def attention(d: Draw, n: int, T: int, w: int) -> list[Array]:
     """q, k, v; all of the keys' positions may have a query, or only the last ones."""
-    n, keys = n % 6, T + d.choose((0, 1, 17, 256))  # sequences are alike: a few will do
-    return [d.raw(n, T, w), d.raw(n, keys, w), d.raw(n, keys, w)]
+    n, keys = n % 4, T + d.choose((0, 1, 17, 256))  # sequences are alike: a few will do
+    heads = d.choose((1, 3))
+    return [d.raw(n, heads, T, w), d.raw(n, heads, keys, w), d.raw(n, heads, keys, w)]
 
 
 def weights(q: Array, k: Array, lse: Array) -> tuple[Array, Array]:
     """The p of attention, and how far the scores of each row, its exponents, may be off."""
-    queries, keys, width = q.shape[1], k.shape[1], q.shape[2]
-    k, scale = k.swapaxes(1, 2), 1 / math.sqrt(width or 1)
+    queries, keys, width = q.shape[2], k.shape[2], q.shape[3]
+    k, scale = k.swapaxes(2, 3), 1 / math.sqrt(width or 1)
     seen = np.tri(queries, keys, keys - queries)
-    off = (width + 6) * scale * (np.abs(q) @ np.abs(k)).max(2, keepdims=True, initial=0)
-    return seen * np.exp(seen * (q @ k * scale - lse[:, :, None])), off
+    off = (width + 6) * scale * (np.abs(q) @ np.abs(k)).max(3, keepdims=True, initial=0)
+    return seen * np.exp(seen * (q @ k * scale - lse[..., None])), off
 
 
 def causal_attention(d: Draw, n: int, T: int, w: int) -> Any:
     def bound(out: Array, lse: Array, q: Array, k: Array, v: Array) -> Any:
         p, relative = weights(q, k, lse)
-        relative += 2 * k.shape[1] + 6
-        return p @ np.abs(v) * relative, relative[:, :, 0] + np.abs(lse)
+        relative += 2 * k.shape[2] + 6
+        return p @ np.abs(v) * relative, relative[..., 0] + np.abs(lse)
 
     return tuple(map(d.of, attention(d, n, T, w))), bound
 
@@ -264,11 +265,11 @@ def causal_attention_vjp(d: Draw, n: int, T: int, w: int) -> Any:
     def bound(*arrays: Array) -> Any:
         dout, q, k, v, out, lse = arrays[3:]
         p, relative = weights(q, k, lse)
-        relative += np.abs(lse)[:, :, None] + 6
+        relative += np.abs(lse)[..., None] + 6
         dout, q, k, v, out = map(np.abs, (dout, q, k, v, out))
-        ds = p * (dout @ v.swapaxes(1, 2) + (dout * out).sum(2, keepdims=True)) / math.sqrt(w or 1)
-        ds = ds * (relative + 2 * w + k.shape[1])
-        return ds @ k, ds.swapaxes(1, 2) @ q, (p * (relative + T)).swapaxes(1, 2) @ dout
+        ds = p * (dout @ v.swapaxes(2, 3) + (dout * out).sum(3, keepdims=True)) / math.sqrt(w or 1)
+        ds = ds * (relative + 2 * w + k.shape[2])
+        return ds @ k, ds.swapaxes(2, 3) @ q, (p * (relative + T)).swapaxes(2, 3) @ dout
 
     return tuple(map(d.of, arrays)), bound
 

@@ -171,15 +171,12 @@ def causal_attention(q, k, v, /):
         )
     if q.shape[2] > k.shape[2]:
         raise ValueError(f"causal_attention has {q.shape[2]} queries for {k.shape[2]} keys")
-    heads = math.prod(q.shape[:2])
-    q3, k3, v3 = (array.reshape(heads, *array.shape[2:]) for array in (q, k, v))
-    out, lse = kernels.causal_attention(q3, k3, v3)
+    out, lse = kernels.causal_attention(q, k, v)
 
     def vjp(dout):
-        grads = kernels.causal_attention_vjp(dout.reshape(out.shape), q3, k3, v3, out, lse)
-        return tuple([d.reshape(x.shape) for d, x in zip(grads, (q, k, v), strict=True)])
+        return kernels.causal_attention_vjp(dout, q, k, v, out, lse)
 
-    return out.reshape(q.shape), vjp
+    return out, vjp
 
 
 @differentiable

@@ -2,7 +2,8 @@
 
 Scores are held transposed, keys along the first axis and a block of queries along the second: the
 softmax of all queries in the block is then computed side by side, and every product runs along
-whole rows of queries. Keys after the block's last query are never looked at.
+whole rows of queries. Keys after the block's last query are never looked at. Arrays are taken and
+given with positions before heads in memory, as the layers around have them: nothing is copied.
 """
 
 from __future__ import annotations
@@ -24,39 +25,41 @@ _FEW = 16  # up to this many queries, as in sampling, a block would be mostly em
 
 def causal_attention(q, k, v):
     """See the reference."""
-    if q.shape[1] <= _FEW:
+    if q.shape[2] <= _FEW:
         return reference.causal_attention(q, k, v)
-    q, k, v = plain(q), plain(k), plain(v)
-    out, lse = np.empty_like(q), np.empty(q.shape[:2], q.dtype)
-    spans = threads.blocks(len(q), q.size * k.shape[1])
+    q, k, v = (plain(array.swapaxes(1, 2)) for array in (q, k, v))
+    batch, queries, heads, _ = q.shape
+    out, lse = np.empty_like(q), np.empty((batch, heads, queries), q.dtype)
+    spans = threads.blocks(batch * heads, q.size * k.shape[1])
     threads.run(_attention, spans, q, k, v, out, lse)
-    return out, lse
+    return out.swapaxes(1, 2), lse
 
 
 @jit
 def _attention(q, k, v, out, lse, part, start, stop):
-    queries, width = q.shape[1:]
+    queries, heads, width = q.shape[1:]
     size = _QUERIES
     keys = k.shape[1]
     qt, outt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
     largest, total = np.empty(size, q.dtype), np.empty(size, q.dtype)
     scores = np.empty((keys, size), q.dtype)
     for n in range(start, stop):
+        b, h = n // heads, n % heads
         for t in range(0, queries, size):
             count = min(size, queries - t)
             position = t + keys - queries
             s = scores[: position + count]
-            transpose(q[n, t : t + size], qt)
-            _scores(s, qt, k[n], position)
+            transpose(q[b, t : t + size, h], qt)
+            _scores(s, qt, k[b, :, h], position)
             _exponentials(s, largest, total)
             outt[:] = 0
-            add_product(outt, v[n, : len(s)].T, s)
+            add_product(outt, v[b, : len(s), h].T, s)
             for i in range(width):
                 for j in range(size):
                     outt[i, j] /= total[j]
-            transpose_back(outt, out[n, t : t + size])
+            transpose_back(outt, out[b, t : t + size, h])
             for j in range(count):
-                lse[n, t + j] = largest[j] + math.log(total[j])
+                lse[b, h, t + j] = largest[j] + math.log(total[j])
 
 
 @jit
@@ -88,18 +91,18 @@ def _exponentials(s, largest, total):
 
 def causal_attention_vjp(dout, q, k, v, out, lse):
     """See the reference."""
-    if q.shape[1] <= _FEW:
+    if q.shape[2] <= _FEW:
         return reference.causal_attention_vjp(dout, q, k, v, out, lse)
-    dout, q, k, v, out = plain(dout), plain(q), plain(k), plain(v), plain(out)
+    dout, q, k, v, out = (plain(array.swapaxes(1, 2)) for array in (dout, q, k, v, out))
     dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
-    spans = threads.blocks(len(q), q.size * k.shape[1])
+    spans = threads.blocks(lse.shape[0] * lse.shape[1], q.size * k.shape[1])
     threads.run(_attention_vjp, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
-    return dq, dk, dv
+    return dq.swapaxes(1, 2), dk.swapaxes(1, 2), dv.swapaxes(1, 2)
 
 
 @jit
 def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
-    queries, width = q.shape[1:]
+    queries, heads, width = q.shape[1:]
     size = _QUERIES
     keys = k.shape[1]
     scale = q.dtype.type(1 / math.sqrt(width))
@@ -108,32 +111,34 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     scores, dscores = np.empty((keys, size), q.dtype), np.empty((keys, size), q.dtype)
     shift, mean = np.empty(size, q.dtype), np.empty(size, q.dtype)
     for n in range(start, stop):
+        b, h = n // heads, n % heads
         for t in range(0, queries, size):
             count = min(size, queries - t)
             position = t + keys - queries
             p, ds = scores[: position + count], dscores[: position + count]
-            transpose(q[n, t : t + size], qt)
-            transpose(dout[n, t : t + size], doutt)
+            now = slice(t, t + count)
+            transpose(q[b, now, h], qt)
+            transpose(dout[b, now, h], doutt)
             shift[:], mean[:] = 0, 0
             for j in range(count):
-                shift[j] = lse[n, t + j]
+                shift[j] = lse[b, h, t + j]
                 for d in range(width):
-                    mean[j] += dout[n, t + j, d] * out[n, t + j, d]
-            _scores(p, qt, k[n], position)
+                    mean[j] += dout[b, t + j, h, d] * out[b, t + j, h, d]
+            _scores(p, qt, k[b, :, h], position)
             ds[:] = 0
-            add_product(ds, v[n, : len(ds)], doutt)
+            add_product(ds, v[b, : len(ds), h], doutt)
             _through_softmax(p, ds, shift, mean)
             dqt[:] = 0
-            add_product(dqt, k[n, : len(ds)].T, ds)
+            add_product(dqt, k[b, : len(ds), h].T, ds)
             for i in range(width):
                 for j in range(size):
                     dqt[i, j] *= scale
-            transpose_back(dqt, dq[n, t : t + size])
-            add_product(dk[n, : len(ds)], ds[:, :count], q[n, t : t + count])
-            add_product(dv[n, : len(p)], p[:, :count], dout[n, t : t + count])
+            transpose_back(dqt, dq[b, now, h])
+            add_product(dk[b, : len(ds), h], ds[:, :count], q[b, now, h])
+            add_product(dv[b, : len(p), h], p[:, :count], dout[b, now, h])
         for i in range(keys):
             for d in range(width):
-                dk[n, i, d] *= scale
+                dk[b, i, h, d] *= scale
 
 
 @jit
