@@ -101,10 +101,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "medium": {
         "num_tokens": 128,
         "num_emb": 128,
-        "lr": 2e-3,
+        "lr": 4e-3,
         "dropout": 0.2,
         "weight_decay": 0.1,
-        "epochs": 25,
+        "epochs": 10,
     },
     # The article's, as it is: 4,284,061 parameters, pads counted.
     "article": {

@@ -170,22 +170,6 @@ class MLP(Sequential):
         return mg.mlp(x, first.weight, first.bias, last.weight, last.bias)
 
 
-class KeyValueCache:
-    """The keys and values of one attention layer, for positions 0 .. length - 1.    (B, H, T, d)"""
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self.keys, self.values = np.empty((2, *shape), dtype)
-        self.length = 0
-
-    def extend(self, k: Tensor, v: Tensor) -> tuple[Array, Array]:
-        """Append (B, H, t, d) of each; returns all so far."""
-        end = self.length + k.shape[2]
-        self.keys[:, :, self.length : end] = k.data
-        self.values[:, :, self.length : end] = v.data
-        self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
-
-
 class CausalSelfAttention(Module):
     """Multi-head attention to oneself and what came before.    (B, T, D) -> (B, T, D)
 
@@ -203,7 +187,7 @@ class CausalSelfAttention(Module):
         self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
         self.out_proj.bias.data = np.zeros(width)
 
-    def __call__(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         B, T, D = x.shape
         weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
         # Splitting the weights rather than the product: backward then puts the parts together in
@@ -212,10 +196,7 @@ class CausalSelfAttention(Module):
             mg.linear(x, weight, bias).reshape(B, T, self.num_heads, -1).swapaxes(1, 2)
             for weight, bias in zip(weights, biases, strict=True)
         )  # each (B, H, T, D/H)
-        if cache is not None:
-            y = mg.causal_attention(q, *cache.extend(k, v))
-        else:
-            y = mg.causal_attention(q, k, v)
+        y = mg.causal_attention(q, k, v)
         return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
 
 
@@ -233,8 +214,8 @@ class TransformerBlock(Module):
         self.mlp = MLP(width, num_neurons * width, rng=rng, dtype=dtype)
         self.layer_norm2 = LayerNorm(width, dtype=dtype)
 
-    def __call__(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
-        x = self.layer_norm1(x + self.msha(x, cache))
+    def __call__(self, x: Tensor) -> Tensor:
+        x = self.layer_norm1(x + self.msha(x))
         return self.layer_norm2(x + self.mlp(x))
 
 

@@ -6,7 +6,7 @@ of J. Tomczak's article on large language models and generative AI, whose names 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from teenygpt_np.layers import (
     Dropout,
     Embedding,
     Generator,
-    KeyValueCache,
     Linear,
     Module,
     Sequential,
@@ -70,18 +69,15 @@ class TeenyGPT(Module):
         ]
         self.logits = Sequential(Linear(num_emb, num_token_vals, rng=rng, dtype=dtype))
 
-    def _forward(self, x: Array, caches: Sequence[KeyValueCache] | None = None) -> Tensor:
-        """Scores of the next token: x (B, t), preceded by what the caches hold -> (B, t, V)."""
-        start = caches[0].length if caches else 0
+    def _forward(self, x: Array) -> Tensor:
+        """Scores of the next token.    x: (B, t) -> (B, t, V)"""
         x = np.asarray(x)
-        if x.ndim != 2 or not 1 <= x.shape[1] <= self.num_tokens - start:
-            raise ValueError(
-                f"x has shape {x.shape}, wanted (B, t) with t in 1..{self.num_tokens - start}"
-            )
-        positions = np.arange(start, start + x.shape[1])
+        if x.ndim != 2 or not 1 <= x.shape[1] <= self.num_tokens:
+            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with t in 1..{self.num_tokens}")
+        positions = np.arange(x.shape[1])
         h = self.dropout(self.embedding(x) + self.positional_embedding(positions))
-        for i, block in enumerate(self.transformer_blocks):
-            h = block(h, caches[i] if caches else None)
+        for block in self.transformer_blocks:
+            h = block(h)
         return self.logits(h)
 
     def log_probs(self, x: Array, temperature: float = 1.0) -> Tensor:
@@ -136,31 +132,38 @@ class TeenyGPT(Module):
         The other settings are those of `sampler.choose`. Keys and values are kept between steps.
         Uses no dropout, whatever the mode.
         """
-        was_training = self.training
-        self.eval()
-        try:
-            with mg.no_grad():
-                return generate(
-                    self._next_scores(batch_size),
-                    np.array([self.num_token_vals - 1] if prompt is None else prompt),
-                    self.num_tokens,
-                    batch_size,
-                    PAD,
-                    temperature=temperature,
-                    top_k=top_k,
-                    top_p=top_p,
-                    rng=rng or np.random.default_rng(0),
-                )
-        finally:
-            self.train(was_training)
+        ids = np.array([self.num_token_vals - 1] if prompt is None else prompt)
+        if len(ids):
+            self.embedding(ids)  # raises for what is no id; those that are drawn are ids
+        return generate(
+            self._next_scores(batch_size),
+            ids,
+            self.num_tokens,
+            batch_size,
+            PAD,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            rng=rng or np.random.default_rng(0),
+        )
 
-    def _next_scores(self, batch_size: int) -> Any:
-        """A function from the next ids (B, t) to the scores (B, V) of the token after them."""
-        heads = self.transformer_blocks[0].msha.num_heads
-        weight = self.embedding.weight
-        shape = batch_size, heads, self.num_tokens, weight.shape[1] // heads
-        caches = [KeyValueCache(shape, weight.dtype) for _ in self.transformer_blocks]
-        return lambda ids: self._forward(ids, caches).data[:, -1]
+    def _next_scores(self, batch_size: int) -> Callable[[Array], Array]:
+        """A function from the next id of each (B) to the scores (B, V) of the token after it."""
+        tokens, positions = self.embedding.weight.data, self.positional_embedding.weight.data
+        weight, bias = (p.data for p in self.logits.parameters())
+        decoder = mg.Decoder(
+            [[p.data for p in block.parameters()] for block in self.transformer_blocks],
+            self.transformer_blocks[0].msha.num_heads,
+            batch_size,
+            self.num_tokens,
+        )
+
+        def next_scores(ids: Array) -> Array:
+            h = tokens[ids] + positions[decoder.position]
+            scores: Array = decoder.step(h) @ weight.T + bias
+            return scores
+
+        return next_scores
 
 
 def counted(x: Array) -> Array:

@@ -25,22 +25,29 @@ def choose(
     Source (top_p): Holtzman et al., The Curious Case of Neural Text Degeneration, 2020.
     """
     check_settings(temperature, top_k, top_p)
-    order = np.argsort(-scores, axis=1, kind="stable")
     if temperature == 0:
-        return order[:, 0]
-    sorted_scores = np.take_along_axis(scores, order, axis=1).astype(np.float64)
+        ids: Array = scores.argmax(axis=1)
+        return ids
     with np.errstate(over="ignore"):  # an almost zero temperature: what overflows has p = 0
-        p = np.exp((sorted_scores - sorted_scores[:, :1]) / temperature)
-    if top_k is not None:
-        p[:, top_k:] = 0
-    p /= p.sum(axis=1, keepdims=True)
+        p = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(np.float64) / temperature)
+    if top_k is not None or top_p is not None:
+        p = _likeliest(p, top_k or p.shape[1], top_p or 1.0)
     cumulative = p.cumsum(axis=1)
-    if top_p is not None:
-        p[cumulative - p >= top_p] = 0
-        cumulative = p.cumsum(axis=1)
-    draws = rng.random((len(scores), 1)) * cumulative[:, -1:]
-    places = (cumulative <= draws).sum(axis=1, keepdims=True)
-    return np.take_along_axis(order, places, axis=1)[:, 0]
+    draws = rng.random((len(p), 1)) * cumulative[:, -1:]
+    chosen: Array = (cumulative <= draws).sum(axis=1)
+    return chosen
+
+
+def _likeliest(p: Array, k: int, share: float) -> Array:
+    """p, with 0 for all but the k largest and the fewest that reach this share of their sum."""
+    order = np.argsort(-p, axis=1, kind="stable")
+    falling = np.take_along_axis(p, order, axis=1)
+    falling[:, k:] = 0
+    before = falling.cumsum(axis=1) - falling
+    falling[before >= share * falling.sum(axis=1, keepdims=True)] = 0
+    kept = np.empty_like(p)
+    np.put_along_axis(kept, order, falling, axis=1)
+    return kept
 
 
 def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
@@ -67,8 +74,8 @@ def generate(
 ) -> Array:
     """Continue a prompt until every headline has ended with a pad, or is num_tokens long.
 
-    next_scores: a function from the ids (B, t) that come next to the scores (B, V) of the token
-        after them; it remembers all ids it was given.
+    next_scores: a function from the ids (B) that come next to the scores (B, V) of the token after
+        them; it remembers all ids it was given.
     prompt: (t) ids.    -> ids (B, num_tokens), only pads after a headline's first pad
 
     Raises ValueError for a prompt that is empty or leaves no room to continue.
@@ -82,14 +89,14 @@ def generate(
         raise ValueError(f"the prompt has a pad at {int(np.argmax(prompt == pad))}, wanted none")
     ids = np.full((batch_size, num_tokens), pad)
     ids[:, : len(prompt)] = prompt
+    for t in range(len(prompt) - 1):
+        next_scores(ids[:, t])
     ended = np.zeros(batch_size, bool)
-    start = 0
-    for end in range(len(prompt), num_tokens):
-        scores = next_scores(ids[:, start:end])
+    for t in range(len(prompt) - 1, num_tokens - 1):
+        scores = next_scores(ids[:, t])
         chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
-        ids[:, end] = np.where(ended, pad, chosen)
-        ended |= ids[:, end] == pad
+        ids[:, t + 1] = np.where(ended, pad, chosen)
+        ended |= ids[:, t + 1] == pad
         if ended.all():
             break
-        start = end
     return ids

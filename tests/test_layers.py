@@ -18,7 +18,6 @@ from teenygpt_np.layers import (
     CausalSelfAttention,
     Dropout,
     Embedding,
-    KeyValueCache,
     LayerNorm,
     Linear,
     Module,
@@ -355,36 +354,3 @@ def test_embedding_looks_rows_up_and_linear_multiplies(rng: np.random.Generator)
 def test_heads_must_divide_the_width(rng: np.random.Generator, heads: int) -> None:
     with pytest.raises(ValueError, match=f"width 8 can't be divided into {heads} heads"):
         CausalSelfAttention(8, heads, rng=rng)
-
-
-# -- the cache -------------------------------------------------------------------------------------
-
-
-def test_a_cache_appends_and_gives_all_so_far(rng: np.random.Generator) -> None:
-    cache = KeyValueCache((2, H, T, 4), np.float32)
-    k, v = rng.standard_normal((2, 2, H, T, 4)).astype(np.float32)
-    for start, end in ((0, 3), (3, 4), (4, T)):
-        keys, values = cache.extend(Tensor(k[:, :, start:end]), Tensor(v[:, :, start:end]))
-        np.testing.assert_array_equal(keys, k[:, :, :end])
-        np.testing.assert_array_equal(values, v[:, :, :end])
-        assert keys.dtype == values.dtype == np.float32
-        assert cache.length == end
-
-
-@pytest.mark.usefixtures("backend")
-@pytest.mark.parametrize("pieces", [[T], [1] * T, [3, 1, 3]])
-def test_attention_in_pieces_equals_attention_at_once(
-    rng: np.random.Generator, pieces: list[int]
-) -> None:
-    layer = CausalSelfAttention(D, H, rng=rng, dtype=np.float64)
-    randomize(layer)
-    x = rng.standard_normal((3, T, D))
-    cache = KeyValueCache((3, H, T, D // H), np.float64)
-    ends = np.cumsum(pieces)
-    with mg.no_grad():
-        parts = [
-            layer(Tensor(x[:, end - n : end]), cache).data
-            for n, end in zip(pieces, ends, strict=True)
-        ]
-        whole = layer(Tensor(x)).data
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=0, atol=ROUNDING * 10)

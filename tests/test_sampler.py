@@ -175,9 +175,9 @@ def test_settings_refused(rng: np.random.Generator, settings: dict[str, Any], me
 # -- headlines -------------------------------------------------------------------------------------
 
 
-def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[list[int]]]]:
+def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[int]]]:
     """Scores that leave only tokens[n] at the n-th call; and the ids that were given each time."""
-    given_ids: list[list[list[int]]] = []
+    given_ids: list[list[int]] = []
 
     def next_scores(ids: Array) -> Array:
         given_ids.append(ids.tolist())
@@ -189,10 +189,10 @@ def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[list[int]]
 
 
 def test_the_prompt_comes_first_and_each_token_is_given_once(rng: np.random.Generator) -> None:
-    scores, given_ids = always(3, 7, 2)
+    scores, given_ids = always(1, 3, 7, 2)  # what would follow the first of the prompt is not asked
     ids = generate(scores, np.array([8, 5]), 5, 2, 0, rng=rng)
     assert ids.tolist() == [[8, 5, 3, 7, 2]] * 2
-    assert given_ids == [[[8, 5]] * 2, [[3]] * 2, [[7]] * 2]
+    assert given_ids == [[8] * 2, [5] * 2, [3] * 2, [7] * 2]
 
 
 def test_it_stops_where_all_have_ended(rng: np.random.Generator) -> None:

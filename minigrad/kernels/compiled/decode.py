@@ -1,0 +1,118 @@
+"""One position through a transformer's blocks; each thread has sequences of its own."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad import threads
+from minigrad.kernels.compiled.exp import exp
+from minigrad.kernels.compiled.gelu import normal_cdf
+from minigrad.kernels.compiled.jit import jit
+from minigrad.kernels.compiled.linear import rows_by_weight
+from minigrad.kernels.compiled.matmul import add_product
+
+_UNITS = 256  # hidden units of the MLP at a time
+
+
+def decode(x, blocks, keys, values, position, eps):
+    """See the reference."""
+    y = np.array(x, order="C")
+    spans = threads.blocks(len(y), len(y) * sum(array[0].size for array in blocks))
+    threads.run(_decode, spans, y, *blocks, keys, values, position, y.dtype.type(eps))
+    return y
+
+
+@jit
+def _decode(
+    x,
+    in_w,
+    in_b,
+    out_w,
+    out_b,
+    norm1_w,
+    norm1_b,
+    w1,
+    b1,
+    w2,
+    b2,
+    norm2_w,
+    norm2_b,
+    keys,
+    values,
+    position,
+    eps,
+    part,
+    start,
+    stop,
+):
+    x = x[start:stop]
+    rows, width = x.shape
+    heads, units = keys.shape[2], w1.shape[2]
+    qkv, attended = np.empty((rows, 3 * width), x.dtype), np.empty((rows, width), x.dtype)
+    parts = qkv.reshape(rows, 3, heads, width // heads)
+    by_head = attended.reshape(rows, heads, width // heads)
+    z, hidden = np.empty((rows, width), x.dtype), np.empty((rows, _UNITS), x.dtype)
+    p = np.empty(position + 1, x.dtype)
+    half = x.dtype.type(-0.5)
+    for block in range(len(in_w)):
+        rows_by_weight(qkv, x, in_w[block], in_b[block])
+        for i in range(rows):
+            for h in range(heads):
+                q, k, v = parts[i, 0, h], parts[i, 1, h], parts[i, 2, h]
+                seen = keys[block, start + i, h], values[block, start + i, h]
+                _attend(q, k, v, *seen, p, by_head[i, h])
+        rows_by_weight(z, attended, out_w[block], out_b[block])
+        _add_and_norm(x, z, norm1_w[block], norm1_b[block], eps)
+        for i in range(rows):
+            for j in range(width):
+                z[i, j] = b2[block, j]
+        for unit in range(0, units, _UNITS):
+            end = min(units, unit + _UNITS)
+            a = hidden[:, : end - unit]
+            rows_by_weight(a, x, w1[block, :, unit:end], b1[block, unit:end])
+            for i in range(rows):
+                for j in range(end - unit):
+                    a[i, j] *= normal_cdf(a[i, j], exp(half * a[i, j] * a[i, j]))
+            add_product(z, a, w2[block, unit:end])
+        _add_and_norm(x, z, norm2_w[block], norm2_b[block], eps)
+
+
+@jit
+def _attend(q, k, v, keys, values, p, out):
+    """Store this position's key and value, p's last, and attend to all up to there."""
+    count, size = len(p), len(q)
+    kind = p.dtype.type
+    scale, largest, total = kind(1 / math.sqrt(size)), kind(-np.inf), kind(0)
+    for d in range(size):
+        keys[count - 1, d], values[count - 1, d], out[d] = k[d], v[d], 0
+    for s in range(count):
+        score = kind(0)
+        for d in range(size):
+            score += q[d] * keys[s, d]
+        p[s] = score * scale
+        largest = max(largest, p[s])
+    for s in range(count):
+        p[s] = exp(p[s] - largest)
+        total += p[s]
+    for s in range(count):
+        weight = p[s] / total
+        for d in range(size):
+            out[d] += weight * values[s, d]
+
+
+@jit
+def _add_and_norm(x, z, weight, bias, eps):
+    """x = LayerNorm(x + z)"""
+    for i in range(len(x)):
+        mean, var = x.dtype.type(0), x.dtype.type(0)
+        for j in range(x.shape[1]):
+            x[i, j] += z[i, j]
+            mean += x[i, j]
+        mean /= x.dtype.type(x.shape[1])
+        for j in range(x.shape[1]):
+            var += (x[i, j] - mean) * (x[i, j] - mean)
+        rstd = x.dtype.type(1 / math.sqrt(var / x.dtype.type(x.shape[1]) + eps))
+        for j in range(x.shape[1]):
+            x[i, j] = (x[i, j] - mean) * rstd * weight[j] + bias[j]
