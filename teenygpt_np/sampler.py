@@ -31,16 +31,16 @@ def choose(
     with np.errstate(over="ignore"):  # an almost zero temperature: what overflows has p = 0
         p = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(np.float64) / temperature)
     if top_k is not None or top_p is not None:
-        p = _likeliest(p, top_k or p.shape[1], top_p or 1.0)
+        order = np.argsort(-scores, axis=1, kind="stable")
+        p = _likeliest(p, order, top_k or p.shape[1], top_p or 1.0)
     cumulative = p.cumsum(axis=1)
     draws = rng.random((len(p), 1)) * cumulative[:, -1:]
     chosen: Array = (cumulative <= draws).sum(axis=1)
     return chosen
 
 
-def _likeliest(p: Array, k: int, share: float) -> Array:
-    """p, with 0 for all but the k largest and the fewest that reach this share of their sum."""
-    order = np.argsort(-p, axis=1, kind="stable")
+def _likeliest(p: Array, order: Array, k: int, share: float) -> Array:
+    """p, with 0 for all but the first k in order, and of these the fewest that reach the share."""
     falling = np.take_along_axis(p, order, axis=1)
     falling[:, k:] = 0
     before = falling.cumsum(axis=1) - falling
