@@ -15,6 +15,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
+# Else `from minigrad.kernels import reference` would ask the backend for it, and so import numba.
+from minigrad.kernels import reference as reference
+
 _MODULES = {"numpy": "minigrad.kernels.reference", "numba": "minigrad.kernels.compiled"}
 _backend: str | None = None
 _twin: ModuleType | None = None  # the backend's module, imported at its first kernel
