@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 _WORTHWHILE = 1 << 14
 
 _pool: ThreadPoolExecutor | None = None
+_lock = threading.Lock()  # so that no pool is shut down between being found and being given work
 
 
 def _available_cores() -> int:
@@ -41,10 +43,11 @@ def set_num_threads(count: int) -> None:
     global _count, _pool
     if count < 1:
         raise ValueError(f"number of threads is {count}, wanted at least 1")
-    if count != _count and _pool is not None:
-        _pool.shutdown()
-        _pool = None
-    _count = count
+    with _lock:
+        if count != _count and _pool is not None:
+            _pool.shutdown(wait=False)  # its threads finish what they were given
+            _pool = None
+        _count = count
 
 
 def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
@@ -63,17 +66,19 @@ def run(task: Callable[..., Any], spans: list[tuple[int, int]], *args: Any) -> N
     global _pool
     waiting = []
     if len(spans) > 1:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(_count, thread_name_prefix="minigrad")
-        waiting = [_pool.submit(task, *args, i, *s) for i, s in enumerate(spans[1:], 1)]
+        with _lock:
+            if _pool is None:
+                _pool = ThreadPoolExecutor(_count, thread_name_prefix="minigrad")
+            waiting = [_pool.submit(task, *args, i, *s) for i, s in enumerate(spans[1:], 1)]
     task(*args, 0, *spans[0])
     for future in waiting:
         future.result()
 
 
 def _forget_pool() -> None:
-    global _pool
+    global _pool, _lock
     _pool = None  # a fork copies the pool but not its threads
+    _lock = threading.Lock()  # one of which may have held it
 
 
 if hasattr(os, "register_at_fork"):

@@ -134,6 +134,24 @@ def test_run_passes_on_exceptions(bad: int) -> None:
     test_run_calls_the_task_once_for_each_span(3)
 
 
+def test_the_number_of_threads_may_change_while_they_work() -> None:
+    """Whichever pool the spans are given to, each is run."""
+    spans = in_parts(2)
+
+    def work() -> None:
+        for _ in range(200):
+            calls: list[int] = []
+            threads.run(lambda to, part, start, stop: to.append(part), spans, calls)
+            assert sorted(calls) == [0, 1]
+
+    with ThreadPoolExecutor(2) as pool:
+        workers = [pool.submit(work) for _ in range(2)]
+        while not all(worker.done() for worker in workers):
+            mg.set_num_threads(5 - mg.get_num_threads())  # 2, 3, 2, 3 ...
+    for worker in workers:
+        worker.result()
+
+
 # -- kernels in threads ----------------------------------------------------------------------------
 
 
