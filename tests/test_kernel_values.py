@@ -167,6 +167,19 @@ def test_adamw_in_plain_python(twin: ModuleType) -> None:
     )  # 64 roundings
 
 
+@EACH
+@pytest.mark.parametrize("step", [1, 1000])
+def test_adamw_of_a_gradient_whose_square_overflows(twin: ModuleType, step: int) -> None:
+    """As long as v, (1 - b2) of the square, does not. From m = v = 0 a step is as long whatever g."""
+    new = []
+    for g in (1.0, 5e20):
+        param, m, v = np.zeros((3, 20), np.float32)
+        grad = np.full(20, g, np.float32)
+        new.append(twin.adamw(param, grad, m, v, step, 0.1, (0.9, 0.999), 0.0, 0.0))
+    assert np.all(new[0] < 0)
+    np.testing.assert_allclose(new[1], new[0], rtol=8 * np.finfo(np.float32).eps)
+
+
 # -- accuracy in float32, in units in the last place -----------------------------------------------
 
 

@@ -314,6 +314,7 @@ def adamw(
     m = b1 m + (1 - b1) grad,    v = b2 v + (1 - b2) grad^2
     param = (1 - lr weight_decay) param - lr mhat / (sqrt(vhat) + eps)
     with mhat = m / (1 - b1^step), vhat = v / (1 - b2^step), because both start from 0.
+    Where (1 - b2) grad^2 overflows, v stays infinite, and that entry of param still.
 
     Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2.
     """
@@ -323,4 +324,5 @@ def adamw(
     v *= b2
     v += (1 - b2) * grad * grad
     step_size = lr / (1 - b1**step)
-    return (1 - lr * weight_decay) * param - step_size * m / (np.sqrt(v / (1 - b2**step)) + eps)
+    root = np.sqrt(v) / math.sqrt(1 - b2**step)  # vhat itself might overflow
+    return (1 - lr * weight_decay) * param - step_size * m / (root + eps)

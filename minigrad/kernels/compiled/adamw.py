@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from minigrad import threads
-from minigrad.kernels.compiled.jit import jit, plain
+from minigrad.kernels.compiled.jit import FUSED, jit, plain
 
 
 def adamw(param, grad, m, v, step, lr, betas, eps, weight_decay):
@@ -23,7 +23,7 @@ def adamw(param, grad, m, v, step, lr, betas, eps, weight_decay):
     return new
 
 
-@jit
+@jit(fastmath=FUSED)  # in the order written: g g alone might overflow
 def _adamw(new, param, grad, m, v, settings, part, start, stop):
     shrink, rate, b1, c1, b2, c2, scale, eps = settings
     new, param, grad = new[start:stop], param[start:stop], grad[start:stop]
@@ -31,6 +31,6 @@ def _adamw(new, param, grad, m, v, settings, part, start, stop):
     for i in range(param.size):
         g = grad[i]
         m[i] = b1 * m[i] + c1 * g
-        v[i] = b2 * v[i] + c2 * (g * g)
+        v[i] = b2 * v[i] + c2 * g * g
         root = np.sqrt(v[i]) * scale + eps
         new[i] = param[i] * shrink - rate * m[i] / root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from pathlib import Path
 
@@ -46,9 +47,11 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
 
 
-def jit(function):
+def jit(function=None, *, fastmath=FUSED_AND_REORDERED):
     """Compile at the first call, without the GIL; read from and write to the cache on disk."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FUSED_AND_REORDERED)(function)
+    if function is None:
+        return functools.partial(jit, fastmath=fastmath)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         with contextlib.suppress(RuntimeError, OSError):  # nowhere to put one
             dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
