@@ -171,9 +171,9 @@ def log_softmax_vjp(d: Draw, N: int, C: int) -> Any:
 
 
 def cross_entropy(d: Draw, N: int, C: int) -> Any:
-    def bound(loss: Array, lse: Array, logits: Array, target: Array) -> Any:
-        each = np.abs(logits).max(1, initial=0) + 2 * spread(logits, 1)[:, 0] + C + 6
-        return np.where(target < 0, 0, each), each
+    def bound(loss: Array, largest: Array, total: Array, logits: Array, target: Array) -> Any:
+        each = 3 * spread(logits, 1)[:, 0] + C + 6
+        return np.where(target < 0, 0, each), 0 * largest, total * each
 
     N = N if C else 0  # a target is one of C
     return (d.normal(N, C, scale=3), d.ids(N, -1, C)), bound
@@ -182,15 +182,17 @@ def cross_entropy(d: Draw, N: int, C: int) -> Any:
 def cross_entropy_vjp(d: Draw, N: int, C: int) -> Any:
     N = N if C else 0
     logits, target = 3 * d.raw(N, C), d.ids(N, -1, C)
-    lse = np.log(np.exp(logits).sum(1))
+    largest = logits.max(1, initial=-np.inf)
+    total = np.exp(logits - largest[:, None]).sum(1)
 
-    def bound(dx: Array, logits: Array, lse: Array, target: Array, dloss: Array) -> Array:
-        exponent = logits - lse[:, None]
-        each = np.exp(exponent) * (np.abs(exponent) + 4)
+    def bound(dx: Array, *args: Array) -> Array:
+        logits, largest, total, target, dloss = args
+        exponent = logits - largest[:, None]
+        each = np.exp(exponent) / total[:, None] * (np.abs(exponent) + 6)
         each += 2 * (np.arange(C) == target[:, None])
         return each * np.where(target < 0, 0, np.abs(dloss))[:, None]
 
-    return (d.of(logits), d.of(lse), target, d.normal(N)), bound
+    return (d.of(logits), d.of(largest), d.of(total), target, d.normal(N)), bound
 
 
 def layer_norm(d: Draw, N: int, D: int) -> Any:

@@ -126,24 +126,32 @@ def log_softmax_vjp(y: Array, dy: Array, axis: int) -> Array:
     return dy - np.exp(y) * np.sum(dy, axis=axis, keepdims=True)
 
 
-def cross_entropy(logits: Array, target: Array) -> tuple[Array, Array]:
-    """loss = ln sum(e^logits) - logits[target], and the first term.
+def cross_entropy(logits: Array, target: Array) -> tuple[Array, Array, Array]:
+    """loss = ln sum(e^logits) - logits[target], and what backward needs of the sum.
 
-    logits: (N, C), target: (N), negative where the row does not count -> loss, lse: (N), (N)
+    logits: (N, C), target: (N), negative where the row does not count -> loss, largest, total:
+    (N), (N), (N), total = sum(e^(logits - largest)). Its logarithm is not added to `largest`,
+    which may be so much larger that the digits would be lost.
     """
-    largest = logits.max(axis=1, keepdims=True)
-    shift = np.where(np.isfinite(largest), largest, 0)
+    largest = logits.max(axis=1)
+    largest = np.where(np.isfinite(largest), largest, 0)
+    total = np.exp(logits - largest[:, None]).sum(axis=1)
     with np.errstate(divide="ignore"):
-        lse = (np.log(np.exp(logits - shift).sum(axis=1, keepdims=True)) + shift)[:, 0]
-    loss = lse - logits[np.arange(len(target)), np.maximum(target, 0)]
-    return np.where(target < 0, 0, loss), lse
+        log_total = np.log(total)
+    loss = log_total - (logits[np.arange(len(target)), np.maximum(target, 0)] - largest)
+    return np.where(target < 0, 0, loss), largest, total
 
 
-def cross_entropy_vjp(logits: Array, lse: Array, target: Array, dloss: Array) -> Array:
-    """dlogits = dloss (e^(logits - lse) - 1 at the target), 0 where the row does not count."""
-    dlogits = np.exp(logits - lse[:, None])
+def cross_entropy_vjp(
+    logits: Array, largest: Array, total: Array, target: Array, dloss: Array
+) -> Array:
+    """dlogits = dloss (p - 1 at the target, else p), 0 where the row does not count.
+
+    p = e^(logits - largest) / total
+    """
+    dlogits = np.exp(logits - largest[:, None]) / total[:, None]
     dlogits[np.arange(len(target)), np.maximum(target, 0)] -= 1
-    return dlogits * np.where(target < 0, 0, dloss)[:, None]
+    return np.where(target[:, None] < 0, 0, dlogits * dloss[:, None])
 
 
 # -- layer norm ------------------------------------------------------------------------------------

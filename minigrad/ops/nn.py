@@ -128,7 +128,7 @@ def nll_loss(log_probs, target, /, *, reduction="mean", ignore_index=-100):
 
 @differentiable(constants=["target"])
 def cross_entropy(logits, target, /, *, reduction="mean", ignore_index=-100):
-    """loss = ln sum(e^logits) - logits[..., target], in nats.    Keeps logits and the first term.
+    """loss = ln sum(e^logits) - logits[..., target], in nats.    Keeps logits and the row's sum.
 
     logits: (..., C), target: (...) integers in 0..C-1 -> (...) for 'none', else ()
     dlogits = dloss (softmax(logits) - onehot(target)).
@@ -139,10 +139,10 @@ def cross_entropy(logits, target, /, *, reduction="mean", ignore_index=-100):
     Raises TypeError for targets that are no integers, IndexError for one outside 0..C-1.
     """
     rows, flat = _rows_and_targets(logits, target, ignore_index)
-    losses, lse = kernels.cross_entropy(rows, flat)
+    losses, *sums = kernels.cross_entropy(rows, flat)
 
     def into_rows(dlosses):
-        return kernels.cross_entropy_vjp(rows, lse, flat, dlosses).reshape(logits.shape)
+        return kernels.cross_entropy_vjp(rows, *sums, flat, dlosses).reshape(logits.shape)
 
     return _reduce(losses, flat, target.shape, reduction, into_rows)
 

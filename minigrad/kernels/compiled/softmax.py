@@ -102,14 +102,14 @@ def _log_softmax_vjp(y, dy, dx, part, start, stop):
 def cross_entropy(logits, target):
     """See the reference."""
     logits = plain(logits)
-    loss, lse = np.empty((2, len(logits)), logits.dtype)
+    loss, largest, total = np.empty((3, len(logits)), logits.dtype)
     spans = threads.blocks(len(logits), logits.size)
-    threads.run(_cross_entropy, spans, logits, plain(target), loss, lse)
-    return loss, lse
+    threads.run(_cross_entropy, spans, logits, plain(target), loss, largest, total)
+    return loss, largest, total
 
 
 @jit
-def _cross_entropy(logits, target, loss, lse, part, start, stop):
+def _cross_entropy(logits, target, loss, largest, totals, part, start, stop):
     for n in range(start, stop):
         shift = _finite_max(logits[n])
         total = logits.dtype.type(0)
@@ -117,25 +117,32 @@ def _cross_entropy(logits, target, loss, lse, part, start, stop):
             shift = logits.dtype.type(0)
         for c in range(logits.shape[1]):
             total += exp(logits[n, c] - shift)
-        lse[n] = math.log(total) + shift if total != 0 else -np.inf
-        loss[n] = lse[n] - logits[n, target[n]] if target[n] >= 0 else 0
+        largest[n] = shift if total == total else 0  # not in a row with NaN
+        totals[n], loss[n] = total, 0
+        if target[n] >= 0:
+            log_total = math.log(total) if total != 0 else -np.inf
+            loss[n] = log_total - (logits[n, target[n]] - shift)
 
 
-def cross_entropy_vjp(logits, lse, target, dloss):
+def cross_entropy_vjp(logits, largest, total, target, dloss):
     """See the reference."""
     logits = plain(logits)
     dlogits = np.empty_like(logits)
     spans = threads.blocks(len(logits), logits.size)
-    args = plain(lse), plain(target), plain(dloss), dlogits
+    args = plain(largest), plain(total), plain(target), plain(dloss), dlogits
     threads.run(_cross_entropy_vjp, spans, logits, *args)
     return dlogits
 
 
 @jit
-def _cross_entropy_vjp(logits, lse, target, dloss, dlogits, part, start, stop):
+def _cross_entropy_vjp(logits, largest, total, target, dloss, dlogits, part, start, stop):
     for n in range(start, stop):
-        scale = dloss[n] if target[n] >= 0 else logits.dtype.type(0)
+        t = target[n]
+        if t < 0:
+            dlogits[n] = 0
+            continue
+        scale = dloss[n] / total[n]
         for c in range(logits.shape[1]):
-            dlogits[n, c] = scale * exp(logits[n, c] - lse[n])
-        if target[n] >= 0:
-            dlogits[n, target[n]] -= scale
+            dlogits[n, c] = scale * exp(logits[n, c] - largest[n])
+        p = exp(logits[n, t] - largest[n]) / total[n]
+        dlogits[n, t] = dloss[n] * (p - logits.dtype.type(1))
