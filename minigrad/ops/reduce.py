@@ -90,18 +90,20 @@ def _extreme(reduce, x, axis, keepdims):
 
 @differentiable
 def logsumexp(x, /, axis: Axis = None, keepdims=False):
-    """y = ln sum(e^x) along `axis`.    dx = dy e^(x - y), a softmax.    Keeps x and y.
+    """y = ln sum(e^x) along `axis`.    dx = dy e^x / sum(e^x), a softmax.    Keeps e^x and the sum.
 
-    The largest x is taken out first, so that nothing overflows. A row of -inf gives -inf, and 0
-    as its gradient.
+    The largest x is taken out first, so that nothing overflows, and e^(x - y) would lose digits.
+    Where all are -inf, or there is none, y is -inf and dx 0.
     """
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(largest), largest, 0)
+    e = np.exp(x - shift)
+    total = np.sum(e, axis=axis, keepdims=True)
     with np.errstate(divide="ignore"):
-        y = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+        y = np.log(total) + shift
 
     def vjp(dy):
         dy = _restore(dy, x.shape, axis, keepdims)
-        return (dy * np.exp(x - np.where(y == -np.inf, 0, y)),)
+        return (dy * (e / np.where(total == 0, 1, total)),)
 
     return (y if keepdims else np.squeeze(y, axis)), vjp
