@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -208,15 +209,26 @@ def test_gelu_keeps_its_digits_in_the_left_tail(dtype: Any) -> None:
 
 
 @both_dtypes
-def test_erf_tanh_and_sigmoid_far_out(dtype: Any) -> None:
-    for function, limits in ((mg.erf, [1, -1]), (mg.tanh, [1, -1]), (mg.sigmoid, [1, 0])):
-        for far in (40, 1e4):
+def test_erf_and_tanh_far_out(dtype: Any) -> None:
+    for function, limits in ((mg.erf, [1, -1]), (mg.tanh, [1, -1])):
+        for far in (40, 1e20):
             x = leaf([far, -far], dtype)
             y = function(x)
             y.backward(np.array([3, 5], dtype))
             assert_equal(y.data, limits)
             # 1 - y^2 with y within a rounding of 1
             np.testing.assert_allclose(np.asarray(x.grad), 0, atol=8 * np.finfo(dtype).eps)
+
+
+@both_dtypes
+def test_sigmoid_keeps_its_digits_on_both_sides(dtype: Any) -> None:
+    """Where e^-|x| is below all roundings, it is y or 1 - y itself, and y (1 - y)."""
+    x = leaf([40, -40, 1e4, -1e4], dtype)
+    y = mg.sigmoid(x)
+    y.backward(np.array([3, 5, 7, 11], dtype))
+    tail = math.exp(-40)
+    assert_near(y.data, [1, tail, 1, 0], dtype)
+    assert_near(x.grad, [3 * tail, 5 * tail, 0, 0], dtype)
 
 
 @both_dtypes

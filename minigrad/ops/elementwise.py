@@ -7,6 +7,7 @@ At a kink the gradient is 0 (`abs`, `relu` at 0); where two inputs tie (`maximum
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -150,16 +151,17 @@ def tanh(x, /):
 
 @differentiable
 def sigmoid(x, /):
-    """y = 1 / (1 + e^-x).    dx = dy y (1 - y).    Keeps y.
+    """y = 1 / (1 + e^-x).    dx = dy y (1 - y).    Keeps z = e^-|x|.
 
-    Computed as (1 + tanh(x/2)) / 2, which overflows for no x.
+    Computed as 1 / (1 + z) or z / (1 + z), with dx = dy z / (1 + z)^2: no z overflows, and no digit
+    is lost where y is near 0 or 1.
     """
-    y = 0.5 * (1 + np.tanh(0.5 * x))
+    z = np.exp(-np.abs(x))
 
     def vjp(dy):
-        return (dy * y * (1 - y),)
+        return (dy * (z / (1 + z) ** 2),)
 
-    return y, vjp
+    return np.where(x < 0, z, 1) / (1 + z), vjp
 
 
 @differentiable
@@ -167,7 +169,8 @@ def erf(x, /):
     """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x.    dx = dy 2/sqrt(pi) e^(-x^2)."""
 
     def vjp(dy):
-        return (dy * (2 / np.sqrt(np.pi)).astype(x.dtype) * np.exp(-x * x),)
+        with np.errstate(over="ignore"):
+            return (dy * (2 / math.sqrt(math.pi) * np.exp(-x * x)),)
 
     return kernels.erf(x), vjp
 
