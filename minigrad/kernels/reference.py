@@ -161,10 +161,15 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     """y = weight xhat + bias, xhat = (x - mean) rstd, rstd = 1 / sqrt(var + eps), for each row.
 
     x: (N, D), weight, bias: (D) -> y: (N, D), mean, rstd: (N), (N)
+    The mean is counted from the first entry, so that no entry of a constant row deviates from it;
+    the deviations are squared at a scale at which none overflows.
     """
-    mean = x.mean(axis=1)
+    mean = x[:, 0] + (x - x[:, :1]).mean(axis=1)
     deviation = x - mean[:, None]
-    rstd = 1 / np.sqrt((deviation * deviation).mean(axis=1) + x.dtype.type(eps))
+    scale = np.maximum(1, np.abs(deviation).max(axis=1))
+    scaled = deviation / scale[:, None]
+    var = (scaled * scaled).mean(axis=1)
+    rstd = 1 / (scale * np.sqrt(var + x.dtype.type(eps) / scale / scale))
     return deviation * rstd[:, None] * weight + bias, mean, rstd
 
 

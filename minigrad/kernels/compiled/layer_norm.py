@@ -26,18 +26,32 @@ def _layer_norm(x, weight, bias, eps, y, mean, rstd, part, start, stop):
     width = x.shape[1]
     zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
     for n in range(start, stop):
-        total = zero
+        first, total = x[n, 0], zero
         for d in range(width):
-            total += x[n, d]
-        m = total * scale
+            total += x[n, d] - first
+        m = first + total * scale
         total = zero
         for d in range(width):
             deviation = x[n, d] - m
             total += deviation * deviation
         r = x.dtype.type(1 / math.sqrt(total * scale + eps))
+        if total == np.inf:
+            r = _rstd_of_large(x[n], m, eps)
         for d in range(width):
             y[n, d] = (x[n, d] - m) * r * weight[d] + bias[d]
         mean[n], rstd[n] = m, r
+
+
+@jit
+def _rstd_of_large(row, mean, eps):
+    """1 / sqrt(var + eps) where the squares of the deviations overflow."""
+    largest, total = row.dtype.type(0), row.dtype.type(0)
+    for d in range(row.size):
+        largest = max(largest, abs(row[d] - mean))
+    for d in range(row.size):
+        scaled = (row[d] - mean) / largest
+        total += scaled * scaled
+    return row.dtype.type(1 / (largest * math.sqrt(total / row.size + eps / largest / largest)))
 
 
 def layer_norm_vjp(dy, x, weight, mean, rstd):
