@@ -17,7 +17,7 @@ from minigrad.differentiable import differentiable
 def softmax(x, /, axis=-1):
     """p = e^x / sum(e^x) along `axis`.    x: (..., C) -> p: (..., C)
 
-    dx = p (dp - sum(dp p)).    Keeps p, not x.
+    dx = p (dp - sum(dp p)).    Keeps p, not x.    A row of only -inf, all masked, gives zeros.
     """
     axis = normalize_axis_index(axis, x.ndim)
     p = kernels.softmax(x, axis)
@@ -30,7 +30,10 @@ def softmax(x, /, axis=-1):
 
 @differentiable
 def log_softmax(x, /, axis=-1):
-    """y = x - ln sum(e^x) along `axis`.    dx = dy - e^y sum(dy).    Keeps y, not x."""
+    """y = x - ln sum(e^x) along `axis`.    dx = dy - e^y sum(dy).    Keeps y, not x.
+
+    A row of only -inf stays as it is.
+    """
     axis = normalize_axis_index(axis, x.ndim)
     y = kernels.log_softmax(x, axis)
 
@@ -135,6 +138,7 @@ def cross_entropy(logits, target, /, *, reduction="mean", ignore_index=-100):
 
     reduction: 'none', 'sum', or 'mean' over the targets that count (nan where none does).
     ignore_index: a target of this value does not count.
+    A target whose logit is -inf has a loss of inf; where all of the row's are, it is nan.
 
     Raises TypeError for targets that are no integers, IndexError for one outside 0..C-1.
     """

@@ -37,13 +37,15 @@ def sum(x, /, axis: Axis = None, keepdims=False):
 
 @differentiable
 def mean(x, /, axis: Axis = None, keepdims=False):
-    """y = sum(x) / n along `axis`.    dx = dy / n, repeated.    Keeps nothing."""
+    """y = sum(x) / n along `axis`, nan where n is 0.    dx = dy / n, repeated.    Keeps nothing."""
     shape, n = x.shape, _count(x.shape, axis)
 
     def vjp(dy):
-        return (np.broadcast_to(_restore(dy / n, shape, axis, keepdims), shape),)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (np.broadcast_to(_restore(dy / n, shape, axis, keepdims), shape),)
 
-    return np.mean(x, axis=axis, keepdims=keepdims), vjp
+    with np.errstate(invalid="ignore"):
+        return np.sum(x, axis=axis, keepdims=keepdims) / n, vjp
 
 
 @differentiable
@@ -51,10 +53,12 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
     """y = sum((x - m)^2) / (n - correction), m the mean.    dx = dy 2 (x - m) / (n - correction).
 
     The mean's own dependence on x adds nothing, because deviations from it sum to 0. Keeps x - m.
+    Nothing, and one entry where correction is 1, have a variance of nan.
     """
-    n = _count(x.shape, axis) - correction
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
+    count = _count(x.shape, axis)
+    n = count - correction
     with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = x - np.sum(x, axis=axis, keepdims=True) / count
         y = np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / np.asarray(n, x.dtype)
 
     def vjp(dy):
@@ -67,13 +71,19 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
 
 @differentiable
 def max(x, /, axis: Axis = None, keepdims=False):
-    """y = the largest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask."""
+    """y = the largest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask.
+
+    Raises ValueError where there is none.
+    """
     return _extreme(np.max, x, axis, keepdims)
 
 
 @differentiable
 def min(x, /, axis: Axis = None, keepdims=False):
-    """y = the smallest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask."""
+    """y = the smallest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask.
+
+    Raises ValueError where there is none.
+    """
     return _extreme(np.min, x, axis, keepdims)
 
 
