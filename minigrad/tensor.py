@@ -98,9 +98,8 @@ class Tensor:
     @property
     def data(self) -> Array:
         """The values, read-only: a vjp may still need them. Assigning puts a new array in place."""
-        view = self._data.view()
-        view.flags.writeable = False
-        return view
+        # Through a buffer that is read-only itself, no view of the view can be made writable again.
+        return np.asarray(self._data.data.toreadonly())
 
     @data.setter
     def data(self, value: ArrayLike) -> None:

@@ -262,7 +262,7 @@ def squeezes(draw: st.DrawFn) -> Case:
 @st.composite
 def joined(draw: st.DrawFn, *, alike: bool) -> Case:
     """One to three arrays to join, of one shape or `alike` but along the axis."""
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
+    shape = draw(hnp.array_shapes(min_dims=1 - alike, max_dims=3, min_side=0, max_side=3))
     axis = draw(st.integers(-len(shape) - alike, len(shape) - 1 + alike))
     shapes = [shape] * draw(st.integers(1, 3))
     if not alike and draw(st.booleans()):

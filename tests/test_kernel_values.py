@@ -172,7 +172,7 @@ def test_adamw_in_plain_python(twin: ModuleType) -> None:
 @EACH
 @pytest.mark.parametrize("step", [1, 1000])
 def test_adamw_of_a_gradient_whose_square_overflows(twin: ModuleType, step: int) -> None:
-    """As long as v, (1 - b2) of the square, does not. From m = v = 0 a step is as long whatever g."""
+    """As long as v, (1 - b2) of it, does not. From m = v = 0 a step is as long for any g."""
     new = []
     for g in (1.0, 5e20):
         param, m, v = np.zeros((3, 20), np.float32)
