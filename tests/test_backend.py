@@ -15,6 +15,7 @@ import minigrad as mg
 from minigrad import kernels, optim
 from minigrad.kernels import reference
 
+ROOT = Path(__file__).parent.parent
 needs_numba = pytest.mark.skipif(
     "numba" not in mg.available_backends(), reason="numba is not installed"
 )
@@ -22,9 +23,8 @@ needs_numba = pytest.mark.skipif(
 
 def python(code: str, directory: Path | None = None, **environment: str) -> str:
     """What a new Python prints; without the settings that this one was started with."""
-    kept = {
-        k: v for k, v in os.environ.items() if k not in ("MINIGRAD_BACKEND", "NUMBA_DISABLE_JIT")
-    }
+    ours = ("MINIGRAD_BACKEND", "NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
+    kept = {k: v for k, v in os.environ.items() if k not in ours}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=directory,
@@ -270,10 +270,39 @@ def test_cache_is_not_used_after_a_change_elsewhere(tmp_path: Path) -> None:
     assert len(files(cache, "*softmax*.nbc")) > len(before) > 0
 
 
+SCATTER = """
+import numpy as np
+from minigrad.kernels import compiled
+try:
+    compiled.embedding_vjp(np.array([{id}]), np.ones((1, 1)), 4)
+    print("fine")
+except IndexError as error:
+    print(error)
+"""
+
+
+@needs_numba
+def test_bounds_are_checked_whatever_is_in_the_cache(tmp_path: Path) -> None:
+    cache = str(tmp_path)
+    assert python(SCATTER.format(id=3), NUMBA_CACHE_DIR=cache) == "fine"
+    said = python(SCATTER.format(id=4), NUMBA_CACHE_DIR=cache, NUMBA_BOUNDSCHECK="1")
+    assert "out of bounds" in said
+
+
 @needs_numba
 def test_without_compiling(tmp_path: Path) -> None:
     softmax(tmp_path, NUMBA_DISABLE_JIT="1")
     assert not files(tmp_path, "*.nb?")
+
+
+@needs_numba
+def test_twins_agree_without_compiling() -> None:
+    """Tiles, exponentials and all: what is written for the compiler has a definition in Python."""
+    code = """
+import pytest
+raise SystemExit(pytest.main(["tests/test_kernels.py", "-k", "at_every_size and 17"]))
+"""
+    assert "passed" in python(code, ROOT, NUMBA_DISABLE_JIT="1")
 
 
 # -- an optimizer changes its parameters in place --------------------------------------------------

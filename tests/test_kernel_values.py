@@ -224,7 +224,8 @@ def test_exp(loops: Any) -> None:
     assert ulps(y, np.exp(x.astype(float))).max() < 1.3  # as its docstring says; measured: 0.9
     x = np.array([-np.inf, -1e30, -105, 0, 90, 1e30, np.inf, np.nan], np.float32)
     y = np.empty_like(x)
-    loops[0](x, y)
+    with np.errstate(over="ignore"):  # where NUMBA_DISABLE_JIT leaves the loop to Python
+        loops[0](x, y)
     np.testing.assert_array_equal(y, [0, 0, 0, 1, np.inf, np.inf, np.inf, np.nan])
 
 

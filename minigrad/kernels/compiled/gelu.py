@@ -24,7 +24,7 @@ DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 def normal_cdf(x, e):
     """P(Z <= x), given e = e^(-x^2/2), for use in compiled kernels."""
-    return type(x)(0.5 * math.erfc(-x * SQRT_HALF))
+    return type(x)(0.5 * math.erfc(-float(x) * SQRT_HALF))
 
 
 @overload(normal_cdf, jit_options={"error_model": "numpy", "fastmath": FUSED})

@@ -32,7 +32,8 @@ class _Cache(FunctionCache):
     """Numba's cache of machine code, but a file that can't be read or written is no error."""
 
     def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), _SOURCES)
+        checks = numba.config.BOUNDSCHECK  # type: ignore[attr-defined]
+        return (*super()._index_key(sig, codegen), _SOURCES, checks)
 
     def load_overload(self, sig, target_context):
         try:
@@ -48,13 +49,19 @@ class _Cache(FunctionCache):
 
 
 def jit(function=None, *, fastmath=FUSED_AND_REORDERED):
-    """Compile at the first call, without the GIL; read from and write to the cache on disk."""
+    """Compile at the first call, without the GIL; read from and write to the cache on disk.
+
+    With NUMBA_DISABLE_JIT=1 the function stays Python, as silent about overflow as machine code is:
+    slow, but it can be stepped through. What is written for the compiler, `exp`, `normal_cdf` and
+    `add_tile`, then is what its Python definition says.
+    """
     if function is None:
         return functools.partial(jit, fastmath=fastmath)
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return np.errstate(all="ignore")(function)
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
-    if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        with contextlib.suppress(RuntimeError, OSError):  # nowhere to put one
-            dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
+    with contextlib.suppress(RuntimeError, OSError):  # nowhere to put one
+        dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
     return dispatcher
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from minigrad import threads
@@ -34,7 +32,7 @@ def _layer_norm(x, weight, bias, eps, y, mean, rstd, part, start, stop):
         for d in range(width):
             deviation = x[n, d] - m
             total += deviation * deviation
-        r = x.dtype.type(1 / math.sqrt(total * scale + eps))
+        r = x.dtype.type(1 / np.sqrt(total * scale + eps))
         if total == np.inf:
             r = _rstd_of_large(x[n], m, eps)
         for d in range(width):
@@ -51,7 +49,7 @@ def _rstd_of_large(row, mean, eps):
     for d in range(row.size):
         scaled = (row[d] - mean) / largest
         total += scaled * scaled
-    return row.dtype.type(1 / (largest * math.sqrt(total / row.size + eps / largest / largest)))
+    return row.dtype.type(1 / (largest * np.sqrt(total / row.size + eps / largest / largest)))
 
 
 def layer_norm_vjp(dy, x, weight, mean, rstd):
