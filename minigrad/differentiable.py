@@ -85,10 +85,10 @@ def _arrays(operands: Sequence[Any], constant: Sequence[bool]) -> list[Any]:
     for operand, is_constant in zip(operands, constant, strict=False):
         if isinstance(operand, Tensor):
             arrays.append(operand._data if is_constant else operand._data.astype(dtype, copy=False))
-        elif operand is None:
-            arrays.append(None)
         elif is_constant:
             arrays.append(np.array(operand))
+        elif operand is None:
+            arrays.append(None)
         else:
             arrays.append(_float_array(operand, dtype, copy=True))
     return arrays

@@ -114,15 +114,26 @@ def _plain_index(index: Any) -> Any:
         return index
     if isinstance(index, Tensor):
         raise IndexError("an index is made of integers or booleans, got a Tensor of floats")
-    if isinstance(index, bool | np.bool_):
-        return np.array(index)
-    if isinstance(index, list | np.ndarray) and np.ndim(index):
+    if isinstance(index, bool | np.bool_ | list | np.ndarray):
         array = np.array(index)
-        return array.astype(np.intp) if array.size == 0 and isinstance(index, list) else array
+        if array.dtype == np.uint64 and array.size:
+            _check_range(int(array.max()))
+        if isinstance(index, list) and array.size == 0:
+            return array.astype(np.intp)
+        if array.ndim or array.dtype == bool:
+            return array
     try:
-        return operator.index(index)
+        number = operator.index(index)
     except TypeError:
         raise IndexError(f"an index is made of integers or booleans, got {index!r}") from None
+    _check_range(number)
+    return number
+
+
+def _check_range(number: int) -> None:
+    """NumPy would make a negative index of a uint64 that is too large for it."""
+    if abs(number) > np.iinfo(np.intp).max:
+        raise IndexError(f"index {number} is out of bounds for an axis of any size")
 
 
 @differentiable
