@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import deep
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,9 +23,21 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.register_profile(
-    "deep", settings.get_profile("default"), max_examples=1000, derandomize=False
+    "deep",
+    settings.get_profile("default"),
+    max_examples=1000,
+    derandomize=False,
+    print_blob=True,  # says how to draw a failing example again
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if PROFILE == "deep":
+        terminalreporter.section("what was tried")
+        for line in deep.summary():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(params=mg.available_backends())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cases
@@ -61,6 +61,31 @@ class Row:
                 y = np.asarray(self.reference(*arrays, **case.settings))
                 gradients[-1][index] = np.sum(cotangent * y.imag) / STEP
         return gradients
+
+
+def leaves_of(row: Row, case: Case, dtype: Any = np.float64) -> list[Any]:
+    """The case's arrays, as leaves where a gradient flows to them."""
+    variables = row.variables(case)
+    return [
+        mg.Tensor(array.astype(dtype), requires_grad=True) if i in variables else array
+        for i, array in enumerate(case.arrays)
+    ]
+
+
+def compare(row: Row, case: Case, rng: np.random.Generator) -> Iterator[tuple[str, Any, Array]]:
+    """What comes out and what should: the value, then the gradients for a random cotangent."""
+    inputs = leaves_of(row, case)
+    y = row(*inputs, **case.settings)
+    yield "value", y.data, row.value(case)
+    cotangent = rng.standard_normal(y.shape)
+    y.backward(cotangent)
+    for i, want in zip(row.variables(case), row.gradients(case, cotangent), strict=True):
+        yield f"gradient of input {i}", inputs[i].grad, want
+
+
+def error(ours: Array, want: Array) -> float:
+    """The largest difference, relative to the largest entry wanted, or to 1 where that is less."""
+    return float(np.abs(ours - want).max(initial=0) / max(1.0, np.abs(want).max(initial=0)))
 
 
 # -- definitions -----------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import Array, Case, generators
+from deep import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry import ROWS, Row
+from registry import ROWS, Row, compare, error, leaves_of
 
 import minigrad as mg
 from minigrad import Tensor, ops
@@ -42,15 +43,6 @@ def assert_close(ours: Any, want: Array, tolerance: float, message: str = "") ->
     np.testing.assert_allclose(ours, want, rtol=0, atol=bound, err_msg=message)
 
 
-def leaves_of(row: Row, case: Case, dtype: Any = np.float64) -> list[Any]:
-    """The case's arrays, as leaves where a gradient flows to them."""
-    variables = row.variables(case)
-    return [
-        Tensor(array.astype(dtype), requires_grad=True) if i in variables else array
-        for i, array in enumerate(case.arrays)
-    ]
-
-
 def gradients_of(inputs: list[Any]) -> list[Array | None]:
     return [x.grad for x in inputs if isinstance(x, Tensor)]
 
@@ -64,17 +56,12 @@ def test_every_operation_has_a_row() -> None:
 @given(data=st.data())
 def test_value_and_gradients(row: Row, data: st.DataObject) -> None:
     case, rng = data.draw(row.cases), data.draw(generators)
-    inputs = leaves_of(row, case)
-    y = row(*inputs, **case.settings)
-    assert y.dtype == np.float64
-    assert_close(y.data, row.value(case), EXACT, "value")
-    cotangent = rng.standard_normal(y.shape)
-    y.backward(cotangent)
-    wanted = row.gradients(case, cotangent)
-    for i, ours, want in zip(row.variables(case), gradients_of(inputs), wanted, strict=True):
-        assert ours is not None
+    errors = []
+    for what, ours, want in compare(row, case, rng):
         assert ours.dtype == np.float64
-        assert_close(ours, want, EXACT, f"gradient of input {i}")
+        assert_close(ours, want, EXACT, what)
+        errors.append(error(ours, want))
+    record(row.name, errors[0], max(errors[1:]))
 
 
 @each_row
