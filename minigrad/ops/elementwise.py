@@ -166,7 +166,10 @@ def sigmoid(x, /):
 
 @differentiable
 def erf(x, /):
-    """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x.    dx = dy 2/sqrt(pi) e^(-x^2)."""
+    """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x.
+
+    dx = dy 2/sqrt(pi) e^(-x^2).    Keeps x.
+    """
 
     def vjp(dy):
         with np.errstate(over="ignore"):
@@ -188,7 +191,9 @@ def relu(x, /):
 
 @differentiable
 def gelu(x, /, approximate="none"):
-    """y = x P(Z <= x), Z standard normal.    dx = dy (P(Z <= x) + x p(x)).    Keeps x.
+    """y = x P(Z <= x), Z standard normal with density p.
+
+    dx = dy (P(Z <= x) + x p(x)).    Keeps x.
 
     approximate: 'none', with P(Z <= x) = (1 + erf(x/sqrt(2))) / 2, or 'tanh', with
         P(Z <= x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
@@ -209,13 +214,19 @@ def gelu(x, /, approximate="none"):
 
 @differentiable
 def maximum(a, b, /):
-    """y = max(a, b).    dy goes to the larger; where they tie, half to each.    Keeps masks."""
+    """y = max(a, b).
+
+    da = dy where a > b, db = dy where a < b, half to each where they tie.    Keeps masks.
+    """
     return np.maximum(a, b), _to_chosen(a > b, a == b)
 
 
 @differentiable
 def minimum(a, b, /):
-    """y = min(a, b).    dy goes to the smaller; where they tie, half to each.    Keeps masks."""
+    """y = min(a, b).
+
+    da = dy where a < b, db = dy where a > b, half to each where they tie.    Keeps masks.
+    """
     return np.minimum(a, b), _to_chosen(a < b, a == b)
 
 
@@ -229,7 +240,10 @@ def _to_chosen(first, tie):
 
 @differentiable(constants=["condition"])
 def where(condition, a, b, /):
-    """y = a where condition, else b.    Each gets dy where it was taken.    Keeps the condition."""
+    """y = a where condition, else b.
+
+    da = dy where condition, else 0; db = 0 where condition, else dy.    Keeps the condition.
+    """
     condition = condition.astype(bool)
 
     def vjp(dy):
@@ -239,7 +253,11 @@ def where(condition, a, b, /):
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
-    """y = min(max(x, low), high), either bound optional; x on a bound shares the gradient with it.
+    """y = min(max(x, low), high), either bound optional.
+
+    dx = dy between the bounds, dlow = dy below, dhigh = dy above; half to each of two that tie.
+
+    Keeps masks.
 
     Raises ValueError where both bounds are None.
     """

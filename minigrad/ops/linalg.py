@@ -10,9 +10,12 @@ from minigrad.differentiable import differentiable
 
 @differentiable
 def matmul(a, b, /):
-    """y = a @ b, with NumPy's rules for 1-d operands and batches.    Keeps a and b.
+    """y = a @ b, with NumPy's rules for 1-d operands and batches.
 
-    a: (..., M, K), b: (..., K, N) -> y: (..., M, N).    da = dy @ b^T, db = a^T @ dy.
+    a: (..., M, K), b: (..., K, N) -> y: (..., M, N)
+
+    da = dy @ b^T, db = a^T @ dy.    Keeps a and b.
+
     A 1-d `a` is a row, a 1-d `b` a column; their axis of length 1 is dropped from the result.
     """
     if a.ndim == 0 or b.ndim == 0:

@@ -17,7 +17,9 @@ from minigrad.differentiable import differentiable
 def softmax(x, /, axis=-1):
     """p = e^x / sum(e^x) along `axis`.    x: (..., C) -> p: (..., C)
 
-    dx = p (dp - sum(dp p)).    Keeps p, not x.    A row of only -inf, all masked, gives zeros.
+    dx = p (dp - sum(dp p)).    Keeps p.
+
+    A row of only -inf, all masked, gives zeros.
     """
     axis = normalize_axis_index(axis, x.ndim)
     p = kernels.softmax(x, axis)
@@ -30,7 +32,7 @@ def softmax(x, /, axis=-1):
 
 @differentiable
 def log_softmax(x, /, axis=-1):
-    """y = x - ln sum(e^x) along `axis`.    dx = dy - e^y sum(dy).    Keeps y, not x.
+    """y = x - ln sum(e^x) along `axis`.    dx = dy - e^y sum(dy).    Keeps y.
 
     A row of only -inf stays as it is.
     """
@@ -45,11 +47,12 @@ def log_softmax(x, /, axis=-1):
 
 @differentiable
 def layer_norm(x, weight, bias, /, eps=1e-5):
-    """y = weight (x - mean) / sqrt(var + eps) + bias over the last axis.    Keeps x, mean, 1/sqrt.
+    """y = weight (x - mean) rstd + bias, rstd = 1 / sqrt(var + eps), over the last axis.
 
     x: (..., D), weight, bias: (D) -> y: (..., D)
+
     dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = dy weight, xhat = (x - mean) rstd;
-    dweight = sum(dy xhat), dbias = sum(dy).
+    dweight = sum(dy xhat), dbias = sum(dy).    Keeps x, weight, mean and rstd.
 
     Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3.
     """
@@ -112,7 +115,9 @@ def dropout(x, /, p=0.5, *, rng, training=True):
 
 @differentiable(constants=["target"])
 def nll_loss(log_probs, target, /, *, reduction="mean", ignore_index=-100):
-    """loss = -log_probs[..., target].    dlog_probs = -dloss at the target, else 0.
+    """loss = -log_probs[..., target].
+
+    dlog_probs = -dloss at the target, else 0.    Keeps the targets.
 
     The settings and errors are those of `cross_entropy`.
     """
@@ -131,10 +136,13 @@ def nll_loss(log_probs, target, /, *, reduction="mean", ignore_index=-100):
 
 @differentiable(constants=["target"])
 def cross_entropy(logits, target, /, *, reduction="mean", ignore_index=-100):
-    """loss = ln sum(e^logits) - logits[..., target], in nats.    Keeps logits and the row's sum.
+    """loss = ln sum(e^logits) - logits[..., target], in nats.
 
     logits: (..., C), target: (...) integers in 0..C-1 -> (...) for 'none', else ()
+
     dlogits = dloss (softmax(logits) - onehot(target)).
+
+    Keeps logits, each row's largest and sum, and the targets.
 
     reduction: 'none', 'sum', or 'mean' over the targets that count (nan where none does).
     ignore_index: a target of this value does not count.
@@ -155,10 +163,15 @@ def cross_entropy(logits, target, /, *, reduction="mean", ignore_index=-100):
 def causal_attention(q, k, v, /):
     """out = softmax(q k^T / sqrt(d), masked) v: each query sees the keys up to its own position.
 
-    q: (B, H, T, d), k, v: (B, H, S, d), S >= T -> out: (B, H, T, d). Query t stands at position
-    S - T + t: with S > T the keys begin with positions cached from earlier.
-    dv = p^T dout, ds = p (dp - sum(dp p)) with dp = dout v^T; dq = ds k / sqrt(d),
-    dk = ds^T q / sqrt(d).    Keeps q, k, v, out and one number per query, nothing of size T x S.
+    q: (B, H, T, d), k, v: (B, H, S, d), S >= T -> out: (B, H, T, d)
+
+    dq = ds k / sqrt(d), dk = ds^T q / sqrt(d), dv = p^T dout, with p the softmax and
+    ds = p (dp - sum(dp p)), dp = dout v^T.
+
+    Keeps q, k, v, out and one number per query, nothing of size T x S.
+
+    Query t stands at position S - T + t: with S > T the keys begin with positions cached from
+    earlier.
 
     Source: Vaswani et al., Attention Is All You Need, 2017, equation 1; Dao et al., FlashAttention,
     2022, algorithm 4 (the backward).
@@ -188,7 +201,8 @@ def linear(x, weight, bias, /):
     """y = x @ weight^T + bias.    x: (..., I), weight: (O, I), bias: (O) -> y: (..., O)
 
     dx = dy @ weight, dweight = dy^T @ x, dbias = sum of dy over all but the last axis.
-    Keeps x and weight. The same as `x @ weight.T + bias`, in fewer passes.
+
+    Keeps x and weight.    The same as `x @ weight.T + bias`, in fewer passes.
     """
     if weight.ndim != 2 or bias.shape != weight.shape[:1] or x.shape[-1:] != weight.shape[1:]:
         raise ValueError(
@@ -206,9 +220,13 @@ def linear(x, weight, bias, /):
 
 @differentiable
 def mlp(x, w1, b1, w2, b2, /):
-    """y = gelu(x w1^T + b1) w2^T + b2, the transformer's two layers in one.    Keeps x.
+    """y = gelu(x w1^T + b1) w2^T + b2, the transformer's two layers in one.
 
     x: (..., D), w1: (H, D), b1: (H), w2: (E, H), b2: (E) -> y: (..., E)
+
+    dx = dh w1, dw1 = dh^T x, db1 = sum(dh), dw2 = dy^T gelu(h), db2 = sum(dy), with
+    h = x w1^T + b1, dh = (dy w2) gelu'(h).    Keeps x, w1, b1 and w2.
+
     The hidden layer, by far the largest array of a transformer, is never held whole: forward and
     backward walk over it in pieces, and backward computes each piece again.
     """

@@ -50,9 +50,11 @@ def mean(x, /, axis: Axis = None, keepdims=False):
 
 @differentiable
 def var(x, /, axis: Axis = None, keepdims=False, correction=0):
-    """y = sum((x - m)^2) / (n - correction), m the mean.    dx = dy 2 (x - m) / (n - correction).
+    """y = sum((x - m)^2) / (n - correction), m the mean.
 
-    The mean's own dependence on x adds nothing, because deviations from it sum to 0. Keeps x - m.
+    dx = dy 2 (x - m) / (n - correction).    Keeps the deviations from m.
+
+    The mean's own dependence on x adds nothing, because deviations from it sum to 0.
     Nothing, and one entry where correction is 1, have a variance of nan.
     """
     count = _count(x.shape, axis)
@@ -71,7 +73,9 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
 
 @differentiable
 def max(x, /, axis: Axis = None, keepdims=False):
-    """y = the largest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask.
+    """y = the largest of x along `axis`.
+
+    dx = dy at the largest, in equal parts where several tie, else 0.    Keeps a mask.
 
     Raises ValueError where there is none.
     """
@@ -80,7 +84,9 @@ def max(x, /, axis: Axis = None, keepdims=False):
 
 @differentiable
 def min(x, /, axis: Axis = None, keepdims=False):
-    """y = the smallest of x along `axis`.    Entries that tie for it share dy.    Keeps a mask.
+    """y = the smallest of x along `axis`.
+
+    dx = dy at the smallest, in equal parts where several tie, else 0.    Keeps a mask.
 
     Raises ValueError where there is none.
     """

@@ -16,7 +16,10 @@ from minigrad.tensor import Tensor
 
 @differentiable
 def reshape(x, /, shape):
-    """y = x in another shape of the same size; one length may be -1.    dx = dy in x's shape."""
+    """y = x in another shape of the same size; one length may be -1.
+
+    dx = dy in x's shape.    Keeps nothing.
+    """
     before = x.shape
 
     def vjp(dy):
@@ -29,7 +32,7 @@ def reshape(x, /, shape):
 def transpose(x, /, axes=None):
     """y[i, j, ...] = x[...]: axis k of y is axis axes[k] of x, by default all in reverse.
 
-    dx = dy transposed by the inverse permutation. Keeps nothing.
+    dx = dy transposed by the inverse permutation.    Keeps nothing.
     """
     y = x.transpose(axes)
     inverse = None if axes is None else np.argsort(np.asarray(axes) % max(x.ndim, 1))
@@ -42,7 +45,7 @@ def transpose(x, /, axes=None):
 
 @differentiable
 def swapaxes(x, /, axis1, axis2):
-    """y = x with two axes exchanged.    dx = dy with the same two exchanged."""
+    """y = x with two axes exchanged.    dx = dy with the same two exchanged.    Keeps nothing."""
 
     def vjp(dy):
         return (dy.swapaxes(axis1, axis2),)
@@ -52,7 +55,10 @@ def swapaxes(x, /, axis1, axis2):
 
 @differentiable
 def squeeze(x, /, axis=None):
-    """y = x without its axes of length 1, or without the named ones.    dx = dy in x's shape."""
+    """y = x without its axes of length 1, or without the named ones.
+
+    dx = dy in x's shape.    Keeps nothing.
+    """
     before = x.shape
 
     def vjp(dy):
@@ -63,7 +69,7 @@ def squeeze(x, /, axis=None):
 
 @differentiable
 def expand_dims(x, /, axis):
-    """y = x with new axes of length 1 at `axis`.    dx = dy in x's shape."""
+    """y = x with new axes of length 1 at `axis`.    dx = dy in x's shape.    Keeps nothing."""
     before = x.shape
 
     def vjp(dy):
@@ -74,7 +80,10 @@ def expand_dims(x, /, axis):
 
 @differentiable
 def broadcast_to(x, /, shape):
-    """y = x repeated to fill `shape`.    dx = dy summed over the repetitions, by the tape."""
+    """y = x repeated to fill `shape`.
+
+    dx = dy summed over the repetitions, by the tape.    Keeps nothing.
+    """
 
     def vjp(dy):
         return (dy,)
@@ -86,7 +95,9 @@ def broadcast_to(x, /, shape):
 def getitem(x, /, index):
     """y = x[index]: basic, integer-array or boolean indexing, as in NumPy.
 
-    dx = 0, with dy added at `index`: an entry taken twice gets both gradients. Keeps the index.
+    dx = 0, with dy added at `index`: an entry taken twice gets both gradients.
+
+    Keeps the index.
 
     Raises IndexError for an index out of range or of no integer or boolean kind.
     """
@@ -148,7 +159,9 @@ def _concatenate(*parts, axis):
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
-    """y = the tensors one after the other along `axis`.    Each gets its part of dy back.
+    """y = the tensors one after the other along `axis`.
+
+    dtensors[i] = the part of dy where tensors[i] went.    Keeps nothing.
 
     Raises ValueError where there is none, or the other axes differ.
     """
@@ -159,12 +172,17 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
-    """y = the tensors, all of one shape, along a new axis."""
+    """y = the tensors, all of one shape, along a new axis.
+
+    dtensors[i] = dy at i along that axis.    Keeps nothing.
+    """
     return concatenate([expand_dims(tensor, axis) for tensor in as_tensors(*tensors)], axis)
 
 
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """The parts of x along `axis`: that many equal ones, or cut before the given positions.
+    """y[i] = part i of x along `axis`: of that many equal ones, or cut before the given positions.
+
+    dx = dy[i] where part i came from, for each.    Keeps nothing.
 
     Raises ValueError where x cannot be cut into that many equal parts.
     """
