@@ -125,11 +125,12 @@ def nll_loss(log_probs, target, /, *, reduction="mean", ignore_index=-100):
     counted = flat >= 0
     picked = np.arange(len(flat)), np.maximum(flat, 0)
     losses = np.where(counted, -rows[picked], 0)
+    shape, rows_shape = log_probs.shape, rows.shape  # alone: the arrays need not be kept
 
     def into_rows(dlosses):
-        d = np.zeros(rows.shape, dlosses.dtype)
+        d = np.zeros(rows_shape, dlosses.dtype)
         d[picked] = np.where(counted, -dlosses, 0)
-        return d.reshape(log_probs.shape)
+        return d.reshape(shape)
 
     return _reduce(losses, flat, target.shape, reduction, into_rows)
 

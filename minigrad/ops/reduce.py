@@ -64,9 +64,9 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
         y = np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / np.asarray(n, x.dtype)
 
     def vjp(dy):
-        dy = _restore(dy, x.shape, axis, keepdims)
+        dy = _restore(dy, deviation.shape, axis, keepdims)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return (dy * (2 * deviation / np.asarray(n, x.dtype)),)
+            return (dy * (2 * deviation / np.asarray(n, deviation.dtype)),)
 
     return y, vjp
 
