@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from golden import peers
 
 import minigrad as mg
 from minigrad import optim
 from teenygpt_np import TeenyGPT
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = peers.Array
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -25,16 +27,17 @@ def load(name: str) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 ARTICLE, ARTICLE_META = load("article_small")
+SIZED, SIZED_META = load("at_sizes")
 OPS, OPS_META = load("ops")
 CASES = OPS_META["cases"]
 OP_CASES = [name for name, case in CASES.items() if "inputs" in case]
 OPTIMIZER_CASES = [name for name, case in CASES.items() if "inputs" not in case]
 
 
-def under(prefix: str) -> dict[str, Array]:
-    """The article's arrays whose key begins with `prefix/`, without it."""
+def under(prefix: str, arrays: dict[str, Array] = ARTICLE) -> dict[str, Array]:
+    """The arrays whose key begins with `prefix/`, without it."""
     start = f"{prefix}/"
-    return {key[len(start) :]: a for key, a in ARTICLE.items() if key.startswith(start)}
+    return {key[len(start) :]: a for key, a in arrays.items() if key.startswith(start)}
 
 
 def tuples(settings: dict[str, Any]) -> dict[str, Any]:
@@ -76,17 +79,8 @@ def assert_gradients(model: TeenyGPT, expected: dict[str, Array], tolerance: flo
 
 def train(model: TeenyGPT) -> list[float]:
     """Take the steps that PyTorch took; returns the loss before each."""
-    optimizer = optim.AdamW(
-        [parameter for _, parameter in model.named_parameters()], **tuples(ARTICLE_META["adamw"])
-    )
-    losses = []
-    for _ in range(ARTICLE_META["steps"]):
-        optimizer.zero_grad()
-        loss = model.loss(ARTICLE["x"])
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+    optimizer = optim.AdamW(model.parameters(), **tuples(ARTICLE_META["adamw"]))
+    return peers.train(model, optimizer, [ARTICLE["x"]] * ARTICLE_META["steps"])
 
 
 def test_parameters_have_pytorchs_names_and_shapes(model: TeenyGPT) -> None:
@@ -166,6 +160,50 @@ def test_ten_steps_of_adamw_in_float64(model64: TeenyGPT) -> None:
     for name, parameter in model64.named_parameters():
         # Not even the keys' bias is left out: its noise is now far below AdamW's eps.
         np.testing.assert_allclose(parameter.data, wanted[name], rtol=0, atol=1e-9, err_msg=name)
+
+
+# -- the model at three sizes ----------------------------------------------------------------------
+
+TRAINED = [("small", "float32"), ("small", "float64"), ("medium", "float32")]
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # rounding makes a tenth of it, or a hundredth
+
+
+def make_sized(size: str, dtype: str) -> TeenyGPT:
+    """The model with the weights that PyTorch's had: the golden has only their seed."""
+    if mg.get_backend() == "numba" and os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        pytest.skip("kernels that are not compiled would take hours")
+    made = TeenyGPT(*SIZED_META["sizes"][size], dtype=dtype)
+    start = peers.weights(made.state_dict(), SIZED_META["seed"])
+    made.load_state_dict({name: array.astype(dtype) for name, array in start.items()})
+    return made
+
+
+@pytest.mark.parametrize(("size", "dtype"), [*TRAINED, ("article", "float32")])
+def test_first_batch_at_each_size(size: str, dtype: str) -> None:
+    model, want = make_sized(size, dtype), under(f"{size}/{dtype}", SIZED)
+    tolerance, x = TOLERANCE[dtype], SIZED[f"{size}/x"][0]
+    with mg.no_grad():
+        log_probs = model.log_probs(x).data
+    np.testing.assert_allclose(log_probs, want["log_probs"], rtol=0, atol=tolerance)
+    loss = model.loss(x)
+    np.testing.assert_allclose(loss.item(), want["loss"], rtol=tolerance / 10)
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        norm = np.linalg.norm(parameter.grad.astype(np.float64))
+        np.testing.assert_allclose(norm, want[f"grad_norm/{name}"], rtol=tolerance, err_msg=name)
+        ours, theirs = peers.thinned(parameter.grad), want[f"grad/{name}"]
+        bound = tolerance * np.abs(theirs).max()
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound, err_msg=name)
+
+
+@pytest.mark.parametrize(("size", "dtype"), TRAINED)
+def test_hundred_steps_of_adamw(size: str, dtype: str) -> None:
+    """On a new batch each step. Without weight decay the losses would be off by 8e-5."""
+    model = make_sized(size, dtype)
+    optimizer = optim.AdamW(model.parameters(), **tuples(SIZED_META["adamw"]))
+    losses = peers.train(model, optimizer, SIZED[f"{size}/x"])
+    np.testing.assert_allclose(losses, SIZED[f"{size}/{dtype}/losses"], rtol=TOLERANCE[dtype])
 
 
 # -- single operations -----------------------------------------------------------------------------

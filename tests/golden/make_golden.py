@@ -1,4 +1,4 @@
-"""Write article_small.npz and ops.npz: PyTorch's figures, for tests/test_golden.py to compare to.
+"""Write the goldens, PyTorch's figures, for tests/test_golden.py to compare to.
 
     python tests/golden/make_golden.py
 
@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 import torch
 import torch.nn.functional as F
+from peers import ADAMW, SEED, token_row, train
 from torch import Tensor
-from torch_teenygpt import PAD, TeenyGPT
+from torch_teenygpt import TeenyGPT
 
-Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
+Arrays = dict[str, peers.Array]
 
 HERE = Path(__file__).parent
-SEED = 20240607
 SIZES: dict[str, Any] = {
     "num_tokens": 12,
     "num_token_vals": 29,
@@ -32,18 +33,23 @@ SIZES: dict[str, Any] = {
     "num_blocks": 2,
     "dropout_prob": 0.0,
 }
-ADAMW: dict[str, Any] = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
+AT_SIZES = [
+    ("small", "float32"),
+    ("small", "float64"),
+    ("medium", "float32"),
+    ("article", "float32"),
+]
 STEPS = 10
 TEMPERATURE = 0.7
 # No pad at all; a single one at the very end; several; a headline of no characters.
 HEADLINES = ["black holes", "new planet", "old map", "art", ""]
-SPACE, CLS = 27, 28
 
 
 def main() -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    for name, arrays in (("article_small", article_small()), ("ops", ops())):
+    made = {"article_small": article_small(), "at_sizes": at_sizes(), "ops": ops()}
+    for name, arrays in made.items():
         path = HERE / f"{name}.npz"
         np.savez_compressed(path, allow_pickle=False, **arrays)
         print(f"{path.name}: {len(arrays)} arrays, {path.stat().st_size:,} bytes")
@@ -60,7 +66,7 @@ def article_small() -> Arrays:
     torch.manual_seed(SEED)
     model = TeenyGPT(**SIZES)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    x = torch.tensor([token_row(headline) for headline in HEADLINES])
+    x = torch.tensor([token_row(headline, SIZES["num_tokens"]) for headline in HEADLINES])
 
     arrays: Arrays = {"x": x.numpy()}
     arrays |= {f"weight/{name}": value.numpy() for name, value in weights.items()}
@@ -79,13 +85,6 @@ def article_small() -> Arrays:
         }
     )
     return arrays
-
-
-def token_row(headline: str) -> list[int]:
-    """cls, the characters, then pads."""
-    letters = [SPACE if c == " " else ord(c) - ord("a") + 1 for c in headline]
-    row = [CLS, *letters]
-    return row + [PAD] * (SIZES["num_tokens"] - len(row))
 
 
 def figures(model: TeenyGPT, x: Tensor) -> Arrays:
@@ -108,21 +107,47 @@ def figures(model: TeenyGPT, x: Tensor) -> Arrays:
             assert parameter.grad is not None
             arrays[f"{prefix}/{name}"] = parameter.grad.clone()
 
-    optimizer = torch.optim.AdamW(model.parameters(), **ADAMW)
-    losses = []
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        loss = model.loss(x)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    arrays["adamw_losses"] = torch.stack(losses)
+    losses = train(model, torch.optim.AdamW(model.parameters(), **ADAMW), [x] * STEPS)
+    arrays["adamw_losses"] = torch.tensor(losses, dtype=arrays["loss_mean"].dtype)
     # By now the biases that start at 0 and the norms that start at 1 have moved, so that this
     # shows a forward pass that leaves one of them out.
     arrays["after10_log_probs"] = model.log_probs(x).detach()
     for name, parameter in model.named_parameters():
         arrays[f"after10/{name}"] = parameter.detach().clone()
     return {key: value.numpy() for key, value in arrays.items()}
+
+
+def at_sizes() -> Arrays:
+    """At each size of `peers`: the first batch, and, but for the article's size, STEPS steps."""
+    arrays: Arrays = {}
+    for size, dtype in AT_SIZES:
+        model = TeenyGPT(*peers.SIZES[size])
+        start = peers.weights(model.state_dict(), SEED)
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in start.items()})
+        model.to(getattr(torch, dtype))
+        ids = peers.batches(size)
+        if size == "article":
+            ids = ids[:1, :4]  # with all 32 the NumPy backend would take 11 s and 3 GB
+        x = torch.from_numpy(ids)
+
+        made = {"log_probs": model.log_probs(x[0]).detach().numpy()}
+        loss = model.loss(x[0])
+        loss.backward()
+        made["loss"] = loss.detach().numpy()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None
+            gradient = parameter.grad.numpy()
+            made[f"grad/{name}"] = peers.thinned(gradient)
+            made[f"grad_norm/{name}"] = np.linalg.norm(gradient.astype(np.float64))
+        if size != "article":
+            optimizer = torch.optim.AdamW(model.parameters(), **ADAMW)
+            made["losses"] = np.array(train(model, optimizer, x))
+        arrays[f"{size}/x"] = ids.astype(np.uint8)
+        arrays |= {f"{size}/{dtype}/{key}": array for key, array in made.items()}
+    arrays["meta"] = as_json(
+        {"sizes": peers.SIZES, "adamw": ADAMW, "seed": SEED, "torch": torch.__version__}
+    )
+    return arrays
 
 
 # -- single operations -----------------------------------------------------------------------------
