@@ -151,10 +151,10 @@ def tanh(x, /):
 
 @differentiable
 def sigmoid(x, /):
-    """y = 1 / (1 + e^-x).    dx = dy y (1 - y).    Keeps z = e^-|x|.
+    """y = 1 / (1 + e^-x).    dx = dy y (1 - y).    Keeps z.
 
-    Computed as 1 / (1 + z) or z / (1 + z), with dx = dy z / (1 + z)^2: no z overflows, and no digit
-    is lost where y is near 0 or 1.
+    With z = e^-|x|, y is 1 / (1 + z) or z / (1 + z), and dx = dy z / (1 + z)^2: no z overflows,
+    and no digit is lost where y is near 0 or 1.
     """
     z = np.exp(-np.abs(x))
 

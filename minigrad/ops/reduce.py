@@ -106,11 +106,14 @@ def _extreme(reduce, x, axis, keepdims):
 
 @differentiable
 def logsumexp(x, /, axis: Axis = None, keepdims=False):
-    """y = ln sum(e^x) along `axis`.    dx = dy e^x / sum(e^x), a softmax.    Keeps e^x and the sum.
+    """y = ln sum(e^x) along `axis`.
+
+    dx = dy e^x / sum(e^x), a softmax.    Keeps the exponentials and their sum.
 
     The largest x is taken out first, so that nothing overflows, and e^(x - y) would lose digits.
     Where all are -inf, or there is none, y is -inf and dx 0.
     """
+    shape = x.shape
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(largest), largest, 0)
     e = np.exp(x - shift)
@@ -119,7 +122,7 @@ def logsumexp(x, /, axis: Axis = None, keepdims=False):
         y = np.log(total) + shift
 
     def vjp(dy):
-        dy = _restore(dy, x.shape, axis, keepdims)
+        dy = _restore(dy, shape, axis, keepdims)
         return (dy * (e / np.where(total == 0, 1, total)),)
 
     return (y if keepdims else np.squeeze(y, axis)), vjp
