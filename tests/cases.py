@@ -84,7 +84,10 @@ def broadcast(count: int, values: Values = real) -> st.SearchStrategy[Case]:
         num_shapes=count, min_side=0, max_side=3, max_dims=3
     )
     alike = shapes_of_any_kind.map(lambda shape: (shape,) * count)
-    return filled(st.one_of(together.map(lambda drawn: drawn.input_shapes), alike), values)
+    # Seldom drawn: an axis longer than 1 that all but one lack.
+    longer = st.permutations([(3, 2), (2,), ()][:count])
+    drawn = together.map(lambda drawn: drawn.input_shapes)
+    return filled(st.one_of(drawn, alike, longer), values)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import deep
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 import minigrad as mg
 
@@ -28,6 +28,10 @@ settings.register_profile(
     max_examples=1000,
     derandomize=False,
     print_blob=True,  # says how to draw a failing example again
+)
+# The default's examples; one that fails is not made simpler first. For faults.py.
+settings.register_profile(
+    "faults", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate]
 )
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(PROFILE)

@@ -320,6 +320,18 @@ def test_a_step_between_forward_and_backward_has_no_effect(make: Callable[[Tenso
     assert_equal(w.grad, [3, 4])
 
 
+def test_a_constant_is_copied() -> None:
+    @mg.differentiable(constants=["mask"])
+    def masked(mask: Any, x: Any, /) -> Any:
+        return mask * x, lambda dy: (None, mask * dy)
+
+    x, mask = leaf([2, 3]), np.array([1, 0])
+    y = masked(mask, x)
+    mask[:] = 7
+    y.backward([5, 5])
+    assert_equal(x.grad, [5, 0])
+
+
 @pytest.mark.parametrize("view", ["detach", "reshape", "getitem", "T"])
 def test_a_step_makes_no_gradient_wrong_through_an_island(view: str) -> None:
     """What was computed with the old weight goes back with the old weight, or is refused."""
@@ -431,6 +443,24 @@ def test_memory_falls_as_the_walk_goes_on() -> None:
     del h
     y.backward()
     assert alive == [False]
+
+
+@pytest.mark.usefixtures("_no_gc")
+def test_cotangents_go_as_the_walk_goes_on() -> None:
+    seen: list[weakref.ref[Any]] = []
+    alive = []
+
+    @mg.differentiable
+    def look(a: Any, /) -> Any:
+        def vjp(dy: Any) -> Any:
+            alive.append(sum(cotangent() is not None for cotangent in seen))
+            seen.append(weakref.ref(dy))
+            return (dy * 1,)
+
+        return a + 0, vjp
+
+    look(look(look(look(leaf([1, 2]))))).backward([1, 1])
+    assert alive == [0, 1, 1, 1]  # the first, which the walk started from, stays
 
 
 DEPTH = 150_000  # far beyond any recursion limit, and enough to overflow the C stack

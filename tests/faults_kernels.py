@@ -1,0 +1,420 @@
+"""Seeded faults in the kernels and the model; see faults_engine.py."""
+
+from __future__ import annotations
+
+FAULTS = {
+    "minigrad/kernels/reference.py": [
+        (
+            "matmul: 0.1% off",
+            "return np.matmul(a, b)",
+            "return np.matmul(a, b) * a.dtype.type(1.001)",
+        ),
+        ("erf: 0.1% off", "_erf(x).astype(x.dtype)", "_erf(x * 1.001).astype(x.dtype)"),
+        ("gelu: slope 1 in the normal distribution", "x * -math.sqrt(0.5)", "-x"),
+        (
+            "gelu: a coefficient of the tail, in its last digits",
+            "    0.1198373387,",
+            "    0.1198383387,",
+        ),
+        (
+            "gelu_vjp: x p(x) without the x",
+            "_normal_cdf(x) + x * density",
+            "_normal_cdf(x) + density",
+        ),
+        (
+            "gelu_vjp: the cubic's 3 is missing",
+            "1 + 3 * TANH_CUBIC * near",
+            "1 + TANH_CUBIC * near",
+        ),
+        ("gelu: overflows far out", "near = np.clip(x, -20, 20)", "near = x"),
+        (
+            "softmax: the largest is not taken out",
+            "e = np.exp(x - np.where(largest == -np.inf, 0, largest))",
+            "e = np.exp(x)",
+        ),
+        ("softmax: a row of -inf gives nan", "e / np.where(total == 0, 1, total)", "e / total"),
+        (
+            "softmax_vjp: always along the last axis",
+            "np.sum(dp * p, axis=axis, keepdims=True)",
+            "np.sum(dp * p, axis=-1, keepdims=True)",
+        ),
+        (
+            "softmax_vjp: the mean is missing",
+            "p * (dp - np.sum(dp * p, axis=axis, keepdims=True))",
+            "p * dp",
+        ),
+        (
+            "log_softmax: the largest is not taken out",
+            "shifted = x - np.where(largest == -np.inf, 0, largest)",
+            "shifted = x",
+        ),
+        (
+            "log_softmax_vjp: dy is not summed up",
+            "np.exp(y) * np.sum(dy, axis=axis, keepdims=True)",
+            "np.exp(y) * dy",
+        ),
+        (
+            "cross_entropy: what is ignored is counted",
+            "np.where(target < 0, 0, loss), lse",
+            "loss, lse",
+        ),
+        (
+            "cross_entropy_vjp: what is ignored gets a gradient",
+            "np.where(target < 0, 0, dloss)[:, None]",
+            "dloss[:, None]",
+        ),
+        ("cross_entropy_vjp: 0.1% too little at the target", "] -= 1", "] -= 0.999"),
+        (
+            "cross_entropy_vjp: dloss forgotten",
+            "np.where(target < 0, 0, dloss)[:, None]",
+            "np.where(target < 0, 0, 1)[:, None].astype(dloss.dtype)",
+        ),
+        (
+            "layer_norm: eps outside of the root",
+            "1 / np.sqrt((deviation * deviation).mean(axis=1) + x.dtype.type(eps))",
+            "1 / (np.sqrt((deviation * deviation).mean(axis=1)) + x.dtype.type(eps))",
+        ),
+        (
+            "layer_norm: the variance of a sample",
+            "(deviation * deviation).mean(axis=1)",
+            "(deviation * deviation).sum(axis=1) / max(x.shape[1] - 1, 1)",
+        ),
+        (
+            "layer_norm_vjp: the mean of g stays",
+            "dx = g - g.mean(axis=1, keepdims=True) -",
+            "dx = g -",
+        ),
+        (
+            "layer_norm_vjp: the part along xhat stays",
+            " - xhat * (g * xhat).mean(axis=1, keepdims=True)\n",
+            "\n",
+        ),
+        ("layer_norm_vjp: x for xhat", "(dy * xhat).sum(axis=0)", "(dy * x).sum(axis=0)"),
+        (
+            "layer_norm_vjp: the mean over rows",
+            "dy.sum(axis=0)\n\n\n# -- emb",
+            "dy.mean(axis=0)\n\n\n# -- emb",
+        ),
+        ("embedding: counted from the end", "return weight[ids]", "return weight[ids - 1]"),
+        (
+            "embedding_vjp: duplicates lost",
+            "np.add.at(dweight, ids, dy)",
+            "dweight[ids] += dy",
+        ),
+        (
+            "causal_attention: a query does not see itself",
+            "np.arange(keys) > np",
+            "np.arange(keys) >= np",
+        ),
+        (
+            "causal_attention: a query sees one key too far",
+            "+ keys - queries\n",
+            "+ keys - queries + 1\n",
+        ),
+        ("causal_attention: cached keys are not seen", "[:, None] + keys - queries", "[:, None]"),
+        (
+            "causal_attention: scores not scaled",
+            "q @ k.swapaxes(1, 2) * (1 / math.sqrt(q.shape[2]))",
+            "q @ k.swapaxes(1, 2)",
+        ),
+        ("causal_attention_vjp: ds not scaled", "keepdims=True)) * scale", "keepdims=True))"),
+        (
+            "causal_attention_vjp: the softmax's sum is missing",
+            "p * (dp - (dout * out).sum(axis=2, keepdims=True))",
+            "p * dp",
+        ),
+        ("causal_attention_vjp: q for k", "return ds @ k, ", "return ds @ q, "),
+        ("causal_attention_vjp: ds for p", "p.swapaxes(1, 2) @ dout", "ds.swapaxes(1, 2) @ dout"),
+        ("mlp: the last bias is missing", ' "none") @ w2.T + b2\n', ' "none") @ w2.T\n'),
+        (
+            "fused: mlp's last piece is missing",
+            "range(0, len(x), step)",
+            "range(0, max(len(x) - step, 1), step)",
+        ),
+        ("fused: = for += in mlp's dw1", "dw1 += da.T @ x[rows]", "dw1[:] = da.T @ x[rows]"),
+        ("fused: = for += in mlp's db1", "db1 += da.sum(axis=0)", "db1[:] = da.sum(axis=0)"),
+        ("fused: = for += in mlp's dw2", "dw2 += dy[rows].T", "dw2[:] = dy[rows].T"),
+        (
+            "mlp_vjp: the first layer without its bias",
+            "a = x[rows] @ w1.T + b1\n        da",
+            "a = x[rows] @ w1.T\n        da",
+        ),
+        ("adamw: no bias correction of m", "step_size = lr / (1 - b1**step)", "step_size = lr"),
+        ("adamw: no bias correction of v", "np.sqrt(v / (1 - b2**step)) + eps", "np.sqrt(v) + eps"),
+        (
+            "adamw: eps inside of the root",
+            "np.sqrt(v / (1 - b2**step)) + eps",
+            "np.sqrt(v / (1 - b2**step) + eps)",
+        ),
+        (
+            "adamw: weight decay coupled",
+            "    b1, b2 = betas\n",
+            "    b1, b2 = betas\n    grad = grad + weight_decay * param\n",
+        ),
+        ("adamw: weight decay not scaled by lr", "1 - lr * weight_decay", "1 - weight_decay"),
+        ("adamw: = for += in m", "m += (1 - b1) * grad", "m[...] = (1 - b1) * grad"),
+        (
+            "adamw: the gradient for its square",
+            "v += (1 - b2) * grad * grad",
+            "v += (1 - b2) * abs(grad)",
+        ),
+    ],
+    "minigrad/kernels/compiled/adamw.py": [
+        ("adamw: compiled, no bias correction of m", "lr / (1 - b1**step)", "lr"),
+        ("adamw: compiled, no bias correction of v", "1 / math.sqrt(1 - b2**step)", "1.0"),
+        (
+            "adamw: compiled, eps inside of the root",
+            "np.sqrt(v[i]) * scale + eps",
+            "np.sqrt(v[i] * scale * scale + eps)",
+        ),
+        ("adamw: compiled, v not squared", "c2 * (g * g)", "c2 * abs(g)"),
+        (
+            "adamw: compiled, weight decay coupled",
+            "param[i] * shrink - rate * m[i] / root",
+            "param[i] - rate * (m[i] + param[i] * (1 - shrink)) / root",
+        ),
+    ],
+    "minigrad/kernels/compiled/softmax.py": [
+        ("softmax: compiled, a row of -inf gives nan", "if total != 0:", "if total == total:"),
+        (
+            "softmax: compiled, the shift of the first entry",
+            "if not row[c] <= largest:",
+            "if row[c] > largest + 200:",
+        ),
+        (
+            "softmax_vjp: compiled, the mean is missing",
+            "p[n, c] * (dp[n, c] - mean)",
+            "p[n, c] * dp[n, c]",
+        ),
+        (
+            "log_softmax: compiled, 0.1% off",
+            "x[n, c] - shift - log_total",
+            "x[n, c] - shift - log_total * x.dtype.type(1.001)",
+        ),
+        ("log_softmax_vjp: compiled, = for +=", "total += dy[n, c]", "total = dy[n, c]"),
+        (
+            "cross_entropy: compiled, what is ignored is counted",
+            "if target[n] >= 0 else 0\n\n\ndef cross_entropy_vjp",
+            "if target[n] >= -1 else 0\n\n\ndef cross_entropy_vjp",
+        ),
+        (
+            "cross_entropy_vjp: compiled, what is ignored gets a gradient",
+            "scale = dloss[n] if target[n] >= 0 else logits.dtype.type(0)",
+            "scale = dloss[n]",
+        ),
+        (
+            "cross_entropy_vjp: compiled, nothing at the target",
+            "dlogits[n, target[n]] -= scale",
+            "dlogits[n, target[n]] -= 0",
+        ),
+    ],
+    "minigrad/kernels/compiled/layer_norm.py": [
+        (
+            "layer_norm: compiled, eps outside of the root",
+            "1 / math.sqrt(total * scale + eps)",
+            "1 / (math.sqrt(total * scale) + eps)",
+        ),
+        (
+            "layer_norm: compiled, the variance about 0",
+            "deviation = x[n, d] - m\n",
+            "deviation = x[n, d]\n",
+        ),
+        ("layer_norm_vjp: compiled, the sum for the mean", "        mean_g *= scale\n", ""),
+        (
+            "layer_norm_vjp: compiled, the part along xhat stays",
+            " - xhat * mean_g_xhat) * r",
+            ") * r",
+        ),
+        (
+            "layer_norm_vjp: compiled, = for += in dweight",
+            "dweight[part, d] += dy",
+            "dweight[part, d] = dy",
+        ),
+        (
+            "layer_norm_vjp: compiled, dbias of the first thread only",
+            "dbias.sum(axis=0)",
+            "dbias[0]",
+        ),
+    ],
+    "minigrad/kernels/compiled/embedding.py": [
+        (
+            "embedding_vjp: compiled, duplicates lost",
+            "dweight[row, d] += dy[n, d]",
+            "dweight[row, d] = dy[n, d]",
+        ),
+        (
+            "embedding: compiled, the row after",
+            "return weight[ids]",
+            "return weight[(ids + 1) % max(len(weight), 1)]",
+        ),
+    ],
+    "minigrad/kernels/compiled/gelu.py": [
+        ("erf: compiled, its complement", "y[i] = math.erf(x[i])", "y[i] = math.erfc(x[i])"),
+        (
+            "gelu: compiled, e^(-x^2) for e^(-x^2/2)",
+            "y[i] = a * normal_cdf(a, exp(half * a * a))",
+            "y[i] = a * normal_cdf(a, exp(-a * a))",
+        ),
+        (
+            "gelu_vjp: compiled, x p(x) without the x",
+            "+ a * e * density_at_0",
+            "+ e * density_at_0",
+        ),
+        ("gelu_vjp: compiled, tanh form, 1 - t for 1 - t^2", "(one - t * t)", "(one - t)"),
+        (
+            "gelu: compiled, tanh form, the cubic is missing",
+            "(a + kind(TANH_CUBIC) * a * a * a)",
+            "a",
+        ),
+    ],
+    "minigrad/kernels/compiled/exp.py": [
+        ("exp: the cubic term 0.1% off", "p = p * r + c3", "p = p * r + c3 * f32(1.001)"),
+        ("exp: 0 already at -80", "f32(-104)", "f32(-80)"),
+        ("exp: ln 2 with few digits", "math.log(2) - 0.693359375", "0"),
+    ],
+    "minigrad/kernels/compiled/matmul.py": [
+        (
+            "matmul: compiled, = for += in the last columns",
+            "c[:, whole:] += narrow_c",
+            "c[:, whole:] = narrow_c",
+        ),
+        (
+            "matmul: compiled, the last rows of b are missing",
+            "count = min(_DEPTH, inner - k)",
+            "count = min(_DEPTH, max(inner - k - 1, 1))",
+        ),
+        (
+            "matmul: compiled, batches of b are not repeated",
+            "b = np.broadcast_to(b, batch + b.shape[-2:])",
+            "b = np.resize(b, batch + b.shape[-2:])",
+        ),
+        (
+            "matmul: compiled, the rows left over are missing",
+            "for i in range(even, rows):",
+            "for i in range(even, even):",
+        ),
+    ],
+    "minigrad/kernels/compiled/tile.py": [
+        (
+            "matmul: compiled, = for += in a tile",
+            "total = builder.fadd(builder.load(place, align=1), totals[row][v])",
+            "total = totals[row][v]",
+        ),
+        (
+            "matmul: compiled, one row of a tile for all",
+            "spread_a = spread(builder.load(entry(a_now, a_row, row, scalar), align=1))",
+            "spread_a = spread(builder.load(entry(a_now, a_row, 0, scalar), align=1))",
+        ),
+    ],
+    "minigrad/kernels/compiled/blocks.py": [
+        ("causal_attention: compiled, a stale block of queries", "xt[i, j] = 0", "pass"),
+        (
+            "causal_attention: compiled, a block's last query is lost",
+            "for j in range(len(x)):\n        for i",
+            "for j in range(len(x) - 1):\n        for i",
+        ),
+    ],
+    "minigrad/kernels/compiled/attention.py": [
+        (
+            "causal_attention: compiled, a query sees one key too far",
+            "s[i, : i - position] = -np.inf",
+            "s[i, : i - position - 1] = -np.inf",
+        ),
+        (
+            "causal_attention: compiled, a query does not see itself",
+            "s[i, : i - position] = -np.inf",
+            "s[i, : i - position + 1] = -np.inf",
+        ),
+        (
+            "causal_attention: compiled, cached keys are not counted",
+            "            s = scores[: position + count]\n",
+            "            position = t\n            s = scores[: position + count]\n",
+        ),
+        (
+            "causal_attention: compiled, the largest of the last key",
+            "largest[j] = max(largest[j], s[i, j])",
+            "largest[j] = s[i, j]",
+        ),
+        (
+            "causal_attention_vjp: compiled, = for += in dv",
+            "add_product(dv[n, : len(p)]",
+            "dv[n, : len(p)] = 0\n            add_product(dv[n, : len(p)]",
+        ),
+        (
+            "causal_attention_vjp: compiled, dk not scaled",
+            "dk[n, i, d] *= scale",
+            "dk[n, i, d] *= 1",
+        ),
+        ("causal_attention_vjp: compiled, dq not scaled", "dqt[i, j] *= scale", "dqt[i, j] *= 1"),
+        (
+            "causal_attention_vjp: compiled, the softmax's sum is missing",
+            "p[i, j] * (ds[i, j] - mean[j])",
+            "p[i, j] * ds[i, j]",
+        ),
+        ("causal_attention_vjp: compiled, a stale ds", "            ds[:] = 0\n", ""),
+        (
+            "causal_attention_vjp: compiled, k for q",
+            "ds[:, :count], q[n, t : t + count]",
+            "ds[:, :count], k[n, t : t + count]",
+        ),
+    ],
+    "minigrad/kernels/compiled/mlp.py": [
+        (
+            "mlp: compiled, a block of units has the first's bias",
+            "w1t[:, unit:end], b1[unit:end])\n            for i",
+            "w1t[:, unit:end], b1[: end - unit])\n            for i",
+        ),
+        (
+            "mlp_vjp: compiled, dx of the first thread only",
+            "dxs[0] if len(dxs) == 1 else dxs.sum(axis=0)",
+            "dxs[0]",
+        ),
+        ("mlp_vjp: compiled, a stale dh", "            dh[:] = 0\n", ""),
+        ("mlp_vjp: compiled, = for += in db1", "db[j] += dh[i, j]", "db[j] = dh[i, j]"),
+        ("mlp_vjp: compiled, a for gelu(a)", "h[i, j] = a * cdf\n", ""),
+        (
+            "mlp_vjp: compiled, x p(x) without the x",
+            "cdf + a * e * density_at_0",
+            "cdf + e * density_at_0",
+        ),
+    ],
+    "minigrad/kernels/compiled/jit.py": [
+        (
+            "softmax: compiled, the axis is not moved back",
+            "np.moveaxis(rows.reshape(moved), -1, axis)",
+            "rows.reshape(shape)",
+        ),
+    ],
+    # -- the model ---------------------------------------------------------------------------------
+    "teenygpt_np/layers.py": [
+        (
+            "attention: q and k swapped",
+            "y = mg.causal_attention(q, k, v)",
+            "y = mg.causal_attention(k, q, v)",
+        ),
+        (
+            "block: no way past the attention",
+            "self.layer_norm1(x + self.msha(x, cache))",
+            "self.layer_norm1(self.msha(x, cache))",
+        ),
+        ("dropout: in evaluation too", "training=self.training", "training=True"),
+    ],
+    "teenygpt_np/model.py": [
+        ("loss: a token is to predict itself", "return x[:, 1:]", "return x[:, :-1]"),
+        ("loss: the mean over tokens", "losses / len(x)", "losses / targets.size"),
+        (
+            "loss: pads count, the end mark does not",
+            "earlier_pads = is_pad.cumsum(axis=1) - is_pad",
+            "earlier_pads = is_pad.cumsum(axis=1)",
+        ),
+    ],
+    "teenygpt_np/trainer.py": [
+        ("trainer: gradients pile up", "        self.model.zero_grad()\n", ""),
+        (
+            "trainer: gradients are not clipped",
+            "clip_grad_norm(self.optimizer.params, config.clip_grad_norm)",
+            "pass",
+        ),
+        ("trainer: the optimizer's v is not taken up", "m[:], v[:] = arrays", "m[:], _ = arrays"),
+    ],
+}
