@@ -216,9 +216,14 @@ FAULTS = {
             "kernels.matmul(dy, column.reshape(column.swapaxes(-1, -2).shape))",
         ),
         (
-            "matmul: a vector's gradient from the first batch only",
+            "matmul: a row's gradient from the first batch only",
             "d.sum(axis=tuple(range(d.ndim - 1)))",
             "d[(slice(1),) * (d.ndim - 1)].sum(axis=tuple(range(d.ndim - 1)))",
+        ),
+        (
+            "matmul: a column's gradient from the first batch only",
+            "d[..., 0].sum(axis",
+            "d[(slice(1),) * (d.ndim - 2)][..., 0].sum(axis",
         ),
         ("linear: the mean over rows", "lambda: dy.sum(axis=0)", "lambda: dy.mean(axis=0)"),
         (
@@ -339,8 +344,12 @@ FAULTS = {
             "kernels.embedding_vjp(flat, _rows(dy), rows)",
             "np.zeros((rows, dy.shape[-1]), dy.dtype)",
         ),
-        ("refused: an id too large is let through", "ids >= count", "ids > count"),
-        ("refused: a negative id is let through", "(ids < 0) | (ids >= count)", "(ids >= count)"),
+        ("ops_errors: an id too large is let through", "ids >= count", "ids > count"),
+        (
+            "ops_errors: a negative id is let through",
+            "(ids < 0) | (ids >= count)",
+            "(ids >= count)",
+        ),
         ("dropout: the gradient not scaled", "(dy * scale * kept,)", "(dy * kept,)"),
         ("dropout: the values not scaled", "return x * scale * kept", "return x * kept"),
         (

@@ -127,13 +127,13 @@ FAULTS = {
         ("causal_attention_vjp: ds for p", "p.swapaxes(1, 2) @ dout", "ds.swapaxes(1, 2) @ dout"),
         ("mlp: the last bias is missing", ' "none") @ w2.T + b2\n', ' "none") @ w2.T\n'),
         (
-            "fused: mlp's last piece is missing",
+            "composed: mlp's last piece is missing",
             "range(0, len(x), step)",
             "range(0, max(len(x) - step, 1), step)",
         ),
-        ("fused: = for += in mlp's dw1", "dw1 += da.T @ x[rows]", "dw1[:] = da.T @ x[rows]"),
-        ("fused: = for += in mlp's db1", "db1 += da.sum(axis=0)", "db1[:] = da.sum(axis=0)"),
-        ("fused: = for += in mlp's dw2", "dw2 += dy[rows].T", "dw2[:] = dy[rows].T"),
+        ("composed: = for += in mlp's dw1", "dw1 += da.T @ x[rows]", "dw1[:] = da.T @ x[rows]"),
+        ("composed: = for += in mlp's db1", "db1 += da.sum(axis=0)", "db1[:] = da.sum(axis=0)"),
+        ("composed: = for += in mlp's dw2", "dw2 += dy[rows].T", "dw2[:] = dy[rows].T"),
         (
             "mlp_vjp: the first layer without its bias",
             "a = x[rows] @ w1.T + b1\n        da",
@@ -161,15 +161,15 @@ FAULTS = {
     ],
     "minigrad/kernels/compiled/adamw.py": [
         ("adamw: compiled, no bias correction of m", "lr / (1 - b1**step)", "lr"),
-        ("adamw: compiled, no bias correction of v", "1 / math.sqrt(1 - b2**step)", "1.0"),
+        ("optim: compiled, no bias correction of v", "1 / math.sqrt(1 - b2**step)", "1.0"),
         (
-            "adamw: compiled, eps inside of the root",
+            "optim: compiled, eps inside of the root",
             "np.sqrt(v[i]) * scale + eps",
             "np.sqrt(v[i] * scale * scale + eps)",
         ),
-        ("adamw: compiled, v not squared", "c2 * (g * g)", "c2 * abs(g)"),
+        ("optim: compiled, v not squared", "c2 * (g * g)", "c2 * abs(g)"),
         (
-            "adamw: compiled, weight decay coupled",
+            "optim: compiled, weight decay coupled",
             "param[i] * shrink - rate * m[i] / root",
             "param[i] - rate * (m[i] + param[i] * (1 - shrink)) / root",
         ),

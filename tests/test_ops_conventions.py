@@ -149,6 +149,17 @@ def test_variance_is_numpys() -> None:
     assert_equal(alone.grad, [[NAN], [NAN]])
 
 
+def test_matmul_of_a_vector_and_a_batch() -> None:
+    """The vector is in every product of the batch, and gets the gradients of all."""
+    v, m = leaf([2, 3]), leaf(np.arange(12).reshape(3, 2, 2))
+    dy = np.array([[1, 2], [5, 7], [11, 13]])
+    (v @ m).backward(dy)
+    assert_equal(v.grad, np.einsum("bij,bj->i", m.data, dy))
+    v.zero_grad()
+    (m @ v).backward(dy)
+    assert_equal(v.grad, np.einsum("bij,bi->j", m.data, dy))
+
+
 # -- far out ---------------------------------------------------------------------------------------
 
 
