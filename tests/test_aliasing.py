@@ -15,8 +15,8 @@ import pytest
 from cases import Array, generators
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry import ROWS, Row
-from test_ops import gradients_of, leaves_of
+from registry import ROWS, Row, leaves_of
+from test_ops import gradients_of
 
 from minigrad import Tensor, optim
 
@@ -26,9 +26,10 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 fewer = settings(max_examples=settings().max_examples // 4)
 
 
-def step(x: Tensor, optimizer: Any) -> None:
+def step(x: Tensor, kind: Any) -> None:
+    optimizer = kind([x], lr=1)
     x.grad = np.ones(x.shape, x.dtype)
-    optimizer([x], lr=1).step()
+    optimizer.step()
     x.zero_grad()
 
 
@@ -51,6 +52,7 @@ def attacks(x: Tensor) -> Iterator[Callable[[], Any]]:
     if x._node is None:
         yield lambda: step(x, optim.SGD)
         yield lambda: step(x, optim.AdamW)
+        yield lambda: step(x, optim.Muon)  # refuses what is no matrix
 
 
 def spoil(settings: Any) -> None:

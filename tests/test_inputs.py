@@ -10,8 +10,8 @@ import pytest
 from cases import Array, generators
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry import ROWS, Row
-from test_ops import EXACT, assert_close, gradients_of, leaves_of
+from registry import EXACT, ROWS, Row, leaves_of
+from test_ops import assert_close, gradients_of
 
 from minigrad import Tensor
 

@@ -15,8 +15,8 @@ import pytest
 from cases import Array, generators
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry import ROWS, Row
-from test_ops import gradients_of, leaves_of
+from registry import ROWS, Row, leaves_of
+from test_ops import gradients_of
 
 from minigrad import Tensor, optim
 from minigrad.tensor import Node
@@ -105,15 +105,19 @@ def test_a_training_step_makes_no_float64(tmp_path: Path) -> None:
     loss.backward()
     assert not wide
     optim.clip_grad_norm(optimizer.params, 0.1)
-    optimizer.lr = np.float64(1e-3)
-    optimizer.step()
-    state = model.state_dict()
-    checkpoint.save(tmp_path / "file.npz", state, {})
-    kept = [*checkpoint.load(tmp_path / "file.npz")[0].values(), *state.values()]
-    kept += [*optimizer.m, *optimizer.v, *[param.data for param in optimizer.params]]
-    kept += [param.grad for param in optimizer.params if param.grad is not None]
-    assert len(kept) == 6 * len(state)
-    assert {array.dtype for array in kept} == {np.dtype(np.float32)}
+    matrices = [param for param in optimizer.params if param.ndim == 2]
+    kept = {f"gradient {i}": param.grad for i, param in enumerate(optimizer.params)}
+    for each in (optimizer, optim.Muon(matrices)):
+        each.lr = np.float64(1e-3)
+        each.step()
+        kept |= {f"{type(each).__name__}/{k}": v for k, v in each.state_dict().items()}
+    kept |= {f"model/{k}": v for k, v in model.state_dict().items()}
+    checkpoint.save(tmp_path / "file.npz", kept, {})
+    saved, _ = checkpoint.load(tmp_path / "file.npz")
+    assert saved.keys() == kept.keys()
+    for array in [*kept.values(), *saved.values()]:
+        assert array is not None
+        assert array.dtype in (np.float32, np.int64)  # steps are counted in whole numbers
 
 
 # -- nothing stays ---------------------------------------------------------------------------------
