@@ -21,20 +21,26 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; --help lists the arguments\n")
 
 
-def set_threads(count: int | None) -> None:
-    """Let NumPy's BLAS and the compiled kernels use this many threads. Before NumPy is imported.
+def set_up(threads: int | None) -> None:
+    """Have the backend that is wanted, and so many threads. Before NumPy is imported.
 
     BLAS reads its number of threads from the environment when NumPy is loaded.
+
+    Raises InputError for a backend that is not there, or less than one thread.
     """
-    if count is None:
-        return
-    if count < 1:
-        raise InputError(f"--threads is {count}, wanted at least 1")
-    for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
-        os.environ[f"{library}_NUM_THREADS"] = str(count)
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f"--threads is {threads}, wanted at least 1")
+        for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
+            os.environ[f"{library}_NUM_THREADS"] = str(threads)
     import minigrad as mg
 
-    mg.set_num_threads(count)
+    try:
+        mg.get_backend()
+    except (ValueError, ImportError) as error:
+        raise InputError(str(error)) from None
+    if threads is not None:
+        mg.set_num_threads(threads)
 
 
 def keep_freed_memory() -> None:

@@ -119,7 +119,7 @@ def load_corpus(
     for name, lines in splits.items():
         if not lines:
             raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
-    name = "bundled" if path is None else source.resolve().name
+    name = "bundled" if path is None else source.absolute().name
     return Corpus(name, **splits, tokenizer=tokenizer, report=report, truth=truth)
 
 
@@ -235,3 +235,9 @@ def _truth(directory: Path) -> dict[str, float] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None  # no such file, or one about something else
     return truth
+
+
+def corpus_hash(corpus: Corpus) -> str:
+    """SHA-256 over the three splits."""
+    splits = [corpus.train, corpus.val, corpus.test]
+    return hashlib.sha256(json.dumps(splits).encode("utf-8")).hexdigest()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from teenygpt_np.commands import Parser, run_command, set_threads
+from teenygpt_np.commands import Parser, run_command, set_up
+from teenygpt_np.errors import InputError
 
 
 def _parser() -> Parser:
@@ -24,10 +25,10 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, load, score, print; 0."""
     args = _parser().parse_args(arguments)
-    set_threads(args.threads)
+    set_up(args.threads)
 
     from teenygpt_np.baselines import baselines
-    from teenygpt_np.data import encode_split, load_corpus
+    from teenygpt_np.data import corpus_hash, encode_split, load_corpus
     from teenygpt_np.run import load_run
     from teenygpt_np.scores import scores
 
@@ -39,6 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
         alphabet=run.tokenizer,
         seed=run.config.seed,
     )
+    if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
+        raise InputError(
+            f"{corpus.name} is not what {args.run} was trained on any more, so that its splits "
+            "have changed; wanted the same text, or another by --data"
+        )
     train, ids = (
         encode_split(getattr(corpus, split), run.tokenizer, run.config.num_tokens)
         for split in ("train", args.split)

@@ -58,7 +58,7 @@ class TeenyGPT(Module):
                 raise ValueError(f"{name} is {size}, wanted at least 1")
         if num_emb % num_heads:
             raise ValueError(f"num_emb {num_emb} can't be divided into num_heads {num_heads}")
-        rng = rng or np.random.default_rng(0)
+        rng = np.random.default_rng(0) if rng is None else rng
         self.num_tokens, self.num_token_vals = num_tokens, num_token_vals
         self.embedding = Embedding(num_token_vals, num_emb, rng=rng, dtype=dtype)
         self.positional_embedding = Embedding(num_tokens, num_emb, rng=rng, dtype=dtype)
@@ -129,8 +129,8 @@ class TeenyGPT(Module):
         """Draw headlines token by token.    -> ids (B, T), only pads after a headline's first pad
 
         prompt: the ids they begin with, `cls` first; by default `cls` alone, the last token value.
-        The other settings are those of `sampler.choose`. Keys and values are kept between steps.
-        Uses no dropout, whatever the mode.
+        rng: draws others each time where it is not given. The other settings are those of
+        `sampler.choose`. Keys and values are kept between steps; no dropout, whatever the mode.
         """
         ids = np.array([self.num_token_vals - 1] if prompt is None else prompt)
         if len(ids):
@@ -144,7 +144,7 @@ class TeenyGPT(Module):
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
-            rng=rng or np.random.default_rng(0),
+            rng=np.random.default_rng() if rng is None else rng,
         )
 
     def _next_scores(self, batch_size: int) -> Callable[[Array], Array]:

@@ -47,11 +47,13 @@ class Progress:
             return
         self._last = now
         share = done / max(total, 1)
+        said = f"{share:4.0%}  {figures}  {duration(left)} left"
         if self.live:
-            bar = "█" * round(share * _BAR)
-            self._draw(f"{title} {bar:░<{_BAR}} {share:4.0%}  {figures}  {duration(left)} left")
+            room = shutil.get_terminal_size().columns - len(title) - len(said) - 3
+            width = max(0, min(_BAR, room))
+            self._draw(f"{title} {'█' * round(share * width):░<{width}} {said}")
         else:
-            self.line(f"{title} {share:4.0%}  {figures}  {duration(left)} left")
+            self.line(f"{title} {said}")
 
     def _draw(self, text: str) -> None:
         self._erase()

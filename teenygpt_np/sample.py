@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from teenygpt_np.commands import Parser, run_command, set_threads
+from teenygpt_np.commands import Parser, run_command, set_up
 from teenygpt_np.errors import InputError
 
 _BATCH = 64
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"-n is {args.n}, wanted at least 1")
     if args.seed is not None and args.seed < 0:
         raise InputError(f"--seed is {args.seed}, wanted 0 or above")
-    set_threads(args.threads)
+    set_up(args.threads)
 
     import numpy as np
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teenygpt_np.commands import Parser, keep_freed_memory, run_command, set_threads
+from teenygpt_np.commands import Parser, keep_freed_memory, run_command, set_up
 from teenygpt_np.config import PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
 
@@ -78,12 +79,16 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train; 0 at the end, 128 + the signal's number where one stopped the run."""
     args = _parser().parse_args(arguments)
-    set_threads(args.threads)
+    set_up(args.threads)
     keep_freed_memory()
     trainer = _resumed(args) if args.resume is not None else _new(args)
     trainer.prepare()
     _stop_on_signals(trainer)
-    trainer.train()
+    try:
+        trainer.train()
+    except BrokenPipeError:  # nobody looks on any more
+        trainer.save()
+        raise
     return 128 + trainer.stop_signal if not trainer.finished else 0
 
 
@@ -91,7 +96,7 @@ def _changes(args: Namespace) -> dict[str, Any]:
     """The settings that were given as flags."""
     given = {name: getattr(args, name) for name in [*_NUMBERS, "alphabet", "optimizer"]}
     if args.data is not None:
-        given["data"] = str(Path(args.data).resolve())
+        given["data"] = os.path.abspath(args.data)
     if args.columns:
         given["columns"] = tuple(args.columns)
     if args.pads:
@@ -161,14 +166,16 @@ def _free_directory(config: Config) -> Path:
 
 
 def _stop_on_signals(trainer: Trainer) -> None:
-    """The first SIGINT or SIGTERM lets the step end and saves; a second one ends at once."""
+    """The first of these signals lets the step end and saves; a second one ends at once."""
+    names = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    heeded = [s for s in names if s is not None and signal.getsignal(s) != signal.SIG_IGN]
 
     def stop(number: int, frame: object) -> None:
         trainer.stop_signal = number
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in heeded:
             signal.signal(name, signal.SIG_DFL)
 
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in heeded:
         signal.signal(name, stop)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import platform
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from minigrad.optim import AdamW, Muon, Optimizer, clip_grad_norm, constant, cos
 from teenygpt_np import checkpoint, run
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, batches, check_batch, encode_split, lengths
+from teenygpt_np.data import Corpus, batches, check_batch, corpus_hash, encode_split, lengths
 from teenygpt_np.errors import InputError
 from teenygpt_np.layers import Array
 from teenygpt_np.model import TeenyGPT
@@ -115,13 +115,14 @@ class Trainer:
 
     def train(self) -> None:
         """Train from where it stands to the end, or to the first signal; then save."""
-        while not self.finished and not self.stop_signal:
-            self._epoch()
+        with np.errstate(all="ignore"):  # what overflows shows in the loss, which is checked
+            while not self.finished and not self.stop_signal:
+                self._epoch()
         if not self.finished:
             self.save()
             self.progress.line(
                 f"stopped after step {self.step:,}; to go on: "
-                f"python -m teenygpt_np.train --resume {self.out}"
+                f"python -m teenygpt_np.train --resume {shlex.quote(str(self.out))}"
             )
         else:
             self._finish()
@@ -141,7 +142,7 @@ class Trainer:
         model.log_probs(ids)
         seconds = time.perf_counter() - started
         if seconds > _WORTH_TELLING:
-            self.progress.line(f"compiled the kernels in {seconds:.0f} s, and kept for next time")
+            self.progress.line(f"the kernels were ready after {seconds:.0f} s")
 
     def _epoch(self) -> None:
         rows = self._order()
@@ -176,11 +177,7 @@ class Trainer:
             x, tokens = x[:, : counted.max()], int(counted.sum()) - len(x)
         self.model.zero_grad()
         loss = self.model.loss(x, ignore_pads=config.ignore_pads)
-        if not math.isfinite(loss.item()):
-            raise InputError(
-                f"the loss at step {self.step:,} is {loss.item()}, wanted a finite number; a "
-                f"smaller --lr than {config.lr:g} may help"
-            )
+        self._check_finite("loss", loss.item())
         loss.backward()
         if config.clip_grad_norm:
             clip_grad_norm(self.model.parameters(), config.clip_grad_norm)
@@ -190,8 +187,16 @@ class Trainer:
         self.step += 1
         return loss.item(), tokens
 
+    def _check_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise InputError(
+                f"the {name} at step {self.step:,} is {value}, wanted a finite number; a smaller "
+                f"--lr than {self.config.lr:g} may help"
+            )
+
     def _end_epoch(self, headlines: int) -> None:
         val = scores(self.model, self.ids["val"])
+        self._check_finite("validation score", val[self._key.removeprefix("val_")])
         record = {
             "epoch": self.epoch,
             "step": self.step,
@@ -251,7 +256,7 @@ class Trainer:
             say(f"    {self.corpus.tokenizer.decode(row)}")
         say()
         say(f"everything is in {self.out}; for more headlines:")
-        say(f"    python -m teenygpt_np.sample {self.out}")
+        say(f"    python -m teenygpt_np.sample {shlex.quote(str(self.out))}")
 
     # -- what is shown -------------------------------------------------------------------------
 
@@ -275,7 +280,7 @@ class Trainer:
             say(f"    {cut:,} headlines are cut to {config.num_tokens - 1} characters")
         say(
             f"preset {config.preset}: {self.model.num_parameters():,} parameters, kernels: "
-            f"{mg.get_backend()}, {mg.get_num_threads()} threads, run directory {self.out}"
+            f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {self.out}"
         )
         self._show_baselines()
         if self.step:
@@ -372,12 +377,6 @@ class Trainer:
         if told.exists():  # an epoch whose end was cut short is done, and told, again
             lines = told.read_text(encoding="utf-8").splitlines(keepends=True)
             checkpoint.write_text(told, "".join(lines[: self.epoch]))
-
-
-def corpus_hash(corpus: Corpus) -> str:
-    """SHA-256 over the three splits."""
-    splits = [corpus.train, corpus.val, corpus.test]
-    return hashlib.sha256(json.dumps(splits).encode("utf-8")).hexdigest()
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

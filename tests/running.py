@@ -28,6 +28,9 @@ LINES = [
         ("talks", "rain", "a new town", "again", "it"),
     )
 ]
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGHUP"):
+    SIGNALS.append(signal.SIGHUP)
 TEXT = "".join(f"{line}\n" for line in LINES)
 SMALL = [
     "--num-emb=8",
@@ -60,7 +63,7 @@ class Result:
 @contextlib.contextmanager
 def process_restored() -> Iterator[None]:
     """Signal handlers, threads and environment are as before when the block is left."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     threads, environment = mg.get_num_threads(), dict(os.environ)
     try:
         yield

@@ -169,6 +169,36 @@ except ImportError as error:
     assert python(code, MINIGRAD_BACKEND="numba" if "softmax" in ask else "") == message
 
 
+def broken_numba(directory: Path) -> str:
+    """Where a numba is found that cannot be imported, as one that is too old for its NumPy."""
+    (directory / "numba").mkdir()
+    (directory / "numba" / "__init__.py").write_text("raise ImportError('too old')\n")
+    return os.pathsep.join([str(directory), str(ROOT)])
+
+
+def test_numpy_kernels_where_numba_cannot_be_imported(tmp_path: Path) -> None:
+    code = """if True:
+    import warnings, minigrad as mg
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        print(mg.softmax([0.0, 0.0]).data, mg.get_backend(), *[w.message for w in seen])
+    """
+    told = python(code, PYTHONPATH=broken_numba(tmp_path))
+    assert told == "[0.5 0.5] numpy NumPy kernels for want of Numba's: too old"
+
+
+def test_numba_that_is_asked_for_is_not_replaced(tmp_path: Path) -> None:
+    code = """if True:
+    import minigrad as mg
+    try:
+        mg.softmax([0.0, 0.0])
+    except ImportError as error:
+        print(error)
+    """
+    path = broken_numba(tmp_path)
+    assert python(code, PYTHONPATH=path, MINIGRAD_BACKEND="numba") == "too old"
+
+
 # -- the cache of compiled kernels -----------------------------------------------------------------
 
 SOFTMAX = """

@@ -14,7 +14,7 @@ import pytest
 from running import LINES, SMALL, call, process_restored, start, tiny_run
 
 import minigrad as mg
-from teenygpt_np.commands import run_command, set_threads
+from teenygpt_np.commands import run_command, set_up
 from teenygpt_np.errors import InputError
 
 COMMANDS = ["train", "sample", "evaluate"]
@@ -88,14 +88,14 @@ def test_for_real_one_line_and_status_2(tmp_path: Path, name: str) -> None:
 def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     with process_restored():
         monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-        set_threads(None)
+        set_up(None)
         assert "OPENBLAS_NUM_THREADS" not in os.environ
-        set_threads(3)
+        set_up(3)
         assert mg.get_num_threads() == 3
         assert os.environ["OPENBLAS_NUM_THREADS"] == os.environ["OMP_NUM_THREADS"] == "3"
         for count in (0, -1):
             with pytest.raises(InputError, match=f"--threads is {count}, wanted at least 1"):
-                set_threads(count)
+                set_up(count)
         assert mg.get_num_threads() == 3
 
 

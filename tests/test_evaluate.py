@@ -55,6 +55,14 @@ def test_the_test_split_if_not_told_is_as_training_told(run: Path) -> None:
     }
 
 
+def test_a_text_that_has_changed_is_split_otherwise(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path)
+    data = tmp_path / "lines.txt"
+    data.write_text("a line more\n" + data.read_text(encoding="utf-8"), encoding="utf-8")
+    call("evaluate", run).assert_refused(r"lines.txt is not what .* was trained on any more, so")
+    assert call("evaluate", run, "--data", data).status == 0
+
+
 def test_the_table(run: Path) -> None:
     done = call("evaluate", run)
     assert (done.status, done.err) == (0, "")

@@ -80,10 +80,14 @@ def test_a_bar_on_a_terminal(clock: Clock) -> None:
 
 
 def test_a_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "20")
-    stream = Terminal()
-    Progress(stream).update("epoch 0", 4, 8, "loss 9.00", 100)
-    assert stream.screen() == [f"epoch 0 {'█' * 11}"]
+    for columns, seen in (
+        (45, f"epoch 0 {'█' * 4}{'░' * 5}  50%  loss 9.00  1:40 left"),
+        (20, "epoch 0   50%  loss"),
+    ):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        stream = Terminal()
+        Progress(stream).update("epoch 0", 4, 8, "loss 9.00", 100)
+        assert stream.screen() == [seen]
 
 
 def test_a_bar_is_not_redrawn_at_once(clock: Clock) -> None:

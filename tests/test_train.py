@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import LINES, SMALL, TEXT, call, start, tiny_run, write_corpus
+from running import LINES, SIGNALS, SMALL, TEXT, call, start, tiny_run, write_corpus
 
+from minigrad import kernels
 from teenygpt_np import checkpoint
 from teenygpt_np.run import load_run
 from teenygpt_np.trainer import Trainer
@@ -219,7 +221,7 @@ def test_train_refuses_a_directory_that_holds_a_run(corpus: Path, finished: Path
 # -- stopped and taken up again --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_lets_the_step_end_and_resume_goes_on(
     corpus: Path,
     finished: Path,
@@ -270,6 +272,50 @@ def test_ctrl_c_before_the_first_step_ends_at_once(
     assert (done.status, done.err) == (130, "")
     assert not (out / "last.npz").exists()
     assert call("train", "--resume", out).status == 0
+
+
+def test_a_reader_who_goes_away_costs_nothing(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            if text.startswith("epoch 0: "):
+                raise BrokenPipeError
+            return super().write(text)
+
+        def fileno(self) -> int:  # what stdout is put in the place of, in the end
+            return os.open(os.devnull, os.O_WRONLY)
+
+    done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2", out=Gone())
+    assert (done.status, done.err) == (0, "")
+    assert call("train", "--resume", out).status == 0
+    assert len(metrics(out)) == 2
+
+
+def test_a_score_that_is_no_number_ends_the_run(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    flags = ["--max-steps=1", "--lr=1e30"]
+    done = call("train", "--data", corpus, "--out", out, *SMALL, *flags, "--quiet")
+    done.assert_refused("the validation score at step 1 is nan, wanted a finite number; a smaller")
+    assert not (out / "best.npz").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets few users make links")
+def test_data_by_a_link(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(corpus.read_bytes())
+    (tmp_path / "mine.txt").symlink_to(tmp_path / "blob")
+    done = call(
+        "train", "--data", tmp_path / "mine.txt", "--out", tmp_path / "run", *SMALL, "--max-steps=1"
+    )
+    assert done.out.startswith("mine.txt: 48 headlines")
+
+
+def test_a_backend_that_is_not_there(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIGRAD_BACKEND", "cuda")
+    monkeypatch.setattr(kernels, "_backend", None)  # as at the start of a process
+    call("train", "--data", corpus).assert_refused(
+        "^teenygpt_np.train: error: backend is 'cuda', wanted"
+    )
 
 
 def test_a_signal_at_the_very_end_loses_nothing(

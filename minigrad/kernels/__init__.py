@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,7 @@ from minigrad.kernels import reference as reference
 _MODULES = {"numpy": "minigrad.kernels.reference", "numba": "minigrad.kernels.compiled"}
 _backend: str | None = None
 _twin: ModuleType | None = None  # the backend's module, imported at its first kernel
+_asked_for = False  # by the environment or `set_backend`: then another will not do
 
 
 def available_backends() -> list[str]:
@@ -37,18 +39,21 @@ def set_backend(name: str) -> None:
 
     Raises ValueError for an unknown name, ImportError where numba is wanted but not installed.
     """
-    global _backend, _twin
+    global _backend, _twin, _asked_for
     if name not in _MODULES:
         raise ValueError(f"backend is {name!r}, wanted one of {', '.join(_MODULES)}")
     if name not in available_backends():
         raise ImportError("backend 'numba' needs the package numba, which is not installed")
-    _backend, _twin = name, None
+    _backend, _twin, _asked_for = name, None, True
 
 
 def get_backend() -> str:
     """'numpy' or 'numba': the one in use, chosen at first need."""
+    global _asked_for
     if _backend is None:
-        set_backend(os.environ.get("MINIGRAD_BACKEND") or available_backends()[-1])
+        asked = os.environ.get("MINIGRAD_BACKEND")
+        set_backend(asked or available_backends()[-1])
+        _asked_for = bool(asked)
     assert _backend is not None
     return _backend
 
@@ -58,5 +63,16 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if _twin is None:
-        _twin = importlib.import_module(_MODULES[get_backend()])
+        _twin = _load(get_backend())
     return getattr(_twin, name)
+
+
+def _load(backend: str) -> ModuleType:
+    try:
+        return importlib.import_module(_MODULES[backend])
+    except ImportError as error:  # installed, but not for this NumPy or this machine
+        if _asked_for:
+            raise
+        warnings.warn(f"NumPy kernels for want of Numba's: {error}", stacklevel=3)
+        set_backend("numpy")
+        return reference
