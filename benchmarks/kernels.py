@@ -60,6 +60,14 @@ def cases(short: bool) -> list[Case]:
             lambda F, a, b: lambda: a @ b,
             flops=2 * N * D * H,
         ),
+        Case(
+            "linear",
+            ((N, D), (D, D), (D,)),
+            lambda k, x, w, b: k.linear(x, w, b),
+            lambda k, dy, y, x, w, b: k.linear_vjp(dy, x, w),
+            lambda F, x, w, b: lambda: F.linear(x, w, b),
+            flops=2 * N * D * D,
+        ),
         Case("erf", ((N, H),), lambda k, x: k.erf(x), None, lambda F, x: x.erf),
         Case(
             "gelu",
@@ -86,7 +94,7 @@ def cases(short: bool) -> list[Case]:
             "cross_entropy",
             ((N, V),),
             lambda k, x, ids: k.cross_entropy(x, ids),
-            lambda k, dy, y, x, ids: k.cross_entropy_vjp(x, y[1], ids, dy),
+            lambda k, dy, y, x, ids: k.cross_entropy_vjp(x, *y[1:], ids, dy),
             lambda F, x, ids: lambda: F.cross_entropy(x, ids, reduction="none"),
             ids=(N, V),
         ),
@@ -107,14 +115,14 @@ def cases(short: bool) -> list[Case]:
         ),
         Case("adamw", ((parameters,),) * 4, our_adamw, None, pytorch_adamw),
     ]
-    for heads, d in ((4 * B, D // 4), (8 * B, article_d)):
+    for heads, d in ((4, D // 4), (8, article_d)):
         attention = Case(
             "causal_attention",
-            ((heads, T, d),) * 3,
+            ((B, heads, T, d),) * 3,
             lambda k, *qkv: k.causal_attention(*qkv),
             lambda k, dy, y, *qkv: k.causal_attention_vjp(dy, *qkv, *y),
             lambda F, *qkv: lambda: F.scaled_dot_product_attention(*qkv, is_causal=True),
-            flops=2 * heads * T * T * d,  # half of the two products' 4
+            flops=2 * B * heads * T * T * d,  # half of the two products' 4
         )
         found.append(attention)
     for width, hidden in ((D, H), (article_D, article_H)):
