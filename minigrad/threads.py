@@ -10,8 +10,10 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 # Below this many entries waking a thread costs more than it saves.
 _WORTHWHILE = 1 << 14
@@ -68,6 +70,8 @@ def run(task: Callable[..., Any], spans: list[tuple[int, int]], *args: Any) -> N
     if len(spans) > 1:
         with _lock:
             if _pool is None:
+                from concurrent.futures import ThreadPoolExecutor  # takes a while to import
+
                 _pool = ThreadPoolExecutor(_count, thread_name_prefix="minigrad")
             waiting = [_pool.submit(task, *args, i, *s) for i, s in enumerate(spans[1:], 1)]
     task(*args, 0, *spans[0])
