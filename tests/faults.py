@@ -82,7 +82,7 @@ class Copy:
         )
         if done.returncode in (0, 5):  # all pass; or no test has such a name
             return ""
-        failed = re.search(r"^(?:FAILED|ERROR) (.*?)( - |$)", done.stdout, re.MULTILINE)
+        failed = re.search(r"^(?:FAILED|ERROR) (.*::.*?)( - |$)", done.stdout, re.MULTILINE)
         if done.returncode != 1 or not failed:
             raise RuntimeError(f"pytest could not run the tests:\n{done.stdout}{done.stderr}")
         return failed[1]

@@ -203,9 +203,9 @@ FAULTS = {
     "minigrad/kernels/compiled/softmax.py": [
         ("softmax: compiled, a row of -inf gives nan", "if total != 0:", "if total == total:"),
         (
-            "softmax: compiled, the shift of the first entry",
+            "softmax: compiled, the first entry taken out for the largest",
             "if not row[c] <= largest:",
-            "if row[c] > largest + 200:",
+            "if largest != largest:",
         ),
         (
             "softmax_vjp: compiled, the mean is missing",
@@ -292,7 +292,7 @@ FAULTS = {
     ],
     "minigrad/kernels/compiled/matmul.py": [
         (
-            "matmul: compiled, = for += in the last columns",
+            "causal_attention_vjp: compiled, = for += in the last columns",
             "c[i, whole + j] += narrow_c[i, j]",
             "c[i, whole + j] = narrow_c[i, j]",
         ),
@@ -389,7 +389,7 @@ FAULTS = {
         ),
         ("mlp_vjp: compiled, a stale dh", "            dh[:] = 0\n", ""),
         ("mlp_vjp: compiled, = for += in db1", "db[j] += dh[i, j]", "db[j] = dh[i, j]"),
-        ("mlp_vjp: compiled, a for gelu(a)", "h[i, j] = a * cdf\n", ""),
+        ("mlp_vjp: compiled, a for gelu(a)", "h[i, j] = a * cdf", "h[i, j] = a"),
         (
             "mlp_vjp: compiled, x p(x) without the x",
             "cdf + a * e * density_at_0",

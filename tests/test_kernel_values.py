@@ -85,6 +85,15 @@ def test_special_products(dtype: Any) -> None:
     assert_same("matmul", dtype, ROWS.T, ROWS)
 
 
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize(("before", "after"), [((2, 1), (3,)), ((3,), (2, 1)), ((1, 3), (2, 1))])
+def test_matmul_repeats_the_batch_that_is_meant(twin: ModuleType, before: Any, after: Any) -> None:
+    """Of whole numbers, so that every product is exact."""
+    a = np.arange(60.0 * math.prod(before)).reshape(*before, 20, 3)
+    b = np.arange(6.0 * math.prod(after)).reshape(*after, 3, 2)
+    np.testing.assert_array_equal(twin.matmul(a, b), np.einsum("...ik,...kj->...ij", a, b))
+
+
 @DTYPES
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("bad", [NAN, INF])
