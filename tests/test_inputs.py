@@ -44,7 +44,7 @@ layouts = st.sampled_from(sorted(LAYOUTS)).map(LAYOUTS.__getitem__)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(data=st.data())
 def test_any_layout(row: Row, data: st.DataObject) -> None:
     """Of what a Tensor is made of, of operands that are plain arrays, and of the cotangent."""
