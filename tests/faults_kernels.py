@@ -234,7 +234,7 @@ FAULTS = {
         ),
         (
             "layer_norm: compiled, the variance about 0",
-            "deviation = x[n, d] - m\n",
+            "deviation = x[n, d] - mean\n",
             "deviation = x[n, d]\n",
         ),
         ("layer_norm_vjp: compiled, the sum for the mean", "        mean_g *= scale\n", ""),
@@ -383,8 +383,8 @@ FAULTS = {
     "minigrad/kernels/compiled/mlp.py": [
         (
             "mlp: compiled, a block of units has the first's bias",
-            "w1t[:, unit:end], b1[unit:end])\n            for i",
-            "w1t[:, unit:end], b1[: end - unit])\n            for i",
+            "rows_by_weight(h, x, w1t[:, unit:end], b1[unit:end])",
+            "rows_by_weight(h, x, w1t[:, unit:end], b1[: end - unit])",
         ),
         (
             "mlp_vjp: compiled, dx of the first thread only",

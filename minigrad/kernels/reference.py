@@ -303,8 +303,7 @@ def decode(
         seen = slice(position + 1)
         attended, _ = causal_attention(qkv[:, 0], k[:, :, seen], v[:, :, seen])
         x = layer_norm(x + attended.reshape(x.shape) @ out_w + out_b, norm1_w, norm1_b, eps)[0]
-        hidden = gelu(x @ w1 + b1, "none")
-        x = layer_norm(x + hidden @ w2 + b2, norm2_w, norm2_b, eps)[0]
+        x = layer_norm(x + mlp(x, w1.T, b1, w2.T, b2), norm2_w, norm2_b, eps)[0]
     return x
 
 

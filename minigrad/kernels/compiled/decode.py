@@ -8,12 +8,10 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels.compiled.exp import exp
-from minigrad.kernels.compiled.gelu import normal_cdf
 from minigrad.kernels.compiled.jit import jit
+from minigrad.kernels.compiled.layer_norm import norm_row
 from minigrad.kernels.compiled.linear import rows_by_weight
-from minigrad.kernels.compiled.matmul import add_product
-
-_UNITS = 256  # hidden units of the MLP at a time
+from minigrad.kernels.compiled.mlp import add_mlp
 
 
 def decode(x, blocks, keys, values, position, eps):
@@ -49,13 +47,12 @@ def _decode(
 ):
     x = x[start:stop]
     rows, width = x.shape
-    heads, units = keys.shape[2], w1.shape[2]
+    heads = keys.shape[2]
     qkv, attended = np.empty((rows, 3 * width), x.dtype), np.empty((rows, width), x.dtype)
     parts = qkv.reshape(rows, 3, heads, width // heads)
     by_head = attended.reshape(rows, heads, width // heads)
-    z, hidden = np.empty((rows, width), x.dtype), np.empty((rows, _UNITS), x.dtype)
+    z = np.empty((rows, width), x.dtype)
     p = np.empty(position + 1, x.dtype)
-    half = x.dtype.type(-0.5)
     for block in range(len(in_w)):
         rows_by_weight(qkv, x, in_w[block], in_b[block])
         for i in range(rows):
@@ -68,14 +65,7 @@ def _decode(
         for i in range(rows):
             for j in range(width):
                 z[i, j] = b2[block, j]
-        for unit in range(0, units, _UNITS):
-            end = min(units, unit + _UNITS)
-            a = hidden[:, : end - unit]
-            rows_by_weight(a, x, w1[block, :, unit:end], b1[block, unit:end])
-            for i in range(rows):
-                for j in range(end - unit):
-                    a[i, j] *= normal_cdf(a[i, j], exp(half * a[i, j] * a[i, j]))
-            add_product(z, a, w2[block, unit:end])
+        add_mlp(z, x, w1[block], b1[block], w2[block])
         _add_and_norm(x, z, norm2_w[block], norm2_b[block], eps)
 
 
@@ -106,13 +96,6 @@ def _attend(q, k, v, keys, values, p, out):
 def _add_and_norm(x, z, weight, bias, eps):
     """x = LayerNorm(x + z)"""
     for i in range(len(x)):
-        mean, var = x.dtype.type(0), x.dtype.type(0)
         for j in range(x.shape[1]):
             x[i, j] += z[i, j]
-            mean += x[i, j]
-        mean /= x.dtype.type(x.shape[1])
-        for j in range(x.shape[1]):
-            var += (x[i, j] - mean) * (x[i, j] - mean)
-        rstd = x.dtype.type(1 / math.sqrt(var / x.dtype.type(x.shape[1]) + eps))
-        for j in range(x.shape[1]):
-            x[i, j] = (x[i, j] - mean) * rstd * weight[j] + bias[j]
+        norm_row(x, i, weight, bias, eps, x)

@@ -21,23 +21,29 @@ def layer_norm(x, weight, bias, eps):
 
 @jit
 def _layer_norm(x, weight, bias, eps, y, mean, rstd, part, start, stop):
-    width = x.shape[1]
-    zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
     for n in range(start, stop):
-        first, total = x[n, 0], zero
-        for d in range(width):
-            total += x[n, d] - first
-        m = first + total * scale
-        total = zero
-        for d in range(width):
-            deviation = x[n, d] - m
-            total += deviation * deviation
-        r = x.dtype.type(1 / np.sqrt(total * scale + eps))
-        if total == np.inf:
-            r = _rstd_of_large(x[n], m, eps)
-        for d in range(width):
-            y[n, d] = (x[n, d] - m) * r * weight[d] + bias[d]
-        mean[n], rstd[n] = m, r
+        mean[n], rstd[n] = norm_row(x, n, weight, bias, eps, y)
+
+
+@jit
+def norm_row(x, n, weight, bias, eps, y):
+    """y_n = weight (x_n - mean) rstd + bias, where y may be x; gives the mean and rstd of row n."""
+    width = x.shape[1]
+    scale = x.dtype.type(1 / width)
+    first, total = x[n, 0], x.dtype.type(0)
+    for d in range(width):
+        total += x[n, d] - first
+    mean = first + total * scale
+    total = x.dtype.type(0)
+    for d in range(width):
+        deviation = x[n, d] - mean
+        total += deviation * deviation
+    rstd = x.dtype.type(1 / np.sqrt(total * scale + eps))
+    if total == np.inf:
+        rstd = _rstd_of_large(x[n], mean, eps)
+    for d in range(width):
+        y[n, d] = (x[n, d] - mean) * rstd * weight[d] + bias[d]
+    return mean, rstd
 
 
 @jit

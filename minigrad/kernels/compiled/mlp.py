@@ -34,19 +34,25 @@ def mlp(x, w1, b1, w2, b2):
 
 @jit
 def _mlp(y, x, w1t, b1, w2t, part, start, stop):
-    kind = x.dtype.type
-    hidden = np.empty((_ROWS, _UNITS), x.dtype)
     for row in range(start, stop, _ROWS):
         last = min(stop, row + _ROWS)
-        for unit in range(0, len(b1), _UNITS):
-            end = min(len(b1), unit + _UNITS)
-            h = hidden[: last - row, : end - unit]
-            rows_by_weight(h, x[row:last], w1t[:, unit:end], b1[unit:end])
-            for i in range(len(h)):
-                for j in range(end - unit):
-                    a = h[i, j]
-                    h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
-            add_product(y[row:last], h, w2t[unit:end])
+        add_mlp(y[row:last], x[row:last], w1t, b1, w2t)
+
+
+@jit
+def add_mlp(y, x, w1t, b1, w2t):
+    """y += gelu(x w1^T + b1) w2^T, by blocks of hidden units."""
+    kind = x.dtype.type
+    hidden = np.empty((len(x), _UNITS), x.dtype)  # as an argument it might be b1: no vectors
+    for unit in range(0, len(b1), _UNITS):
+        end = min(len(b1), unit + _UNITS)
+        h = hidden[:, : end - unit]
+        rows_by_weight(h, x, w1t[:, unit:end], b1[unit:end])
+        for i in range(len(h)):
+            for j in range(end - unit):
+                a = h[i, j]
+                h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
+        add_product(y, h, w2t[unit:end])
 
 
 def mlp_vjp(dy, x, w1, b1, w2):
