@@ -28,6 +28,33 @@ class Case:
     settings: dict[str, Any]
 
 
+# -- layouts ---------------------------------------------------------------------------------------
+
+LAYOUTS = ("plain", "transposed", "strided", "reversed", "read-only", "unaligned")
+
+
+def lay_out(array: Array, layout: str) -> Array:
+    """The same array, otherwise in memory; what lies in its gaps is too large, for an id too."""
+    if layout == "transposed":
+        return np.array(array, order="F")
+    if layout == "strided":
+        wide = np.full((*array.shape, 2), 10**6).astype(array.dtype)
+        wide[..., 0] = array
+        return wide[..., 0]
+    if layout == "reversed":
+        return np.flip(np.flip(array).copy())
+    if layout == "unaligned":
+        raw = np.frombuffer(bytearray(array.nbytes + 1), np.uint8, offset=1)
+        shifted = raw.view(array.dtype).reshape(array.shape)
+        shifted[...] = array
+        return shifted
+    if layout == "other byte order":
+        return array.astype(array.dtype.newbyteorder())
+    array = array.copy()
+    array.flags.writeable = layout != "read-only"
+    return array
+
+
 # -- entries ---------------------------------------------------------------------------------------
 
 Values = Callable[[np.random.Generator, Sequence[Shape]], tuple[Array, ...]]

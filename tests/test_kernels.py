@@ -19,14 +19,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import LAYOUTS, Array, lay_out
 from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import threads
 from minigrad.kernels import reference
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 TWINS: list[ModuleType] = [reference]
 if "numba" in mg.available_backends():
@@ -39,28 +38,7 @@ needs_numba = pytest.mark.skipif(len(TWINS) == 1, reason="numba is not installed
 # that they do not cut, fewer, around the 4, 8 and 16 of unrolled loops and vectors.
 SIZES = (1, 2, 15, 16, 17, 32, 33, 63, 64, 65, 96, 97, 127, 128, 129, 255, 256, 257)
 WIDTHS = (1, 2, 3, 4, 5, 8, 17)
-LAYOUTS = ("plain", "transposed", "strided", "reversed", "read-only", "unaligned")
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-
-
-def lay_out(array: Array, layout: str) -> Array:
-    """The same array, otherwise in memory; in the gaps there is nan, or an id that is too large."""
-    if layout == "transposed":
-        return np.asfortranarray(array)
-    if layout == "strided":
-        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), 10**6, array.dtype)
-        wide[..., ::2] = array
-        return wide[..., ::2]
-    if layout == "reversed":
-        return np.flip(np.flip(array).copy())
-    if layout == "unaligned":
-        raw = np.frombuffer(bytearray(array.nbytes + 1), np.uint8, offset=1)
-        shifted = raw.view(array.dtype).reshape(array.shape)
-        shifted[...] = array
-        return shifted
-    array = array.copy()
-    array.flags.writeable = layout != "read-only"
-    return array
 
 
 class Draw:
