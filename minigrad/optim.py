@@ -88,6 +88,8 @@ class SGD(Optimizer):
         self.b = self._zeros()
 
     def _updated(self, i: int, param: Array, grad: Array) -> Array:
+        if not self.momentum:
+            return param - self.lr * grad
         self.b[i] *= self.momentum
         self.b[i] += grad
         return param - self.lr * self.b[i]
