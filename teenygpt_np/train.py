@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teenygpt_np.commands import Parser, keep_freed_memory, run_command, set_up
-from teenygpt_np.config import PRESETS, Config, make_config
+from teenygpt_np.config import OPTIMIZERS, PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _parser() -> Parser:
         parser.add_argument(flag, type=kind, metavar="N" if kind is int else "X", help=text)
     parser.add_argument(
         "--optimizer",
-        choices=["adamw", "muon"],
+        choices=OPTIMIZERS,
         help="of the blocks' weight matrices; AdamW has all the rest",
     )
     parser.add_argument(

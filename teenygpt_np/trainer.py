@@ -16,7 +16,7 @@ import minigrad as mg
 from minigrad.optim import AdamW, Muon, Optimizer, clip_grad_norm, constant, cosine, warmup
 from teenygpt_np import checkpoint, run
 from teenygpt_np.baselines import baselines
-from teenygpt_np.config import Config
+from teenygpt_np.config import OPTIMIZERS, Config
 from teenygpt_np.data import Corpus, batches, check_batch, corpus_hash, encode_split, lengths
 from teenygpt_np.errors import InputError
 from teenygpt_np.layers import Array
@@ -76,11 +76,11 @@ class Trainer:
     def _make_optimizers(self) -> dict[str, Optimizer]:
         """AdamW; with the optimizer 'muon', that one for the blocks' matrices."""
         config = self.config
-        params: dict[str, list[mg.Tensor]] = {"adamw": [], "muon": []}
+        params: dict[str, list[mg.Tensor]] = {kind: [] for kind in OPTIMIZERS}
         for name, param in self.model.named_parameters():
             is_hidden = name.startswith("transformer_blocks.") and param.ndim == 2
             params[config.optimizer if is_hidden else "adamw"].append(param)
-        kinds = {"adamw": AdamW, "muon": Muon}
+        kinds: dict[str, Any] = {"adamw": AdamW, "muon": Muon}
         return {
             kind: kinds[kind](params[kind], lr=config.lr, weight_decay=config.weight_decay)
             for kind in kinds
@@ -104,9 +104,7 @@ class Trainer:
                 f"{self.out} holds a run already; wanted a new --out, or --resume {self.out}"
             )
         (self.out / run.SAMPLES).mkdir(parents=True, exist_ok=True)
-        checkpoint.write_text(
-            self.out / run.CONFIG, json.dumps(self._description(), indent=2) + "\n"
-        )
+        _write_json(self.out / run.CONFIG, self._description())
 
     def prepare(self) -> None:
         """Say what is going to be trained on what, and compile: nothing that could be lost."""
@@ -137,8 +135,8 @@ class Trainer:
         model = TeenyGPT(32, 3, 32, 1, 1, num_blocks=1)
         ids = np.ones((2, 32), np.int64)
         model.loss(ids).backward()
-        AdamW(model.parameters()).step()
-        Muon([model.transformer_blocks[0].msha.out_proj.weight]).step()
+        for optimizer in self.optimizers.values():
+            type(optimizer)([model.transformer_blocks[0].msha.out_proj.weight], lr=0.1).step()
         model.log_probs(ids)
         seconds = time.perf_counter() - started
         if seconds > _WORTH_TELLING:
