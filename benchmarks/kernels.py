@@ -114,6 +114,14 @@ def cases(short: bool) -> list[Case]:
             ids=(N, V),
         ),
         Case("adamw", ((parameters,),) * 4, our_adamw, None, pytorch_adamw),
+        Case(
+            "newton_schulz",
+            ((4, D, H),),
+            lambda k, x: k.newton_schulz(x, (1.5, -0.5, 0), 1),
+            None,
+            lambda F, x: partial(pytorch_newton_schulz, x),
+            flops=2 * 4 * (2 * D * D * H + D**3),
+        ),
     ]
     for heads, d in ((4, D // 4), (8, article_d)):
         attention = Case(
@@ -150,6 +158,12 @@ def pytorch_adamw(F: Any, param: Any, grad: Any, m: Any, v: Any) -> Callable[[],
     param.grad = grad
     step: Callable[[], Any] = torch.optim.AdamW([param], fused=True).step
     return step
+
+
+def pytorch_newton_schulz(x: Any) -> Any:
+    """One iteration."""
+    square = x @ x.mT
+    return 1.5 * x + (-0.5 * square + 0 * square @ square) @ x
 
 
 def our_calls(case: Case, k: Any) -> Iterator[tuple[list[Any], Callable[[], Any]]]:

@@ -202,12 +202,8 @@ def orthogonalized(g: Array) -> Array:
     """
     if g.shape[-2] > g.shape[-1]:
         return orthogonalized(g.swapaxes(-1, -2)).swapaxes(-1, -2)
-    a, b, c = _NEWTON_SCHULZ
     x = g / np.maximum(np.linalg.norm(g, axis=(-2, -1), keepdims=True), np.finfo(g.dtype).tiny)
-    for _ in range(5):
-        square = kernels.matmul(x, np.ascontiguousarray(x.swapaxes(-1, -2)))
-        x = a * x + kernels.matmul(b * square + c * kernels.matmul(square, square), x)
-    return x
+    return kernels.newton_schulz(x.reshape(-1, *g.shape[-2:]), _NEWTON_SCHULZ, 5).reshape(g.shape)
 
 
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FAULTS = {
     "minigrad/kernels/reference.py": [
+        ("newton_schulz: one step less", "range(steps)", "range(steps - 1)"),
         ("linear: no bias", "return x @ weight.T + bias", "return x @ weight.T"),
         (
             "linear_vjp: the weight's gradient 0.1% off",
@@ -463,6 +464,18 @@ FAULTS = {
             "decode: compiled, no way past the MLP",
             "z[i, j] = b2[block, j]",
             "z[i, j] = b2[block, j] - x[i, j]",
+        ),
+    ],
+    "minigrad/kernels/compiled/newton_schulz.py": [
+        (
+            "newton_schulz: compiled, the fifth power forgotten",
+            "add_product(factor, scaled, square)",
+            "pass",
+        ),
+        (
+            "newton_schulz: compiled, one thread's steps counted twice",
+            "range(steps)",
+            "range(steps + part)",
         ),
     ],
 }

@@ -326,13 +326,21 @@ def adamw(d: Draw, N: int, w: int) -> Any:
     return (*arrays, step, 0.1, (0.9, 0.95), 1e-8, 0.1), bound
 
 
+def newton_schulz(d: Draw, N: int, w: int) -> Any:
+    """Matrices of norm 1; a step makes what is in error up to four times larger, and adds to it."""
+    steps = d.choose((1, 2, 5))
+    x = d.raw(3, *d.choose(((w, N), (N, w))))
+    x /= np.linalg.norm(x, axis=(1, 2), keepdims=True)
+    return (d.of(x), (3.4445, -4.775, 2.0315), steps), lambda *_: 4**steps * 8 * (N + w)
+
+
 CASES: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         *(matmul, erf, gelu, gelu_vjp, softmax, softmax_vjp, log_softmax, log_softmax_vjp),
         *(cross_entropy, cross_entropy_vjp, layer_norm, layer_norm_vjp, embedding, embedding_vjp),
         *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp, decode),
-        adamw,
+        *(adamw, newton_schulz),
     )
 }
 KERNELS = pytest.mark.parametrize("name", CASES)

@@ -13,6 +13,7 @@ from minigrad.kernels.compiled.layer_norm import layer_norm, layer_norm_vjp
 from minigrad.kernels.compiled.linear import linear, linear_vjp
 from minigrad.kernels.compiled.matmul import matmul
 from minigrad.kernels.compiled.mlp import mlp, mlp_vjp
+from minigrad.kernels.compiled.newton_schulz import newton_schulz
 from minigrad.kernels.compiled.softmax import (
     cross_entropy,
     cross_entropy_vjp,
@@ -43,6 +44,7 @@ __all__ = [
     "matmul",
     "mlp",
     "mlp_vjp",
+    "newton_schulz",
     "softmax",
     "softmax_vjp",
 ]
