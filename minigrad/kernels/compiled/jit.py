@@ -48,18 +48,22 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)
 
 
-def jit(function=None, *, fastmath=FUSED_AND_REORDERED):
+def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     """Compile at the first call, without the GIL; read from and write to the cache on disk.
 
+    inline="always" is for a line or two around a function that takes long to compile: LLVM would
+    work through all of that again for the caller's sake.
     With NUMBA_DISABLE_JIT=1 the function stays Python, as silent about overflow as machine code is:
     slow, but it can be stepped through. What is written for the compiler, `exp`, `normal_cdf` and
     `add_tile`, then is what its Python definition says.
     """
     if function is None:
-        return functools.partial(jit, fastmath=fastmath)
+        return functools.partial(jit, fastmath=fastmath, inline=inline)
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return np.errstate(all="ignore")(function)
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, inline=inline)(
+        function
+    )
     with contextlib.suppress(RuntimeError, OSError):  # nowhere to put one
         dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
     return dispatcher

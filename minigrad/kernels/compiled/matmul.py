@@ -15,9 +15,12 @@ from minigrad import threads
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.tile import (
     FEW_ROWS,
-    TILE_BYTES,
     TILE_ROWS,
+    VECTOR_BYTES,
+    add_few_narrow_rows,
     add_few_rows,
+    add_narrow_row,
+    add_narrow_tile,
     add_row,
     add_tile,
 )
@@ -62,7 +65,7 @@ def _batch(c, a, b, part, start, stop):
         add_product(c[n], a[n], b[n])
 
 
-@jit
+@jit(inline="always")
 def add_product(c, a, b):
     """c += a @ b.    c: (M, N), a: (M, K), b: (K, N)
 
@@ -75,15 +78,16 @@ def add_product(c, a, b):
 @jit
 def _add_product(c, a, b):
     columns = c.shape[1]
-    tile = TILE_BYTES // c.itemsize
-    whole = columns - columns % tile
+    vector = VECTOR_BYTES // c.itemsize
+    whole = columns - columns % vector
     _add_tiles(c, a, b, whole)
-    if whole < columns:  # the last columns, filled up with zeros to a whole tile
-        narrow_b, narrow_c = np.zeros((len(b), tile), b.dtype), np.zeros((len(c), tile), c.dtype)
+    if whole < columns:  # the last columns, filled up with zeros to a whole vector
+        narrow_b = np.zeros((len(b), vector), b.dtype)
+        narrow_c = np.zeros((len(c), vector), c.dtype)
         for k in range(len(b)):
             for j in range(columns - whole):
                 narrow_b[k, j] = b[k, whole + j]
-        _add_tiles(narrow_c[::1, ::1], a, narrow_b[::1, ::1], tile)
+        _add_tiles(narrow_c[::1, ::1], a, narrow_b[::1, ::1], vector)
         for i in range(len(c)):
             for j in range(columns - whole):
                 c[i, whole + j] += narrow_c[i, j]
@@ -91,19 +95,26 @@ def _add_product(c, a, b):
 
 @jit
 def _add_tiles(c, a, b, columns):
-    """c += a @ b in the first columns, a whole number of tiles."""
+    """c += a @ b in the first columns, a whole number of vectors."""
     rows, inner = a.shape
-    tile = TILE_BYTES // c.itemsize
+    tile = 2 * VECTOR_BYTES // c.itemsize
+    paired = columns - columns % tile
     most = rows - rows % TILE_ROWS
     even = rows - (rows - most) % FEW_ROWS
     for k in range(0, inner, _DEPTH):
         count = min(_DEPTH, inner - k)
         for i in range(0, most, TILE_ROWS):
-            for j in range(0, columns, tile):
+            for j in range(0, paired, tile):
                 add_tile(c, a, b, i, j, k, count)
+            if paired < columns:
+                add_narrow_tile(c, a, b, i, paired, k, count)
         for i in range(most, even, FEW_ROWS):
-            for j in range(0, columns, tile):
+            for j in range(0, paired, tile):
                 add_few_rows(c, a, b, i, j, k, count)
+            if paired < columns:
+                add_few_narrow_rows(c, a, b, i, paired, k, count)
         for i in range(even, rows):
-            for j in range(0, columns, tile):
+            for j in range(0, paired, tile):
                 add_row(c, a, b, i, j, k, count)
+            if paired < columns:
+                add_narrow_row(c, a, b, i, paired, k, count)

@@ -3,7 +3,7 @@
 LLVM's vectorizer does not find this loop on its own, so it is spelled out in LLVM's instructions.
 A tile has `rows` x 2 vectors of sums. For each k it loads two vectors of b and, row by row, spreads
 one entry of a and multiplies and adds: 2 rows multiply-adds for 2 + rows loads, so that the loop is
-bound by arithmetic and not by memory.
+bound by arithmetic and not by memory. Narrow ones, of one vector, do the last columns.
 
 Source: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 ACM TOMS 41, 2015, section 4 (the micro-kernel).
@@ -22,22 +22,21 @@ _ARM = "arm" in (triple := llvmlite.binding.get_process_triple()) or "aarch64" i
 
 # The sums and one vector each of a and b must fit in the registers: 32 of 64 bytes with AVX-512, of
 # 16 on ARM, but 16 of 32 bytes with AVX2, of 16 with SSE.
-_VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
-_VECTORS = 2
+VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
 TILE_ROWS = 12 if _FEATURES.get("avx512f") or _ARM else 6
-TILE_BYTES = _VECTORS * _VECTOR_BYTES  # of one row of a tile
+FEW_ROWS = 4
 
 
-def _make_add_tile(rows):
-    """A compiled function for tiles of so many rows."""
+def _make_add_tile(rows, vectors):
+    """A compiled function for tiles of so many rows, each of so many vectors."""
 
     def add_tile(c, a, b, i, j, k, count):
         """c[i:i+rows, j:j+columns] += a[i:i+rows, k:k+count] @ b[k:k+count, j:j+columns].
 
-        columns: TILE_BYTES. Rows of b and c are contiguous, a has any strides; all are of one
-        dtype. Nothing is checked: the tile must lie inside of c, and count be at least 1.
+        columns: as many as the vectors hold. Rows of b and c are contiguous, a has any strides; all
+        are of one dtype. Nothing is checked: the tile must lie inside of c, and count be at least 1.
         """
-        columns = TILE_BYTES // c.itemsize
+        columns = vectors * VECTOR_BYTES // c.itemsize
         product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
         c[i : i + rows, j : j + columns] += product
 
@@ -45,7 +44,7 @@ def _make_add_tile(rows):
     def compiled(typing_context, c, a, b, i, j, k, count):
         signature = types.void(c, a, b, *[types.intp] * 4)
         return signature, lambda context, builder, _, args: _emit(
-            context, builder, (c, a, b), args, rows
+            context, builder, (c, a, b), args, rows, range(vectors)
         )
 
     @overload(add_tile)
@@ -55,15 +54,14 @@ def _make_add_tile(rows):
     return add_tile
 
 
-def _emit(context, builder, array_types, args, rows):
+def _emit(context, builder, array_types, args, rows, columns):
     """Write the instructions of one tile."""
     i, j, k, count = args[3:]
     scalar = context.get_data_type(array_types[0].dtype)
-    width = _VECTOR_BYTES // context.get_abi_sizeof(scalar)
+    width = VECTOR_BYTES // context.get_abi_sizeof(scalar)
     vector = ir.VectorType(scalar, width)
     index = context.get_value_type(types.intp)
     byte_pointer = ir.IntType(8).as_pointer()
-    columns = range(_VECTORS)
 
     def locate(number, row, column):
         """A pointer to an entry of an array, and the array's strides in bytes."""
@@ -106,7 +104,7 @@ def _emit(context, builder, array_types, args, rows):
     following = builder.add(step, index(1))
     moved = builder.gep(a_now, [a_column]), builder.gep(b_now, [b_row])
     phis = [step, a_now, b_now, *(phi for row in sums for phi in row)]
-    starts = [index(0), a, b, *[ir.Constant(vector, None)] * (rows * _VECTORS)]
+    starts = [index(0), a, b, *[ir.Constant(vector, None)] * (rows * len(columns))]
     ends = [following, *moved, *(total for row in totals for total in row)]
     for phi, start, end in zip(phis, starts, ends, strict=True):
         phi.add_incoming(start, before)
@@ -123,5 +121,6 @@ def _emit(context, builder, array_types, args, rows):
     return context.get_dummy_value()
 
 
-FEW_ROWS = 4
-add_tile, add_few_rows, add_row = (_make_add_tile(rows) for rows in (TILE_ROWS, FEW_ROWS, 1))
+_KINDS = (TILE_ROWS, FEW_ROWS, 1)
+add_tile, add_few_rows, add_row = (_make_add_tile(rows, 2) for rows in _KINDS)
+add_narrow_tile, add_few_narrow_rows, add_narrow_row = (_make_add_tile(rows, 1) for rows in _KINDS)
