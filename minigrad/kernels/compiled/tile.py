@@ -34,7 +34,7 @@ def _make_add_tile(rows, vectors):
         """c[i:i+rows, j:j+columns] += a[i:i+rows, k:k+count] @ b[k:k+count, j:j+columns].
 
         columns: as many as the vectors hold. Rows of b and c are contiguous, a has any strides; all
-        are of one dtype. Nothing is checked: the tile must lie inside of c, and count be at least 1.
+        are of one dtype. Nothing is checked: the tile must lie inside of c, count be at least 1.
         """
         columns = vectors * VECTOR_BYTES // c.itemsize
         product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
