@@ -36,7 +36,7 @@ class Decoder:
             np.ascontiguousarray([array.T for array in kind]) for kind in zip(*blocks, strict=True)
         )
         count, width = self._blocks[1].shape[0], self._blocks[3].shape[1]
-        shape = (count, batch_size, num_heads, num_positions, width // num_heads)
+        shape = (count, batch_size, num_heads, width // num_heads, num_positions)
         self._keys, self._values = np.zeros((2, *shape), self._blocks[0].dtype)
         self._eps = eps
         self.position = 0
@@ -46,7 +46,7 @@ class Decoder:
 
         Raises ValueError where all positions are used up.
         """
-        if self.position == self._keys.shape[3]:
+        if self.position == self._keys.shape[4]:
             raise ValueError(f"all {self.position} positions are used up")
         y = kernels.decode(x, self._blocks, self._keys, self._values, self.position, self._eps)
         self.position += 1

@@ -22,20 +22,24 @@ def choose(
     temperature: 0 takes the likeliest. Below 1 favours what is likely, above 1 what is not.
     top_k: draw from the k likeliest only. top_p: from the fewest that reach probability p together.
 
-    Source (top_p): Holtzman et al., The Curious Case of Neural Text Degeneration, 2020.
+    With noise of Gumbel's distribution added to the logarithm of each p, the largest sum is at i
+    with probability p_i: there is nothing to normalize.
+
+    Source: Gumbel, Statistical Theory of Extreme Values, 1954, in the form of Maddison et al., A*
+    Sampling, 2014, section 2; for top_p Holtzman et al., The Curious Case of Neural Text
+    Degeneration, 2020.
     """
     check_settings(temperature, top_k, top_p)
     if temperature == 0:
         ids: Array = scores.argmax(axis=1)
         return ids
     with np.errstate(over="ignore"):  # an almost zero temperature: what overflows has p = 0
-        p = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(np.float64) / temperature)
+        log_p = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64) / temperature
     if top_k is not None or top_p is not None:
         order = np.argsort(-scores, axis=1, kind="stable")
-        p = _likeliest(p, order, top_k or p.shape[1], top_p or 1.0)
-    cumulative = p.cumsum(axis=1)
-    draws = rng.random((len(p), 1)) * cumulative[:, -1:]
-    chosen: Array = (cumulative <= draws).sum(axis=1)
+        p = _likeliest(np.exp(log_p), order, top_k or log_p.shape[1], top_p or 1.0)
+        log_p[p == 0] = -np.inf
+    chosen: Array = (log_p + rng.gumbel(size=log_p.shape)).argmax(axis=1)
     return chosen
 
 

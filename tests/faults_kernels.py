@@ -23,8 +23,8 @@ FAULTS = {
         ),
         (
             "decode: the position itself is not seen",
-            "seen = slice(position + 1)",
-            "seen = slice(max(position, 1))",
+            "cache[..., : position + 1]",
+            "cache[..., : max(position, 1)]",
         ),
         (
             "decode: keys for values",
@@ -454,7 +454,7 @@ FAULTS = {
         ("linear_vjp: compiled, one thread's dweight only", "dweight.sum(axis=0)", "dweight[0]"),
     ],
     "minigrad/kernels/compiled/decode.py": [
-        ("decode: compiled, scores not scaled", "p[s] = score * scale", "p[s] = score"),
+        ("decode: compiled, scores not scaled", "scaled = q[d] * scale", "scaled = q[d]"),
         (
             "decode: compiled, the second norm has the first one's weights",
             "_add_and_norm(x, z, norm2_w[block]",

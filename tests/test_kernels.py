@@ -306,7 +306,7 @@ def decode(d: Draw, B: int, D: int, N: int) -> Any:
     shapes = [(D, 3 * D), (3 * D,), (D, D), (D,), (D,), (D,)]
     shapes += [(D, N), (N,), (N, D), (D,), (D,), (D,)]
     blocks = [(d.raw(2, *s) / math.sqrt(max(s[0], 1))).astype(d.dtype) for s in shapes]
-    cache = d.raw(2, 2, B, 2, position + 3, D // 2).astype(d.dtype)
+    cache = d.raw(2, 2, B, 2, D // 2, position + 3).astype(d.dtype)
 
     def bound(*results_and_args: Any) -> Any:
         each = 2 * 8 * (max(D, N) + position)

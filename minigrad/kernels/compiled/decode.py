@@ -17,7 +17,7 @@ from minigrad.kernels.compiled.mlp import add_mlp
 def decode(x, blocks, keys, values, position, eps):
     """See the reference."""
     y = np.array(x, order="C")
-    spans = threads.blocks(len(y), len(y) * sum(array[0].size for array in blocks))
+    spans = threads.blocks(len(y), len(y) * blocks[0].size)
     threads.run(_decode, spans, y, *blocks, keys, values, position, y.dtype.type(eps))
     return y
 
@@ -71,25 +71,29 @@ def _decode(
 
 @jit
 def _attend(q, k, v, keys, values, p, out):
-    """Store this position's key and value, p's last, and attend to all up to there."""
+    """Store this position's key and value, p's last, and attend to all up to there.
+
+    Positions lie side by side in memory, since there are more of them than a head is wide.
+    """
     count, size = len(p), len(q)
     kind = p.dtype.type
     scale, largest, total = kind(1 / math.sqrt(size)), kind(-np.inf), kind(0)
+    p[:] = 0
     for d in range(size):
-        keys[count - 1, d], values[count - 1, d], out[d] = k[d], v[d], 0
+        keys[d, count - 1], values[d, count - 1] = k[d], v[d]
+        scaled = q[d] * scale
+        for s in range(count):
+            p[s] += scaled * keys[d, s]
     for s in range(count):
-        score = kind(0)
-        for d in range(size):
-            score += q[d] * keys[s, d]
-        p[s] = score * scale
         largest = max(largest, p[s])
     for s in range(count):
         p[s] = exp(p[s] - largest)
         total += p[s]
-    for s in range(count):
-        weight = p[s] / total
-        for d in range(size):
-            out[d] += weight * values[s, d]
+    for d in range(size):
+        mean = kind(0)
+        for s in range(count):
+            mean += p[s] * values[d, s]
+        out[d] = mean / total
 
 
 @jit
