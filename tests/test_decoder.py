@@ -56,6 +56,27 @@ def test_refused() -> None:
     with pytest.raises(ValueError, match="batch_size is 0, wanted at least 1"):
         decoder(made, batch_size=0)
     short = decoder(made, num_positions=1)
+    for wrong in (x[:1], np.ones((B + 1, D)), x[:, 1:], x[0]):
+        with pytest.raises(ValueError, match=r"x has shape .*, wanted \(3, 6\)"):
+            short.step(wrong)
     short.step(x)
     with pytest.raises(ValueError, match="all 1 positions are used up"):
         short.step(x)
+    with pytest.raises(ValueError, match="4 heads, wanted"):
+        decoder(made, num_heads=4)
+    arrays = [param.data for param in made[0].parameters()]
+    for i in range(len(arrays)):
+        cut = [array[1:] if i == k else array for k, array in enumerate(arrays)]
+        with pytest.raises(ValueError, match="blocks of .*, wanted"):
+            mg.Decoder([cut], H, B, T)
+
+
+@pytest.mark.usefixtures("backend")
+def test_all_is_of_the_first_arrays_dtype() -> None:
+    made, x = blocks(np.float32), np.ones((B, D), np.float32)
+    wanted = decoder(made).step(x)
+    arrays = [[param.data for param in block.parameters()] for block in made]
+    mixed = [[first, *[array.astype(float) for array in rest]] for first, *rest in arrays]
+    ours = mg.Decoder(mixed, H, B, T).step(np.ones((B, D), int))
+    assert ours.dtype == np.float32
+    np.testing.assert_array_equal(ours, wanted)
