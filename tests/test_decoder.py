@@ -67,7 +67,7 @@ def test_refused() -> None:
     arrays = [param.data for param in made[0].parameters()]
     for i in range(len(arrays)):
         cut = [array[1:] if i == k else array for k, array in enumerate(arrays)]
-        with pytest.raises(ValueError, match="blocks of .*, wanted"):
+        with pytest.raises(ValueError, match=r"blocks of .*, wanted"):
             mg.Decoder([cut], H, B, T)
 
 
