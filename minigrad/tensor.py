@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ Vjp: TypeAlias = Callable[[Array], tuple[Any, ...]]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _numbers = itertools.count()
+_accumulating = threading.Lock()  # two threads may add to one leaf
 
 
 @contextlib.contextmanager
@@ -409,7 +411,8 @@ def _last_made_first(root: Node) -> list[Node]:
 
 def _accumulate(leaf: Tensor, grad: Array) -> None:
     """leaf.grad += grad, in an array of the leaf's own: a vjp may hand one array to several."""
-    leaf.grad = np.array(grad if leaf.grad is None else leaf.grad + grad, order="C")
+    with _accumulating:
+        leaf.grad = np.array(grad if leaf.grad is None else leaf.grad + grad, order="C")
 
 
 def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:

@@ -210,6 +210,25 @@ def test_threads_each_walk_their_own_graph() -> None:
         assert_equal(x.grad, 50 * np.arange(4))
 
 
+def test_threads_add_to_one_leaf() -> None:
+    """One after the other: had both read the sum before either wrote it, one would be lost."""
+    x, both = leaf([0, 0]), threading.Barrier(2)
+
+    class Meeting(np.ndarray):
+        def __add__(self, other: Any) -> Any:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+            return np.asarray(self) + other
+
+    x.grad = np.zeros(2).view(Meeting)
+    threads = [threading.Thread(target=x.backward, args=([1, 1],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_equal(x.grad, [2, 2])
+
+
 def test_detach_is_an_island() -> None:
     x = leaf(3)
     d = (x * x).detach()
