@@ -189,6 +189,11 @@ FAULTS = {
             "2 / math.sqrt(math.pi)",
             "1 / math.sqrt(math.pi)",
         ),
+        (
+            "extremes: relu, 0 times an infinite gradient",
+            "np.where(positive, dy, 0)",
+            "dy * positive",
+        ),
         ("relu: slope 1 at the kink", "positive = x > 0", "positive = x >= 0"),
         (
             "gelu: the other form's gradient",
@@ -197,10 +202,14 @@ FAULTS = {
         ),
         (
             "maximum: of two that tie, each gets all",
-            "return dy * share, lambda: dy * (1 - share)",
-            "return dy * (share > 0), lambda: dy * (share < 1)",
+            "half = np.where(tie, dy / 2, 0)",
+            "half = np.where(tie, dy, 0)",
         ),
-        ("maximum: of two that tie, the first gets all", "(tie, 0.5, first)", "(tie, 1, first)"),
+        (
+            "maximum: of two that tie, the first gets all",
+            "np.where(first, dy, half), lambda: np.where(first | tie, half, dy)",
+            "np.where(first | tie, dy, 0), lambda: np.where(first | tie, 0, dy)",
+        ),
         ("minimum: the larger gets the gradient", "(a < b, a == b)", "(a > b, a == b)"),
         ("where: both get all", "np.where(condition, 0, dy)", "dy"),
         (
@@ -246,8 +255,8 @@ FAULTS = {
         ),
         (
             "max: of several that tie, each gets all",
-            "(chosen / chosen.sum(axis=axis, keepdims=True))",
-            "chosen",
+            "np.where(chosen, dy / count, 0)",
+            "np.where(chosen, dy, 0)",
         ),
         (
             "min: zeros for a gradient",

@@ -235,6 +235,24 @@ def test_attention_with_scores_far_apart(length: int, dtype: Any, rng: np.random
         np.testing.assert_allclose(np.asarray(leaf_.grad), 0, atol=rounding)
 
 
+@both_dtypes
+def test_nothing_goes_to_what_was_not_chosen(dtype: Any) -> None:
+    """Where the slope after the choice is infinite: sqrt(max(x, 0)) is 0 for all x < 0."""
+    for f in (
+        mg.relu,
+        lambda x: mg.maximum(x, 0),
+        lambda x: mg.maximum(0, x),
+        lambda x: -mg.minimum(-x, 0),
+        lambda x: mg.clip(x, 0, 9),
+        lambda x: mg.max(mg.stack([x, [0, 4]]), axis=0),
+        lambda x: -mg.min(mg.stack([-x, [0, -4]]), axis=0),
+    ):
+        x = leaf([-1, 5], dtype)
+        with np.errstate(divide="ignore"):
+            mg.sqrt(f(x)).backward([2, 2])
+        np.testing.assert_array_equal(x.grad, np.array([0, 1 / np.sqrt(dtype(5))], dtype))
+
+
 def test_reductions_of_nothing() -> None:
     """As in NumPy, but in silence: a sum of 0, a mean and a variance of nan."""
     for f, value in ((mg.sum, 0), (mg.mean, NAN), (mg.var, NAN), (mg.logsumexp, -INF)):

@@ -184,7 +184,7 @@ def relu(x, /):
     positive = x > 0
 
     def vjp(dy):
-        return (dy * positive,)
+        return (np.where(positive, dy, 0),)  # 0 even where dy is infinite
 
     return np.where(positive | np.isnan(x), x, 0), vjp
 
@@ -232,8 +232,8 @@ def minimum(a, b, /):
 
 def _to_chosen(first, tie):
     def vjp(dy):
-        share = np.where(tie, 0.5, first).astype(dy.dtype)
-        return dy * share, lambda: dy * (1 - share)
+        half = np.where(tie, dy / 2, 0)  # a product with 0 or 1 is nan where dy is infinite
+        return lambda: np.where(first, dy, half), lambda: np.where(first | tie, half, dy)
 
     return vjp
 

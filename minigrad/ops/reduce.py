@@ -99,7 +99,8 @@ def _extreme(reduce, x, axis, keepdims):
 
     def vjp(dy):
         dy = _restore(dy, chosen.shape, axis, keepdims)
-        return (dy * (chosen / chosen.sum(axis=axis, keepdims=True)).astype(dy.dtype),)
+        count = chosen.sum(axis=axis, keepdims=True, dtype=dy.dtype)
+        return (np.where(chosen, dy / count, 0),)
 
     return (y if keepdims else np.squeeze(y, axis)), vjp
 
