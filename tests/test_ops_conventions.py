@@ -142,6 +142,7 @@ def test_log_and_sqrt_at_0() -> None:
 def test_variance_is_numpys() -> None:
     x = np.random.default_rng(0).standard_normal((3, 4))
     assert_near(mg.var(x, 1, correction=1).data, np.var(x, axis=1, ddof=1), np.float64)
+    assert_equal(mg.var(x, 1, correction=5).data, [INF] * 3)  # and not below 0
     alone = leaf([[1.0], [2.0]])
     y = mg.var(alone, 1, correction=1)
     y.backward([1, 1])

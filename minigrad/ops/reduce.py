@@ -55,10 +55,11 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
     dx = dy 2 (x - m) / (n - correction).    Keeps the deviations from m.
 
     The mean's own dependence on x adds nothing, because deviations from it sum to 0.
-    Nothing, and one entry where correction is 1, have a variance of nan.
+    Nothing, and one entry where correction is 1, have a variance of nan; where correction is more
+    than n, it is as if it were n.
     """
     count = _count(x.shape, axis)
-    n = count - correction
+    n = np.maximum(count - correction, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         deviation = x - np.sum(x, axis=axis, keepdims=True) / count
         y = np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / np.asarray(n, x.dtype)
