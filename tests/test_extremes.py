@@ -180,6 +180,19 @@ def leaf(data: Any, dtype: Any = np.float64) -> Tensor:
 
 
 @both_dtypes
+def test_layer_norm_of_large_rows_and_gradients(dtype: Any, rng: np.random.Generator) -> None:
+    """The product of the two overflows, what it is divided by not: backward is linear in dy."""
+    size, grads = np.sqrt(np.finfo(dtype).max), []
+    cotangent = rng.standard_normal((2, 5)).astype(dtype)
+    rows = rng.standard_normal((2, 5)) * float(size)
+    for scale in (1, 2.0 ** (np.finfo(dtype).maxexp // 2)):
+        x = leaf(rows, dtype)
+        mg.layer_norm(x, np.ones(5), np.zeros(5)).backward(scale * cotangent)
+        grads.append(np.asarray(x.grad) / dtype(scale))
+    np.testing.assert_array_equal(grads[1], grads[0])
+
+
+@both_dtypes
 def test_rows_of_minus_infinity(dtype: Any) -> None:
     """No probability is left: softmax gives 0, its logarithm -inf, their gradients as for numbers.
 

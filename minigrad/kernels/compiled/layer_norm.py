@@ -79,7 +79,7 @@ def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, 
         for d in range(width):
             g = dy[n, d] * weight[d]
             mean_g += g
-            mean_g_xhat += g * (x[n, d] - m) * r
+            mean_g_xhat += g * ((x[n, d] - m) * r)
         mean_g *= scale
         mean_g_xhat *= scale
         for d in range(width):
