@@ -54,6 +54,7 @@ FAULTS = {
             "node.vjp, node.parents = None, ()",
             "pass",
         ),
+        ("tape: leaves are held", "node.vjp, node.parents = None, ()", "node.vjp = None"),
         (
             "tape: what was kept is freed even if it is to be retained",
             "if not retain_graph:",
@@ -315,6 +316,12 @@ FAULTS = {
     ],
     "minigrad/ops/nn.py": [
         (
+            "indices: ids of 8 bits",
+            "ids.reshape(-1).astype(np.intp)",
+            "ids.reshape(-1).astype(np.int8)",
+        ),
+        ("indices: targets of 8 bits", "target.astype(np.intp)", "target.astype(np.int8)"),
+        (
             "linear: all gradients 0.1% off",
             "kernels.linear_vjp(_rows(dy), rows, weight)",
             "kernels.linear_vjp(_rows(dy) * 1.001, rows, weight)",
@@ -402,6 +409,17 @@ FAULTS = {
             "0.2 * math.sqrt(max(shape))",
             "math.sqrt(max(shape))",
         ),
+        (
+            "optim: the first's state only",
+            "array[...] = given",
+            "array[...] = array if i else given",
+        ),
+        (
+            "optim: Muon's steps change places",
+            "zip(kind, steps, strict",
+            "zip(kind[::-1], steps, strict",
+        ),
+        ("optim: one norm for all", "norm(g, axis=(-2, -1), keepdims=True)", "norm(g)"),
         ("muon: no look ahead", "return m + (1 - self.momentum) * (grad - m)", "return m"),
         ("muon: weight decay forgotten", "(1 - lr * self.weight_decay) * self", "1 * self"),
         (
@@ -444,6 +462,7 @@ FAULTS = {
     ],
     "minigrad/gradcheck.py": [
         ("gradcheck: a cotangent of ones", "rng.standard_normal(y.shape)", "np.ones(y.shape)"),
+        ("gradcheck: absolute", "abs(analytic), abs(numeric))", "abs(analytic * numeric))"),
         ("gradcheck: nan is no error", "if not error <= worst.error:", "if error > worst.error:"),
         ("gradcheck: entries are not put back", "point[index] = x\n    return", "return"),
         (

@@ -223,3 +223,8 @@ def test_the_cotangent_is_drawn_from_the_generator() -> None:
 def test_the_result_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         gradcheck(mg.exp, [X]).error = 0.0  # type: ignore[misc]
+
+
+def test_the_error_is_relative_where_gradients_are_large() -> None:
+    error = gradcheck(WRONG["by 0.1%"], [1e3 * X]).error
+    assert error == pytest.approx(0.001 / 1.001, rel=1e-4)

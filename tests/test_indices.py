@@ -139,3 +139,19 @@ def test_an_ignored_target_may_be_any_integer() -> None:
         loss = mg.cross_entropy(x, np.array([ignored, 3], kind), ignore_index=ignored)
         loss.backward()
         np.testing.assert_allclose(x.grad, [[0] * 4, [0.25, 0.25, 0.25, -0.75]])
+
+
+@pytest.mark.parametrize("number", [128, 2**15, 2**16])
+def test_numbers_that_small_integers_do_not_hold(number: int) -> None:
+    """A row, class or place far down, whose number would mean another one if it were cut."""
+    for use in (
+        lambda x: mg.embedding([number], x[:, None]),
+        lambda x: mg.cross_entropy(x, number, reduction="sum"),
+        lambda x: mg.nll_loss(x, number, reduction="sum"),
+        lambda x: x[[number]],
+    ):
+        x = Tensor(np.zeros(number + 1), requires_grad=True)
+        y = use(x)
+        y.backward(np.ones(y.shape))
+        assert x.grad is not None
+        assert np.abs(x.grad).argmax() == number

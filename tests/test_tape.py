@@ -427,6 +427,16 @@ def test_backward_frees_what_was_kept() -> None:
 
 
 @pytest.mark.usefixtures("_no_gc")
+def test_backward_lets_go_of_the_leaves() -> None:
+    x = leaf([1, 2])
+    y = (x * x).sum()
+    y.backward()
+    held = weakref.ref(x)
+    del x
+    assert held() is None
+    assert y.item() == 5
+
+
 def test_retain_graph_keeps_it() -> None:
     y, (_, array) = activation(leaf([1, 2]))
     y.backward(retain_graph=True)
