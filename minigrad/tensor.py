@@ -107,7 +107,7 @@ class Tensor:
     def data(self, value: ArrayLike) -> None:
         if self._node is not None:
             raise ValueError("data can only be set on a leaf; this tensor is an operation's result")
-        array = np.array(value, dtype=self.dtype)
+        array = _float_array(value, self.dtype, copy=True)
         if array.shape != self.shape:
             raise ValueError(f"data has shape {array.shape}, wanted {self.shape}")
         self._data = array
@@ -229,7 +229,7 @@ class Tensor:
                     "without one it starts from a single entry"
                 )
             return np.ones(self.shape, self.dtype)
-        seed = np.array(grad, dtype=self.dtype)
+        seed = _float_array(grad, self.dtype, copy=True)
         if seed.shape != self.shape:
             raise ValueError(f"grad has shape {seed.shape}, wanted {self.shape}")
         return seed

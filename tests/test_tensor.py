@@ -143,6 +143,11 @@ def test_data_of_a_leaf_can_be_assigned() -> None:
     assert y.dtype == F4
     with pytest.raises(ValueError, match=r"data has shape \(3, 2\), wanted \(2, 3\)"):
         x.data = ONE.T
+    for wrong in (1j * ONE, ["1", "2"]):
+        with pytest.raises(TypeError, match="a Tensor holds float32 or float64, got"):
+            x.data = wrong
+        with pytest.raises(TypeError, match="a Tensor holds float32 or float64, got"):
+            x.backward(wrong)
     with pytest.raises(ValueError, match="data can only be set on a leaf"):
         (x * 2).data = ONE
 
