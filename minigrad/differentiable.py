@@ -79,7 +79,8 @@ def as_tensors(*operands: Any) -> list[Any]:
 
 def _arrays(operands: Sequence[Any], constant: Sequence[bool]) -> list[Any]:
     """The operands as arrays; numbers and plain arrays take the dtype of the Tensors they meet."""
-    dtypes = {o._data.dtype for o in operands if isinstance(o, Tensor)}
+    pairs = zip(operands, constant, strict=False)
+    dtypes = {o._data.dtype for o, c in pairs if isinstance(o, Tensor) and not c}
     dtype = dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes) if dtypes else None
     arrays: list[Any] = []
     for operand, is_constant in zip(operands, constant, strict=False):

@@ -110,6 +110,11 @@ def test_where_lets_nothing_through_from_what_was_not_taken() -> None:
     assert_equal(b.grad, [0, 3, 0])
 
 
+def test_a_condition_widens_nothing() -> None:
+    y = mg.where(Tensor(np.ones(2)), leaf([1, 2], np.float32), 0)
+    assert y.dtype == np.float32
+
+
 def test_power_at_0() -> None:
     a, b = leaf([0, 0, 0, 0, 2, -2]), leaf([0, 1, 2, 3.5, 0, 3])
     y = a ** b.detach()
@@ -330,9 +335,13 @@ def test_an_index_is_copied() -> None:
     x, index, mask = leaf([1, 2, 3]), np.array([0, 2]), np.array([True, False, True])
     y, z = x[index], x[mask]
     index[:], mask[:] = 1, [False, True, True]
+    start, stop = np.array(0), np.array(1)
+    part = x[start:stop]
+    start[...], stop[...] = 1, 2
+    part.backward([100])
     y.backward([2, 3])
     z.backward([5, 7])
-    assert_equal(x.grad, [7, 0, 10])
+    assert_equal(x.grad, [107, 0, 10])
 
 
 # -- dropout ---------------------------------------------------------------------------------------

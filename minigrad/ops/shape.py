@@ -121,7 +121,10 @@ def _plain_index(index: Any) -> Any:
     """The index made of plain integers, slices and arrays of its own, which nobody can change."""
     if isinstance(index, tuple):
         return tuple(_plain_index(i) for i in index)
-    if index is None or index is Ellipsis or isinstance(index, slice):
+    if isinstance(index, slice):
+        bounds = index.start, index.stop, index.step
+        return slice(*[None if i is None else operator.index(i) for i in bounds])
+    if index is None or index is Ellipsis:
         return index
     if isinstance(index, Tensor):
         raise IndexError("an index is made of integers or booleans, got a Tensor of floats")
