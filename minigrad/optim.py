@@ -39,9 +39,14 @@ class Optimizer:
             param.grad = None
 
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Change every parameter that has a gradient.
+
+        Raises ValueError where a gradient, put there by hand, has another shape.
+        """
         for i, param in enumerate(self.params):
             if param.grad is not None:
+                if param.grad.shape != param.shape:
+                    raise ValueError(f"grad has shape {param.grad.shape}, wanted {param.shape}")
                 new = self._updated(i, param._data, param.grad)
                 param._data = np.asarray(new, param.dtype)  # lr may be a NumPy float64
 
@@ -185,6 +190,8 @@ class Muon(Optimizer):
     def _ahead(self, i: int) -> Array:
         """The momentum where it is going to be if the same gradient comes again (Nesterov)."""
         m, grad = self.m[i], self.params[i].grad
+        if grad.shape != m.shape:
+            raise ValueError(f"grad has shape {grad.shape}, wanted {m.shape}")
         m += (1 - self.momentum) * (grad - m)
         return m + (1 - self.momentum) * (grad - m)
 

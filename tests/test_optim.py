@@ -227,6 +227,16 @@ def test_each_of_several_is_as_if_alone(make: Callable[[list[Tensor]], Any]) -> 
 
 
 @pytest.mark.parametrize("make", KINDS)
+def test_a_gradient_of_another_shape_is_refused(make: Callable[[list[Tensor]], Any]) -> None:
+    """A compiled kernel would read past its end, NumPy repeat it."""
+    param = matrix()
+    optimizer = make([param])
+    param.grad = np.ones((1, 1))
+    with pytest.raises(ValueError, match=r"grad has shape \(1, 1\), wanted \(2, 3\)"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("make", KINDS)
 def test_state_travels(make: Callable[[list[Tensor]], Any]) -> None:
     """What is loaded is what was saved: the next steps are the same, bit for bit."""
     rng = np.random.default_rng(3)
