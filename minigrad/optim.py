@@ -30,6 +30,8 @@ class Optimizer:
         self.params = list(params)
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, got none")
+        if len({id(param) for param in self.params}) < len(self.params):
+            raise ValueError("a parameter is given twice; every step would change it twice")
         _check(lr=lr)
         self.lr = lr
 

@@ -7,6 +7,7 @@ same thread count gives the same bits, whoever finishes first.
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import threading
 from collections.abc import Callable
@@ -40,9 +41,10 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Let the compiled kernels use this many threads. NumPy's BLAS has its own setting.
 
-    Raises ValueError for a count below 1.
+    Raises ValueError for a count below 1, TypeError for what is no whole number.
     """
     global _count, _pool
+    count = operator.index(count)
     if count < 1:
         raise ValueError(f"number of threads is {count}, wanted at least 1")
     with _lock:

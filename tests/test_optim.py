@@ -345,6 +345,7 @@ WRONG: list[tuple[Callable[[list[Tensor]], Any], str]] = [
     (lambda p: optim.SGD(p, math.inf), "lr is inf, wanted a finite number, 0 or above"),
     (lambda p: optim.SGD(p, math.nan), "lr is nan, wanted a finite number, 0 or above"),
     (lambda p: optim.SGD(p, 0.1, -0.9), "momentum is -0.9, wanted a finite number, 0 or above"),
+    (lambda p: optim.SGD([p, p], 0.1), "a parameter is given twice; every step would change it"),
     (lambda p: optim.AdamW([]), "an optimizer needs at least one parameter, got none"),
     (lambda p: optim.AdamW(p, lr=-1), "lr is -1, wanted a finite number, 0 or above"),
     (lambda p: optim.AdamW(p, eps=-1), "eps is -1, wanted a finite number, 0 or above"),

@@ -40,6 +40,11 @@ def test_count_below_one(count: int) -> None:
     assert mg.get_num_threads() == before
 
 
+def test_half_a_thread_is_refused() -> None:
+    with pytest.raises(TypeError):
+        threads.set_num_threads(1.5)  # type: ignore[arg-type]
+
+
 def test_count_is_set() -> None:
     for count in (3, 1, 5):
         mg.set_num_threads(count)
