@@ -45,12 +45,16 @@ class Optimizer:
 
         Raises ValueError where a gradient, put there by hand, has another shape.
         """
+        for i, param, grad in self._with_gradient():
+            new = self._updated(i, param._data, grad)
+            param._data = np.asarray(new, param.dtype)  # lr may be a NumPy float64
+
+    def _with_gradient(self) -> Iterator[tuple[int, Tensor, Array]]:
         for i, param in enumerate(self.params):
             if param.grad is not None:
                 if param.grad.shape != param.shape:
                     raise ValueError(f"grad has shape {param.grad.shape}, wanted {param.shape}")
-                new = self._updated(i, param._data, param.grad)
-                param._data = np.asarray(new, param.dtype)  # lr may be a NumPy float64
+                yield i, param, param.grad
 
     def state_dict(self) -> dict[str, Array]:
         """What is kept between steps, by names like 'm/0': copies."""
@@ -178,22 +182,19 @@ class Muon(Optimizer):
 
     def step(self) -> None:
         """As any optimizer's. Matrices of a kind are orthogonalized together: that is faster."""
-        kinds: dict[Any, list[int]] = {}
-        for i, param in enumerate(self.params):
-            if param.grad is not None:
-                kinds.setdefault((param.shape, param.dtype), []).append(i)
+        kinds: dict[Any, list[tuple[int, Array]]] = {}
+        for i, param, grad in self._with_gradient():
+            kinds.setdefault((param.shape, param.dtype), []).append((i, grad))
         lr = float(self.lr)  # a NumPy float64 would widen float32
         for (shape, _), kind in kinds.items():
-            steps = orthogonalized(np.stack([self._ahead(i) for i in kind]))
+            steps = orthogonalized(np.stack([self._ahead(*each) for each in kind]))
             steps *= 0.2 * math.sqrt(max(shape)) * lr
-            for i, step in zip(kind, steps, strict=True):
+            for (i, _), step in zip(kind, steps, strict=True):
                 self.params[i]._data = (1 - lr * self.weight_decay) * self.params[i]._data - step
 
-    def _ahead(self, i: int) -> Array:
+    def _ahead(self, i: int, grad: Array) -> Array:
         """The momentum where it is going to be if the same gradient comes again (Nesterov)."""
-        m, grad = self.m[i], self.params[i].grad
-        if grad.shape != m.shape:
-            raise ValueError(f"grad has shape {grad.shape}, wanted {m.shape}")
+        m = self.m[i]
         m += (1 - self.momentum) * (grad - m)
         return m + (1 - self.momentum) * (grad - m)
 

@@ -59,7 +59,7 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
     than n, it is as if it were n.
     """
     count = _count(x.shape, axis)
-    n = np.maximum(count - correction, 0)
+    n = count - correction if correction < count else 0
     with np.errstate(invalid="ignore", divide="ignore"):
         deviation = x - np.sum(x, axis=axis, keepdims=True) / count
         y = np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / np.asarray(n, x.dtype)
