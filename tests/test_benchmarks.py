@@ -43,6 +43,12 @@ def test_train_step(tmp_path: Path) -> None:
     assert {"ours, ms", "ours, MB", "ours, of sgemm's rate", "sgemm, GFLOP/s"} <= row.keys()
 
 
+def test_step_kernels(tmp_path: Path) -> None:
+    [rows] = run("step_kernels.py", tmp_path)
+    assert {"linear", "mlp_vjp", "causal_attention", "adamw", "rest"} <= {r["kernel"] for r in rows}
+    assert sum(row["of the step"] for row in rows) == pytest.approx(1)
+
+
 def test_sample(tmp_path: Path) -> None:
     [rows] = run("sample.py", tmp_path)
     assert [row["at once"] for row in rows] == [64, 1]
