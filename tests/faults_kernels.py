@@ -384,8 +384,8 @@ FAULTS = {
     "minigrad/kernels/compiled/mlp.py": [
         (
             "mlp: compiled, a block of units has the first's bias",
-            "rows_by_weight(h, x, w1t[:, unit:end], b1[unit:end])",
-            "rows_by_weight(h, x, w1t[:, unit:end], b1[: end - unit])",
+            "w1t[:, : end - unit], b1[unit:end], w2t",
+            "w1t[:, : end - unit], b1[: end - unit], w2t",
         ),
         (
             "mlp_vjp: compiled, dx of the first thread only",
@@ -393,6 +393,7 @@ FAULTS = {
             "dxs[0]",
         ),
         ("mlp_vjp: compiled, a stale dh", "            dh[:] = 0\n", ""),
+        ("mlp_vjp: compiled, dw2 of one block of units in the next", "        dw[:] = 0\n", ""),
         ("mlp_vjp: compiled, = for += in db1", "db[j] += dh[i, j]", "db[j] = dh[i, j]"),
         ("mlp_vjp: compiled, a for gelu(a)", "h[i, j] = a * cdf", "h[i, j] = a"),
         (

@@ -13,6 +13,8 @@ from minigrad.kernels.compiled.layer_norm import norm_row
 from minigrad.kernels.compiled.linear import rows_by_weight
 from minigrad.kernels.compiled.mlp import add_mlp
 
+_UNITS = 256  # hidden units of the MLP at a time
+
 
 def decode(x, blocks, keys, values, position, eps):
     """See the reference."""
@@ -65,7 +67,9 @@ def _decode(
         for i in range(rows):
             for j in range(width):
                 z[i, j] = b2[block, j]
-        add_mlp(z, x, w1[block], b1[block], w2[block])
+        for unit in range(0, w1.shape[2], _UNITS):
+            now = slice(unit, unit + _UNITS)
+            add_mlp(z, x, w1[block, :, now], b1[block, now], w2[block, now])
         _add_and_norm(x, z, norm2_w[block], norm2_b[block], eps)
 
 

@@ -3,6 +3,9 @@
 The hidden layer is computed in blocks of rows and hidden units that stay in the second-level cache:
 each is used up and forgotten, and backward computes it again. Forward shares the rows among the
 threads; backward the hidden units, so that every thread has weight gradients of its own.
+
+The weights of a block are copied out of their matrix. Where its rows lie a power of two apart, as
+with 2,048 hidden units, the parts of one column would push each other out of the cache.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels import reference
+from minigrad.kernels.compiled.blocks import transpose
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
 from minigrad.kernels.compiled.jit import jit, plain
@@ -28,31 +32,32 @@ def mlp(x, w1, b1, w2, b2):
     y = np.empty((len(x), len(w2)), x.dtype)
     y[:] = b2
     spans = threads.blocks(len(x), len(x) * len(w1))
-    threads.run(_mlp, spans, y, plain(x), plain(w1.T), plain(b1), plain(w2.T))
+    threads.run(_mlp, spans, y, plain(x), plain(w1), plain(b1), plain(w2.T))
     return y
 
 
 @jit
-def _mlp(y, x, w1t, b1, w2t, part, start, stop):
-    for row in range(start, stop, _ROWS):
-        last = min(stop, row + _ROWS)
-        add_mlp(y[row:last], x[row:last], w1t, b1, w2t)
+def _mlp(y, x, w1, b1, w2t, part, start, stop):
+    w1t = np.empty((x.shape[1], _UNITS), x.dtype)
+    for unit in range(0, len(b1), _UNITS):
+        end = min(len(b1), unit + _UNITS)
+        transpose(w1[unit:end], w1t)
+        for row in range(start, stop, _ROWS):
+            last = min(stop, row + _ROWS)
+            add_mlp(y[row:last], x[row:last], w1t[:, : end - unit], b1[unit:end], w2t[unit:end])
 
 
 @jit
 def add_mlp(y, x, w1t, b1, w2t):
-    """y += gelu(x w1^T + b1) w2^T, by blocks of hidden units."""
+    """y += gelu(x w1^T + b1) w2^T"""
     kind = x.dtype.type
-    hidden = np.empty((len(x), _UNITS), x.dtype)  # as an argument it might be b1: no vectors
-    for unit in range(0, len(b1), _UNITS):
-        end = min(len(b1), unit + _UNITS)
-        h = hidden[:, : end - unit]
-        rows_by_weight(h, x, w1t[:, unit:end], b1[unit:end])
-        for i in range(len(h)):
-            for j in range(end - unit):
-                a = h[i, j]
-                h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
-        add_product(y, h, w2t[unit:end])
+    h = np.empty((len(x), len(b1)), x.dtype)  # as an argument it might be b1: no vectors
+    rows_by_weight(h, x, w1t, b1)
+    for i in range(len(h)):
+        for j in range(len(b1)):
+            a = h[i, j]
+            h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
+    add_product(y, h, w2t)
 
 
 def mlp_vjp(dy, x, w1, b1, w2):
@@ -63,25 +68,27 @@ def mlp_vjp(dy, x, w1, b1, w2):
     spans = threads.blocks(len(w1), len(x) * len(w1))
     dxs = np.zeros((len(spans), *x.shape), x.dtype)
     dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
-    args = dy, x, plain(w1.T), w1, plain(b1), w2, dxs, dw1, db1, dw2
-    threads.run(_mlp_vjp, spans, *args)
+    threads.run(_mlp_vjp, spans, dy, x, w1, plain(b1), w2, dxs, dw1, db1, dw2)
     return dxs[0] if len(dxs) == 1 else dxs.sum(axis=0), dw1, db1, dw2, dy.sum(axis=0)
 
 
 @jit
-def _mlp_vjp(dy, x, w1t, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
+def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
     kind = x.dtype.type
     density_at_0 = kind(DENSITY_AT_0)
     hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
+    w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((dy.shape[1], _UNITS), x.dtype)
     for unit in range(start, stop, _UNITS):
         end = min(stop, unit + _UNITS)
-        db = db1[unit:end]
+        transpose(w1[unit:end], w1t)
+        w, db = w2[:, unit:end].copy(), db1[unit:end]
+        dw[:] = 0
         for row in range(0, len(x), _ROWS):
             last = min(len(x), row + _ROWS)
             h, dh = hidden[: last - row, : end - unit], dhidden[: last - row, : end - unit]
-            rows_by_weight(h, x[row:last], w1t[:, unit:end], b1[unit:end])
+            rows_by_weight(h, x[row:last], w1t[:, : end - unit], b1[unit:end])
             dh[:] = 0
-            add_product(dh, dy[row:last], w2[:, unit:end])
+            add_product(dh, dy[row:last], w)
             for i in range(len(h)):
                 for j in range(end - unit):
                     a = h[i, j]
@@ -92,4 +99,7 @@ def _mlp_vjp(dy, x, w1t, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
                     db[j] += dh[i, j]
             add_product(dxs[part, row:last], dh, w1[unit:end])
             add_product(dw1[unit:end], dh.T, x[row:last])
-            add_product(dw2[:, unit:end], dy[row:last].T, h)
+            add_product(dw[:, : end - unit], dy[row:last].T, h)
+        for i in range(len(dw)):
+            for j in range(end - unit):
+                dw2[i, unit + j] = dw[i, j]
