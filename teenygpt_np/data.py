@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.reading import SPLITS, read_texts
+from teenygpt_np.reading import SPLITS, read_texts, show
 from teenygpt_np.tokenizer import Ids, Tokenizer
 
 MIN_LINES = 10
@@ -27,13 +27,15 @@ _MOST_SHOWN = 10
 class Report:
     """What became of the lines that were read (in a table or JSON, of the values).
 
-    read: how many came; empty: dropped, nothing was left after folding; missing: dropped, the row
-    did not have the column; duplicates: dropped from a file before splitting; shared: distinct
-    lines that stand in more than one split of a directory, which is left as it is; folded: changed
-    in any way; replaced: the characters that became spaces, and how often each did
+    read: how many came; columns: out of which; empty: dropped, nothing was left after folding;
+    missing: dropped, the row did not have the column; duplicates: dropped from a file before
+    splitting; shared: distinct lines that stand in more than one split of a directory, which is
+    left as it is; folded: changed in any way; replaced: the characters that became spaces, and how
+    often each did
     """
 
     read: int = 0
+    columns: list[str] = field(default_factory=list)
     empty: int = 0
     missing: int = 0
     duplicates: int = 0
@@ -50,7 +52,8 @@ class Report:
             (self.folded, "changed by folding"),
             (self.replaced.total(), "characters became spaces"),
         ]
-        parts = [f"{self.read:,} lines read", *(f"{n:,} {what}" for n, what in counts if n)]
+        origin = f" from column {show(self.columns)}" if self.columns else ""
+        parts = [f"{self.read:,} lines read{origin}", *(f"{n:,} {what}" for n, what in counts if n)]
         most = ", ".join(f"{c!r} {n:,}" for c, n in self.replaced.most_common(_MOST_SHOWN))
         return "; ".join(parts) + (f" (most often {most})" if most else "")
 
@@ -96,14 +99,14 @@ def load_corpus(
     """
     source = _bundled() if path is None else Path(path)
     try:
-        raw = read_texts(source, columns)
+        raw, found = read_texts(source, columns)
     except OSError as error:
         raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
     try:
         tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    report = Report()
+    report = Report(columns=found)
     splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
     if not any(splits.values()):
         raise InputError(

@@ -86,6 +86,24 @@ def test_the_only_column_needs_no_name(tmp_path: Path, kind: str) -> None:
     assert everything(load_corpus(write(tmp_path / f"a.{kind}", text))) == LINES
 
 
+def test_the_report_names_the_columns(tmp_path: Path) -> None:
+    """So that a table without a header, whose first headline is read as one, is noticed."""
+    path = write(tmp_path / "a.csv", TEXT)
+    assert str(load_corpus(path).report) == "19 lines read from column 'headline a'"
+    write(path, rows_of("a.csv"))
+    assert str(load_corpus(path, columns=["title", "id"]).report).startswith(
+        "40 lines read from column 'title', 'id'; "
+    )
+
+
+def test_a_quote_in_a_tsv_is_a_character(tmp_path: Path) -> None:
+    lines = sorted(line for c in LETTERS for line in (f'{c} says "no', f'"yes" says {c}', f'"{c}"'))
+    text = "id\ttitle\n" + "".join(f'5"\t{line}\n' for line in lines) + "6\n\n"
+    corpus = load_corpus(write(tmp_path / "a.tsv", text), columns=["title"], alphabet="corpus")
+    assert everything(corpus) == lines
+    assert (corpus.report.missing, corpus.report.empty) == (1, 1)
+
+
 def test_csv_quotes_and_short_rows(tmp_path: Path) -> None:
     text = "id,title\n" + "".join(f'"1","headline, ""{c}""\nover lines"\n' for c in LETTERS)
     path = write(tmp_path / "a.csv", text + "2\n\n")
@@ -226,10 +244,11 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
     ("a.csv", 'a\n"x" y\n', [], "a.csv, the row from line 2: ',' expected after '\"'; wanted"),
     (
         "a.csv",
-        "a\n" + "x" * 2**24 + "y\n",
+        'a\n"' + f"{'x' * 1023}\n" * 2**14 + '"',
         [],
-        "the row from line 2: field larger than field limit",
+        "a.csv, the row from line 2: more than 16,777,216 characters",
     ),
+    ("a.csv", "a\n" + "," * 2**24 + "\n", [], "a.csv, line 2: more than 16,777,216 bytes in one"),
     ("a.tsv", "a\tb\nx\ty\n", ["a,b"], "a.tsv has no column 'a,b'; it has 'a', 'b'"),
     ("a.jsonl", "", ["a"], "a.jsonl has no key 'a'; it has none"),
     ("a.jsonl", TWO, [], "a.jsonl: which column has the headlines? It has 'a', 'b'"),
