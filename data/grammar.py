@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import bisect
 import hashlib
+import io
 import itertools
 import json
 import math
@@ -25,10 +26,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from teenygpt_np.commands import Parser, run_command
+from teenygpt_np.errors import InputError
+
 HERE = Path(__file__).resolve().parent
 SEED = 2026
 SIZES = {"train": 8664, "val": 1084, "test": 1084}
 START = "HEADLINE"
+MOST = 1_000_000  # lines at a time
 
 _WORD = "(?:[a-z]+|[A-Z]+)"
 _ALTERNATIVE = re.compile(rf"\s*(?:(\d+):)?\s*({_WORD}(?: {_WORD})*)")
@@ -220,8 +225,10 @@ def files(grammar: Grammar) -> Iterator[tuple[str, str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the arguments ask; 0, or 1 where the files are not the grammar's."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        prog="grammar.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     deed = parser.add_mutually_exclusive_group()
     deed.add_argument("--sample", type=int, metavar="N")
@@ -229,13 +236,17 @@ def main(arguments: list[str] | None = None) -> int:
     deed.add_argument("--write", action="store_true")
     parser.add_argument("--seed", type=int, help="of --sample (default: anew each time)")
     args = parser.parse_args(arguments)
+    if args.sample is not None and not 1 <= args.sample <= MOST:
+        raise InputError(f"--sample is {args.sample}, wanted 1..{MOST:,}")
     grammar = load()
     if args.sample is not None:
         rng = random.Random(args.seed)
         for _ in range(args.sample):
             print(grammar.sample(rng))
     elif args.log_prob:
-        for line in sys.stdin:
+        if isinstance(sys.stdin, io.TextIOWrapper):  # what is not UTF-8 is no headline
+            sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")
+        for line in sys.stdin or ():
             print(f"{grammar.log_prob(line.rstrip()):.4f}\t{line.rstrip()}")
     elif args.write:
         for name, text in files(grammar):
@@ -262,4 +273,4 @@ def _report(grammar: Grammar) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command("grammar.py", main)

@@ -5,20 +5,47 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import mmap
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from teenygpt_np.errors import InputError
 
+_MOST_THREADS = 1024
+# What is wanted free at the start: OpenBLAS and LLVM end the process where they get none.
+_MB_FOR_NUMPY, _MB_FOR_NUMBA, _MB_PER_THREAD = 256, 320, 64
+
+
+class _Version(argparse.Action):
+    """Print the version, which is minigrad's, and so NumPy's to load, and exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from minigrad import __version__
+
+        print(parser.prog, __version__)
+        parser.exit()
+
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser that knows --version, and whose errors are one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {message}; --help lists the arguments\n")
+
+
+def path(text: str) -> Path:
+    """The path in an argument. Raises ValueError where it is empty, as from an unset variable."""
+    if not text:
+        raise ValueError
+    return Path(text)
 
 
 def set_up(threads: int | None) -> None:
@@ -26,21 +53,33 @@ def set_up(threads: int | None) -> None:
 
     BLAS reads its number of threads from the environment when NumPy is loaded.
 
-    Raises InputError for a backend that is not there, or less than one thread.
+    Raises InputError for a backend that is not there or a number of threads out of range,
+    MemoryError where there is too little memory to begin.
     """
     if threads is not None:
-        if threads < 1:
-            raise InputError(f"--threads is {threads}, wanted at least 1")
+        if not 1 <= threads <= _MOST_THREADS:
+            raise InputError(f"--threads is {threads}, wanted 1..{_MOST_THREADS:,}")
         for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
             os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    _look_for_memory(_MB_FOR_NUMPY)
     import minigrad as mg
 
     try:
-        mg.get_backend()
+        backend = mg.get_backend()
     except (ValueError, ImportError) as error:
         raise InputError(str(error)) from None
     if threads is not None:
         mg.set_num_threads(threads)
+    if backend == "numba":
+        _look_for_memory(_MB_FOR_NUMBA + _MB_PER_THREAD * mg.get_num_threads())
+
+
+def _look_for_memory(megabytes: int) -> None:
+    """Raise MemoryError where so much can't be had; none of it is touched or kept."""
+    try:
+        mmap.mmap(-1, megabytes << 20).close()
+    except OSError:
+        raise MemoryError from None
 
 
 def keep_freed_memory() -> None:
@@ -61,11 +100,14 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     """Exit with main's status; bad input is one line and status 2, a failed write or memory 1."""
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed, as by `>&-`
-            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))
     if hasattr(sys.stdout, "reconfigure"):  # a character that the terminal lacks is no error
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = main()
+        try:
+            status: int | str | None = main()
+        except SystemExit as done:  # --help and the like, which may be piped as well
+            status = done.code
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has gone, as `| head` does: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,6 +118,12 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
         status = _fail(name, "out of memory; smaller batches or a smaller model need less", 1)
     except OSError as error:
         status = _fail(name, f"{error.filename or 'output'}: {error.strerror or error}", 1)
+    except ImportError as error:  # a library that is not there, or finds no memory
+        status = _fail(name, str(error), 1)
+    except RuntimeError as error:
+        if str(error) != "can't start new thread":
+            raise
+        status = _fail(name, f"{error}; less memory is needed with fewer --threads", 1)
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)

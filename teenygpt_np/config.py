@@ -10,6 +10,7 @@ from typing import Any
 from teenygpt_np.errors import InputError
 
 OPTIMIZERS = ("adamw", "muon")
+_MOST_WEIGHTS = 10**9  # training has each of them four times, in 16 GB
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Config:
         self._check("num_tokens", self.num_tokens >= 2, "at least 2")
         for name in ("num_tokens", "num_emb", "num_neurons"):
             self._check(name, getattr(self, name) <= 1_000_000, "at most 1,000,000")
+        self._check("num_blocks", self.num_blocks <= 1000, "at most 1,000")
         for name in ("seed", "max_steps", "warmup_steps", "patience"):
             self._check(name, getattr(self, name) >= 0, "0 or above")
         self._check("dropout", 0 <= self.dropout < 1, "0 <= dropout < 1")
@@ -62,6 +64,11 @@ class Config:
         for name in ("weight_decay", "clip_grad_norm"):
             self._check(name, 0 <= getattr(self, name) < math.inf, "a finite number, 0 or above")
         self._check("optimizer", self.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS))
+        weights = (4 + 2 * self.num_neurons) * self.num_emb**2 * self.num_blocks
+        if weights > _MOST_WEIGHTS:
+            raise InputError(
+                f"the blocks have {weights:,} weights, wanted at most {_MOST_WEIGHTS:,}"
+            )
         if self.num_emb % self.num_heads:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"

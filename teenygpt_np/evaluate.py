@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from teenygpt_np.commands import Parser, run_command, set_up
+from teenygpt_np.commands import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.evaluate", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="a run directory")
-    parser.add_argument("--data", metavar="PATH", help="other text (default: the run's own)")
+    parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
+    parser.add_argument(
+        "--data", type=path, metavar="PATH", help="other text (default: the run's own)"
+    )
     parser.add_argument(
         "--column", action="append", dest="columns", metavar="NAME", help="as for the training"
     )
@@ -32,10 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.run import load_run
     from teenygpt_np.scores import scores
 
-    run = load_run(Path(args.run))
-    path = args.data or run.config.data
+    run = load_run(args.run)
+    own = Path(run.config.data) if run.config.data else None
     corpus = load_corpus(
-        Path(path) if path else None,
+        args.data or own,
         columns=args.columns or (() if args.data else run.config.columns),
         alphabet=run.tokenizer,
         seed=run.config.seed,

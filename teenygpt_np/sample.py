@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from teenygpt_np.commands import Parser, run_command, set_up
+from teenygpt_np.commands import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 _BATCH = 64
+_MOST = 1_000_000
 
 
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.sample", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument("-n", type=int, default=10, metavar="N", help="how many (default: 10)")
     parser.add_argument(
         "--temperature",
@@ -36,8 +36,8 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, load, print; 0."""
     args = _parser().parse_args(arguments)
-    if args.n < 1:
-        raise InputError(f"-n is {args.n}, wanted at least 1")
+    if not 1 <= args.n <= _MOST:
+        raise InputError(f"-n is {args.n}, wanted 1..{_MOST:,}")
     if args.seed is not None and args.seed < 0:
         raise InputError(f"--seed is {args.seed}, wanted 0 or above")
     set_up(args.threads)
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_settings(args.temperature, args.top_k, args.top_p)
     except ValueError as error:
         raise InputError(str(error)) from None
-    run = load_run(Path(args.run))
+    run = load_run(args.run)
     folded = run.tokenizer.fold(args.prompt)
     if folded.replaced:
         unknown = " ".join(folded.replaced)

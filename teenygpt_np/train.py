@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teenygpt_np.commands import Parser, keep_freed_memory, run_command, set_up
+from teenygpt_np.commands import Parser, keep_freed_memory, path, run_command, set_up
 from teenygpt_np.config import OPTIMIZERS, PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
 
@@ -39,6 +39,7 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.train", description=__doc__)
     parser.add_argument(
         "--data",
+        type=path,
         metavar="PATH",
         help="a directory with train.txt, val.txt, test.txt; or one .txt, .csv, .tsv or .jsonl, "
         "plain or .gz, which is split 80/10/10 (default: the bundled headlines)",
@@ -56,7 +57,7 @@ def _parser() -> Parser:
         help="a-z and space, to which all text is folded; or the corpus's own characters",
     )
     parser.add_argument("--preset", choices=PRESETS, default="small", help="(default: small)")
-    parser.add_argument("--out", metavar="DIR", help="a new directory for the run")
+    parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     for name, (kind, text) in _NUMBERS.items():
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=kind, metavar="N" if kind is int else "X", help=text)
@@ -71,7 +72,7 @@ def _parser() -> Parser:
         help="count each headline up to its first pad, or all num-tokens of it",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
-    parser.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped")
+    parser.add_argument("--resume", type=path, metavar="DIR", help="go on with a stopped run")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 

@@ -125,7 +125,7 @@ BAD = [
     (["--split=all"], "argument --split: invalid choice: 'all' .*train.*val.*test"),
     (["--data=nowhere"], r"nowhere is not there; wanted a directory with train\.txt"),
     (["--column=a"], r"column 'a' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
-    (["--threads=0"], "--threads is 0, wanted at least 1"),
+    (["--threads=0"], "--threads is 0, wanted 1..1,024"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
 ]
 

@@ -93,8 +93,8 @@ def test_a_corpus_s_own_alphabet(tmp_path: Path) -> None:
 
 
 BAD = [
-    (["-n=0"], "-n is 0, wanted at least 1"),
-    (["-n=-3"], "-n is -3, wanted at least 1"),
+    (["-n=0"], "-n is 0, wanted 1..1,000,000"),
+    (["-n=-3"], "-n is -3, wanted 1..1,000,000"),
     (["-n=few"], "argument -n: invalid int value: 'few'"),
     (["--temperature=-1"], r"temperature is -1\.0, wanted a finite number, 0 or above"),
     (["--temperature=nan"], "temperature is nan, wanted"),
@@ -107,7 +107,7 @@ BAD = [
     (["--top-p=nan"], "top_p is nan, wanted"),
     (["--seed=-1"], "--seed is -1, wanted 0 or above"),
     (["--seed=x"], "argument --seed: invalid int value: 'x'"),
-    (["--threads=0"], "--threads is 0, wanted at least 1"),
+    (["--threads=0"], "--threads is 0, wanted 1..1,024"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
 ]
 
