@@ -204,6 +204,21 @@ def test_public_functions_and_classes_say_what_they_do(source: str) -> None:
         assert text.splitlines()[0].strip(), getattr(node, "name", "the module")
 
 
+@each("source", EVERYTHING)
+def test_text_files_name_their_encoding(source: str) -> None:
+    """Else it is the system's, which is another one on Windows."""
+    place = {"open": 9, "read_text": 0, "write_text": 1}  # of the encoding, if it is not named
+    for node in ast.walk(tree_of(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        owner, _, name = ast.unparse(node.func).rpartition(".")
+        if name in place and owner not in ("os", "archive"):
+            modes = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            binary = name == "open" and {"rb", "wb", "ab", "r+b"} & set(modes)
+            named = "encoding" in [keyword.arg for keyword in node.keywords]
+            assert named or binary or len(node.args) > place[name], ast.unparse(node)
+
+
 @each("source", KERNELS)
 def test_no_arithmetic_without_nan_and_infinity(source: str) -> None:
     """`fastmath=True` assumes them away, and so do some of its flags."""

@@ -172,7 +172,7 @@ except ImportError as error:
 def broken_numba(directory: Path) -> str:
     """Where a numba is found that cannot be imported, as one that is too old for its NumPy."""
     (directory / "numba").mkdir()
-    (directory / "numba" / "__init__.py").write_text("raise ImportError('too old')\n")
+    (directory / "numba" / "__init__.py").write_text("raise ImportError('too old')\n", "utf-8")
     return os.pathsep.join([str(directory), str(ROOT)])
 
 
@@ -294,7 +294,7 @@ def test_cache_is_not_used_after_a_change_elsewhere(tmp_path: Path) -> None:
     cache, compiled = tmp_path / "cache", copy_engine(tmp_path)
     softmax(cache, directory=tmp_path)
     before = files(cache, "*softmax*.nbc")
-    with (compiled / "exp.py").open("a") as file:
+    with (compiled / "exp.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     softmax(cache, directory=tmp_path)
     assert len(files(cache, "*softmax*.nbc")) > len(before) > 0

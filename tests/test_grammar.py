@@ -358,14 +358,14 @@ def test_write_and_report(directory: Path, capsys: pytest.CaptureFixture[str]) -
     assert script.main([]) == 1
     assert "train.txt, val.txt, test.txt, entropy.json" in capsys.readouterr().out
     assert script.main(["--write"]) == 0
-    splits = [(directory / f"{name}.txt").read_text().splitlines() for name in SPLITS]
+    splits = [(directory / f"{name}.txt").read_text("ascii").splitlines() for name in SPLITS]
     assert list(map(len, splits)) == [6, 2, 3]
     assert set().union(*splits) <= set(lines_of_stories())
     assert script.main([]) == 0
     report = capsys.readouterr().out
     assert re.search(r"^shapes of story +2\nwords +5\nlongest line +13 characters\n", report, re.M)
     assert re.search(r"^in two ways +no line\nfiles not its own +none\n", report, re.M)
-    (directory / "val.txt").write_text("cat sleeps\n")
+    (directory / "val.txt").write_text("cat sleeps\n", "ascii")
     assert script.main([]) == 1
     assert re.search(r"^files not its own +val.txt$", capsys.readouterr().out, re.M)
 

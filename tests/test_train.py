@@ -411,7 +411,7 @@ def test_resume_of_another_text(finished: Path, tmp_path: Path) -> None:
 def test_resume_of_a_damaged_configuration(finished: Path, tmp_path: Path, text: str) -> None:
     out = tmp_path / "run"
     shutil.copytree(finished, out)
-    (out / "config.json").write_text(text)
+    (out / "config.json").write_text(text, encoding="utf-8")
     call("train", "--resume", out).assert_refused(r"config\.json can't be used: ")
 
 
@@ -430,7 +430,7 @@ def test_a_run_killed_in_its_first_epoch_begins_again(finished: Path, tmp_path: 
     for name in ("best.npz", "last.npz", "metrics.jsonl", "test.json"):
         (out / name).unlink()
     assert call("train", "--resume", out).status == 0
-    assert (out / "test.json").read_text() == (finished / "test.json").read_text()
+    assert (out / "test.json").read_bytes() == (finished / "test.json").read_bytes()
 
 
 def test_a_file_is_no_place_for_a_run(corpus: Path, tmp_path: Path) -> None:
