@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import kernels, threads
+from teenygpt_np import TeenyGPT
 
 ENOUGH = 10**9  # entries, so that every thread gets a block
 
@@ -190,6 +191,51 @@ def python(code: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def train(seed: int) -> dict[str, bytes]:
+    """The weights after a few steps, each of which is shared out to threads."""
+    rng = np.random.default_rng(seed)
+    model = TeenyGPT(25, 29, 64, 2, num_blocks=1, rng=rng)
+    optimizer = mg.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(3):
+        ids = rng.integers(1, 29, (16, 25))
+        with mg.no_grad():
+            model.loss(ids)
+        optimizer.zero_grad()
+        model.loss(ids).backward()
+        optimizer.step()
+    return {name: array.tobytes() for name, array in model.state_dict().items()}
+
+
+@pytest.mark.usefixtures("backend")
+def test_two_threads_train_at_once() -> None:
+    """Each a model of its own; one that looks without recording does not stop the other's tape."""
+    mg.set_num_threads(2)
+    wanted = [train(seed) for seed in (0, 1)]
+    assert wanted[0] != wanted[1]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(train, [0, 1, 0, 1])) == wanted * 2
+
+
+TRAIN_IN_FORKS = """
+import multiprocessing
+import signal
+import sys
+sys.path.insert(0, "tests")
+from test_threads import mg, train
+
+mg.set_num_threads(2)
+before = train(0)
+with multiprocessing.get_context("fork").Pool(2, signal.alarm, [60]) as pool:
+    print([weights == before for weights in pool.map(train, [0] * 4)], train(0) == before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_forks_train() -> None:
+    """After the kernels ran in threads, of which a fork has none."""
+    assert python(TRAIN_IN_FORKS) == "[True, True, True, True] True\n"
 
 
 FORK = """
