@@ -47,6 +47,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["numba", "blas"], help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if min(args.threads, args.rounds) < 1:
+        parser.error("--threads and --rounds must be at least 1")
     if args.only:
         print(json.dumps(rates(args.only, args.threads)))
         return

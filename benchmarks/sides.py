@@ -49,6 +49,11 @@ def arguments(
     if compile:
         parser.add_argument("--compile", action="store_true", help="torch.compile as well as eager")
     args = parser.parse_args()
+    for flag in ("rounds", "threads"):
+        if getattr(args, flag) < 1:
+            parser.error(f"--{flag} is {getattr(args, flag)}, wanted at least 1")
+    if args.json and not Path(args.json).parent.is_dir():
+        parser.error(f"--json is {args.json}, wanted a file in a directory that is there")
     args.rounds = 1 if args.short else args.rounds
     for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
         os.environ[f"{name}_NUM_THREADS"] = str(args.threads)  # read when NumPy is loaded
@@ -148,6 +153,8 @@ def _version(package: str) -> str:
 
 def table(rows: list[Row]) -> str:
     """A table in Markdown, without the columns that would be empty."""
+    if not rows:
+        return "no such rows"
     headers = [name for name in rows[0] if any(row[name] is not None for row in rows)]
     lines = [headers, ["---"] * len(headers)]
     lines += [[_cell(row[name]) for name in headers] for row in rows]
