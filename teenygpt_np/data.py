@@ -90,8 +90,8 @@ def load_corpus(
 
     path: None for the bundled corpus; a directory with train.txt, val.txt and test.txt, used as
     they are; or one file, whose distinct lines are shuffled by the seed and split 80/10/10. A file
-    is a .txt with a headline per line, or a .csv, .tsv or .jsonl with its headlines in `columns`,
-    each plain or .gz, in UTF-8.
+    is a .txt with a headline per line, or a .csv, .tsv (without quoting) or .jsonl with its
+    headlines in `columns`, each plain or .gz, in UTF-8.
     columns: each one's texts become headlines of their own; may be left out where there is only one
     alphabet: "article" is a-z and space, "corpus" the text's own characters; or a Tokenizer
 

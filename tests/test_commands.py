@@ -41,6 +41,8 @@ def raiser(error: BaseException) -> Any:
         (OSError(28, "No space left on device"), 1, "x: error: output: No space left on device\n"),
         (PermissionError(13, "Permission denied", "a/b"), 1, "x: error: a/b: Permission denied\n"),
         (OSError("no number"), 1, "x: error: output: no number\n"),
+        (ImportError("libx.so: cannot\nbe mapped"), 1, "x: error: libx.so: cannot be mapped\n"),
+        (RuntimeError("can't start new thread"), 1, "x: error: can't start new thread; less mem"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -62,7 +64,9 @@ def test_main_s_status_is_the_command_s() -> None:
         assert caught.value.code == status
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("a"), AssertionError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("ours"), RuntimeError("ours"), KeyError("a"), AssertionError()]
+)
 def test_our_own_mistakes_are_not_hidden(error: Exception) -> None:
     with pytest.raises(type(error)):
         run_command("x", raiser(error))
@@ -73,6 +77,12 @@ def test_help(name: str) -> None:
     done = call(name, "--help")
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith(f"usage: teenygpt_np.{name} ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_version(name: str) -> None:
+    done = call(name, "--version")
+    assert (done.status, done.out, done.err) == (0, f"teenygpt_np.{name} {mg.__version__}\n", "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
