@@ -1,0 +1,55 @@
+"""Fine-tune a finished run on other text: the weights go on from where that run had its best.
+
+Usage: python examples/fine_tune.py RUN TEXT OUT [--epochs N]
+
+RUN is a run directory, TEXT a file or directory as for `teenygpt_np.train --data`, OUT the new run
+directory. Prints what training prints, and the score that RUN's model has on the new text before,
+which the first epoch should beat. OUT is a run like any other, to sample, evaluate and resume.
+
+The characters and sizes are RUN's. The learning rate is a fifth of RUN's, so that what was learned
+is not lost in the first steps.
+"""
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+
+from teenygpt_np.commands import run_command
+from teenygpt_np.data import load_corpus
+from teenygpt_np.progress import Progress
+from teenygpt_np.run import load_run
+from teenygpt_np.scores import scores
+from teenygpt_np.trainer import Trainer
+
+
+def main() -> int:
+    """Load the run, train its model on the text, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("text", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--epochs", type=int, default=2)
+    args = parser.parse_args()
+
+    old = load_run(args.run)
+    config = dataclasses.replace(
+        old.config,
+        data=os.path.abspath(args.text),
+        columns=(),
+        epochs=args.epochs,
+        lr=old.config.lr / 5,
+    )
+    corpus = load_corpus(args.text, alphabet=old.tokenizer, seed=config.seed)
+    trainer = Trainer(config, corpus, args.out, Progress())
+    trainer.model.load_state_dict(old.model.state_dict())
+    trainer.start()
+    trainer.prepare()
+    score = "nll_no_pad" if config.ignore_pads else "nll"
+    print(f"before: val {scores(old.model, trainer.ids['val'])[score]:.2f}")
+    trainer.train()
+    return 0
+
+
+if __name__ == "__main__":
+    run_command("fine_tune", main)

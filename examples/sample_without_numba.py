@@ -1,0 +1,60 @@
+"""Write headlines with NumPy alone, as on a small board, and measure what that takes.
+
+Usage: python examples/sample_without_numba.py [RUN] [-n N]
+
+RUN is a run directory, copied from where it was trained; without one, a model of the default size
+is made whose weights are random, which writes nonsense at the same cost. Prints the headlines, the
+seconds to the first and for each, and the peak memory of the process: about 40 MB, most of it
+Python's and NumPy's own. Numba is not loaded, even where it is installed.
+"""
+
+import argparse
+import importlib.util
+import os
+import sys
+import time
+from pathlib import Path
+
+STARTED = time.perf_counter()
+
+
+def main() -> int:
+    """Load or make the model, write, print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", nargs="?", type=Path)
+    parser.add_argument("-n", type=int, default=3)
+    args = parser.parse_args()
+
+    # Both are read when the first of these is imported. Each thread of BLAS has memory of its own.
+    os.environ |= {"MINIGRAD_BACKEND": "numpy", "OPENBLAS_NUM_THREADS": "1"}
+    import numpy as np
+
+    from teenygpt_np.config import Config
+    from teenygpt_np.run import build_model, load_run
+    from teenygpt_np.tokenizer import Tokenizer
+
+    rng, tokenizer = np.random.default_rng(), Tokenizer()
+    if args.run:
+        run = load_run(args.run)
+        model, tokenizer = run.model, run.tokenizer
+    else:
+        model = build_model(Config(), tokenizer, rng)
+    times = []
+    for _ in range(args.n):
+        print(tokenizer.decode(model.sample(1, 0.8, rng=rng)[0]))
+        times.append(time.perf_counter() - STARTED)
+    print(f"{model.num_parameters():,} parameters, the first headline after {times[0]:.2f} s")
+    print(f"{(times[-1] - times[0]) / max(args.n - 1, 1):.3f} s for each after it")
+    if importlib.util.find_spec("resource"):  # not on Windows
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"{peak * (1 if sys.platform == 'darwin' else 1024) / 1e6:.0f} MB at the peak")
+    print(f"numba loaded: {'numba' in sys.modules}")
+    return 0
+
+
+if __name__ == "__main__":
+    from teenygpt_np.commands import run_command
+
+    run_command("sample_without_numba", main)
