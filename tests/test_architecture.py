@@ -49,7 +49,7 @@ def imported_from_project(source: str) -> list[str]:
 ENGINE, MODEL = sources("minigrad"), sources("teenygpt_np")
 KERNELS, OPS = sources("minigrad/kernels"), sources("minigrad/ops")
 COMPILED = sources("minigrad/kernels/compiled")
-EVERYTHING = sources("minigrad", "teenygpt_np", "data", "benchmarks", "tests")
+EVERYTHING = sources("minigrad", "teenygpt_np", "data", "benchmarks", "docs", "examples", "tests")
 
 each = pytest.mark.parametrize
 
@@ -194,7 +194,7 @@ def is_public(node: ast.AST) -> bool:
     return "overload" not in map(ast.unparse, node.decorator_list)
 
 
-@each("source", [*ENGINE, *MODEL, *sources("data", "benchmarks")])
+@each("source", [*ENGINE, *MODEL, *sources("data", "benchmarks", "docs", "examples")])
 def test_public_functions_and_classes_say_what_they_do(source: str) -> None:
     """In the first line: the equation or the deed."""
     tree = tree_of(source)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import shlex
+from pathlib import Path
 
 import pytest
+from conftest import PROFILE
 from faults import FAULTS, ROOT, Copy, Fault
+from test_docs import EXERCISES, fault_of
 from test_kernels import public
 
 from minigrad import ops
@@ -55,3 +59,13 @@ def test_fault_is_caught(copy: Copy, fault: Fault) -> None:
     before = (copy.root / fault.file).read_bytes()
     assert copy.catch(fault)
     assert (copy.root / fault.file).read_bytes() == before
+
+
+@pytest.mark.parametrize("exercise", EXERCISES if PROFILE == "deep" else EXERCISES[:1])
+def test_exercises_of_the_course_end_as_told(exercise: tuple[str, ...], tmp_path: Path) -> None:
+    _, file, wrong, right, command, test = exercise
+    copy = Copy(tmp_path)
+    path = copy.root / file
+    faulty = fault_of(file, wrong, right).applied_to(path.read_text(encoding="utf-8"))
+    path.write_text(faulty, encoding="utf-8")
+    assert copy.failure(*shlex.split(command)).partition("::")[2] == test
