@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from minigrad.tensor import Node, Tensor, _float_array, is_recording
+from minigrad.tensor import Node, Tensor, _float_array, check_anomaly, is_recording
 
 
 @overload
@@ -49,6 +49,7 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
         arrays = _arrays(operands, flags)
         value, vjp = rule(*arrays, *(() if variadic else args), **settings)
         output = Tensor._wrap(value)
+        check_anomaly(output._data, operation.__name__)
         if is_recording():
             parents = tuple(
                 [

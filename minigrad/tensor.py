@@ -23,6 +23,7 @@ Vjp: TypeAlias = Callable[[Array], tuple[Any, ...]]
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
+_checking: ContextVar[bool] = ContextVar("checking", default=False)
 _numbers = itertools.count()
 _accumulating = threading.Lock()  # two threads may add to one leaf
 
@@ -40,6 +41,25 @@ def no_grad() -> Iterator[None]:
 def is_recording() -> bool:
     """Whether operations are recorded now, that is, no `no_grad()` is in force in this thread."""
     return _recording.get()
+
+
+@contextlib.contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Have operations check what they give, and `backward` what each vjp gives.
+
+    The first that gives NaN or infinity raises FloatingPointError with its name.
+    """
+    token = _checking.set(True)
+    try:
+        yield
+    finally:
+        _checking.reset(token)
+
+
+def check_anomaly(array: Array, name: str, part: str = "") -> None:
+    """Raise FloatingPointError where `detect_anomaly` is in force and the array is not finite."""
+    if _checking.get() and not np.isfinite(array).all():
+        raise FloatingPointError(f"{name}{part} gave {array[~np.isfinite(array)][0]}")
 
 
 class Node:
@@ -208,6 +228,7 @@ class Tensor:
                         continue
                     part = part() if callable(part) else part
                     part = _sum_to(part, parent.shape).astype(parent.dtype, copy=False)
+                    check_anomaly(part, node.name, "'s vjp")
                     if isinstance(parent, Tensor):
                         known = leaves.get(id(parent))
                         leaves[id(parent)] = parent, part if known is None else known[1] + part
