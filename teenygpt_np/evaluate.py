@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     set_up(args.threads)
 
+    import numpy as np
+
     from teenygpt_np.baselines import baselines
     from teenygpt_np.data import corpus_hash, encode_split, load_corpus
     from teenygpt_np.run import load_run
@@ -51,7 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
         encode_split(getattr(corpus, split), run.tokenizer, run.config.num_tokens)
         for split in ("train", args.split)
     )
-    table = {"model": scores(run.model, ids)}
+    with np.errstate(all="ignore"):
+        table = {"model": scores(run.model, ids)}
+    if not np.isfinite(list(table["model"].values())).all():
+        raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
     table |= baselines(train, ids, run.tokenizer.num_token_vals)
     if corpus.truth:
         table["grammar"] = {"nll_no_pad": corpus.truth[args.split]}

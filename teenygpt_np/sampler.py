@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from teenygpt_np.errors import InputError
 from teenygpt_np.layers import Array, Generator
 
 
@@ -97,7 +98,10 @@ def generate(
         next_scores(ids[:, t])
     ended = np.zeros(batch_size, bool)
     for t in range(len(prompt) - 1, num_tokens - 1):
-        scores = next_scores(ids[:, t])
+        with np.errstate(all="ignore"):
+            scores = next_scores(ids[:, t])
+        if not np.isfinite(scores).all():
+            raise InputError("the model's scores are NaN or infinite: its weights are too large")
         chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
         ids[:, t + 1] = np.where(ended, pad, chosen)
         ended |= ids[:, t + 1] == pad

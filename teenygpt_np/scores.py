@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 import minigrad as mg
@@ -11,11 +13,15 @@ from teenygpt_np.model import TeenyGPT, counted
 _BATCH = 64
 
 
-def scores(model: TeenyGPT, ids: Array) -> dict[str, float]:
+def scores(
+    model: TeenyGPT, ids: Array, before_batch: Callable[[], object] = lambda: None
+) -> dict[str, float]:
     """Means over headlines.    ids: (N, T) -> nll, nll_no_pad in nats, top1, top1_no_pad
 
     The first of each pair counts all T - 1 predictions, pads among them, as the article does; the
     second each headline up to and including its first pad. Uses no dropout, whatever the mode.
+
+    before_batch: called again and again; what it raises ends the scoring
     """
     totals = dict.fromkeys(("nll", "nll_no_pad", "top1", "top1_no_pad"), 0.0)
     was_training = model.training
@@ -23,6 +29,7 @@ def scores(model: TeenyGPT, ids: Array) -> dict[str, float]:
     try:
         with mg.no_grad():
             for start in range(0, len(ids), _BATCH):
+                before_batch()
                 x = ids[start : start + _BATCH]
                 log_probs, targets, weights = model.log_probs(x[:, :-1]).data, x[:, 1:], counted(x)
                 nll = -np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]

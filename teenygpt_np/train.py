@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 from argparse import Namespace
 from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from teenygpt_np.tokenizer import Tokenizer
     from teenygpt_np.trainer import Trainer
 
+_MAX_CONFIG = 1 << 20  # characters; what is cut is no JSON
 _NUMBERS = {
     "epochs": (int, "at most this many times through the training split"),
     "max_steps": (int, "stop after this many steps; 0 for no such limit"),
@@ -82,15 +85,15 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     set_up(args.threads)
     keep_freed_memory()
-    trainer = _resumed(args) if args.resume is not None else _new(args)
-    trainer.prepare()
-    _stop_on_signals(trainer)
-    try:
-        trainer.train()
-    except BrokenPipeError:  # nobody looks on any more
-        trainer.save()
-        raise
-    return 128 + trainer.stop_signal if not trainer.finished else 0
+    with contextlib.ExitStack() as owned:  # closed at the end: the lock of the run directory
+        trainer = (_resumed if args.resume is not None else _new)(args, owned)
+        trainer.prepare()
+        _stop_on_signals(trainer)
+        try:
+            return 0 if trainer.train() else 128 + trainer.stop_signal
+        except BrokenPipeError:  # nobody looks on any more
+            trainer.save()
+            raise
 
 
 def _changes(args: Namespace) -> dict[str, Any]:
@@ -105,20 +108,34 @@ def _changes(args: Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _new(args: Namespace) -> Trainer:
-    config = make_config(args.preset, **_changes(args))
-    out = Path(args.out) if args.out else _free_directory(config)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; wanted a new directory")
-    if (out / "config.json").exists():
+def _new(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
+    from teenygpt_np.run import lock
+
+    changes = _changes(args)
+    try:
+        config = make_config(args.preset, **changes)
+    except InputError as error:  # which names settings; the user knows them as flags
+        text = str(error)
+        for name in changes:
+            text = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", text, count=1)
+        raise InputError(text) from None
+    out = Path(args.out or "runs")
+    for path in (out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; wanted a new directory")
+    if args.out and (out / "config.json").exists():
         raise InputError(f"{out} holds a run already; wanted a new --out, or --resume {out}")
     trainer = _trainer(config, out, args.quiet)
+    out.mkdir(parents=True, exist_ok=True)
+    if not args.out:
+        trainer.out = _new_directory(out, config)
+    owned.enter_context(lock(trainer.out))
     trainer.start()
     return trainer
 
 
-def _resumed(args: Namespace) -> Trainer:
-    from teenygpt_np.tokenizer import Tokenizer
+def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
+    from teenygpt_np import run
 
     out = Path(args.resume)
     changed = [*_changes(args), *(["preset"] if args.preset != "small" else [])]
@@ -128,18 +145,25 @@ def _resumed(args: Namespace) -> Trainer:
         raise InputError(
             f"--{name} can't be changed by --resume, which goes on with {out} as it is"
         )
+    path = out / run.CONFIG
     try:
-        description = json.loads((out / "config.json").read_text(encoding="utf-8"))
-        config = Config.from_dict(description["config"])
-        tokenizer = Tokenizer(description["characters"])
+        with path.open(encoding="utf-8") as file:
+            description = json.loads(file.read(_MAX_CONFIG))
+        config, tokenizer = run.described(description)
     except FileNotFoundError:
         raise InputError(f"{out} has no config.json; wanted a run directory") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{out / 'config.json'} can't be used: {error}") from error
+        raise InputError(f"{path} can't be used: {error}") from error
+    owned.enter_context(run.lock(out))
+    # Without these it was killed before it had anything to save.
+    begun = any((out / name).exists() for name in (run.LAST, run.METRICS))
+    saved = run.load_last(out, config, tokenizer) if begun else None
     trainer = _trainer(config, out, args.quiet, tokenizer)
-    if any((out / name).exists() for name in ("last.npz", "metrics.jsonl")):
-        trainer.restore()  # otherwise it was killed before it had anything to save
-    if trainer.finished and (out / "test.json").exists():
+    if saved:
+        trainer.restore(*saved)
+    else:
+        trainer.check_corpus(description, path)
+    if trainer.finished and (out / run.TEST).exists():
         raise InputError(f"{out} is finished, after {trainer.epoch} epochs; nothing to resume")
     return trainer
 
@@ -158,12 +182,18 @@ def _trainer(config: Config, out: Path, quiet: bool, tokenizer: Tokenizer | None
     return Trainer(config, corpus, out, Progress(quiet=quiet))
 
 
-def _free_directory(config: Config) -> Path:
+def _new_directory(parent: Path, config: Config) -> Path:
+    """The first that is not there; made at once, so that it is nobody else's."""
     stem = Path(config.data).name.split(".")[0] if config.data else "bundled"
     number = 1
-    while (out := Path("runs") / f"{stem}-{config.preset}-{number}").exists():
-        number += 1
-    return out
+    while True:
+        out = parent / f"{stem}-{config.preset}-{number}"
+        try:
+            out.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return out
 
 
 def _stop_on_signals(trainer: Trainer) -> None:

@@ -7,6 +7,7 @@ import math
 import platform
 import shlex
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,16 @@ from teenygpt_np.progress import Progress, duration
 from teenygpt_np.scores import scores
 
 _STREAMS = ("model", "batches", "samples")  # one generator each, so that none disturbs another
-# Where a training stands, besides the weights, the optimizer and the generators.
-_PLACE: tuple[str, ...] = (
-    "epoch",
-    "step",
-    "best",
-    "bad_epochs",
-    "finished",
-    "order_state",
-    "batches_done",
-)
-_PLACE += ("epoch_loss", "epoch_tokens", "epoch_seconds")
+# Where a training stands, besides the weights, the optimizers and the generators.
+_COUNTS = ("epoch", "step", "bad_epochs", "batches_done", "epoch_tokens")
+_PLACE = (*_COUNTS, "epoch_loss", "epoch_seconds", "best", "finished", "order_state")
 _SAMPLES = 64
 _DECAY_TO = 0.05
 _WORTH_TELLING = 2.0  # seconds
+
+
+class _Stopped(Exception):
+    """A signal asked for it, and nothing is half done."""
 
 
 class Trainer:
@@ -72,6 +69,8 @@ class Trainer:
         self.best: dict[str, Any] | None = None
         self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
         self.finished = False
+        self.saved_step = 0
+        self.changes: list[str] = []  # in the software, since the checkpoint that it goes on from
 
     def _make_optimizers(self) -> dict[str, Optimizer]:
         """AdamW; with the optimizer 'muon', that one for the blocks' matrices."""
@@ -111,19 +110,32 @@ class Trainer:
         self._introduce()
         self._compile()
 
-    def train(self) -> None:
-        """Train from where it stands to the end, or to the first signal; then save."""
-        with np.errstate(all="ignore"):  # what overflows shows in the loss, which is checked
-            while not self.finished and not self.stop_signal:
-                self._epoch()
-        if not self.finished:
+    def train(self) -> bool:
+        """Train from where it stands to the end, or to the first signal; then save.
+
+        Returns whether it came to the end. Raises InputError, and saves no more, where a loss, a
+        gradient, a weight or a score is no finite number: that is for the user to mend, by a lower
+        learning rate or another text.
+        """
+        try:
+            with np.errstate(all="ignore"):  # what overflows is noticed by these checks
+                if not (self.out / run.LAST).exists():
+                    self.save()
+                while not self.finished:
+                    self._epoch()
+                self._finish()
+        except _Stopped:
             self.save()
             self.progress.line(
                 f"stopped after step {self.step:,}; to go on: "
                 f"python -m teenygpt_np.train --resume {shlex.quote(str(self.out))}"
             )
-        else:
-            self._finish()
+            return False
+        return True
+
+    def _heed_signal(self) -> None:
+        if self.stop_signal:
+            raise _Stopped
 
     def _compile(self) -> None:
         """Have the kernels ready before anything is timed: a step of a model made for the purpose.
@@ -147,8 +159,9 @@ class Trainer:
         self.model.train()
         limit = self.config.max_steps or math.inf
         for batch in rows[self.batches_done :]:
-            if self.stop_signal or self.step >= limit:
+            if self.step >= limit:
                 break
+            self._heed_signal()
             started = time.perf_counter()
             loss, tokens = self._step(self.ids["train"][batch])
             self.batches_done += 1
@@ -156,8 +169,7 @@ class Trainer:
             self.epoch_tokens += tokens
             self.epoch_seconds += time.perf_counter() - started
             self._show_step(loss)
-        if not self.stop_signal:
-            self._end_epoch(sum(len(batch) for batch in rows[: self.batches_done]))
+        self._end_epoch(sum(len(batch) for batch in rows[: self.batches_done]))
 
     def _order(self) -> list[Array]:
         """The batches of this epoch; the same ones where an epoch is taken up in its middle."""
@@ -173,28 +185,51 @@ class Trainer:
         if config.ignore_pads:
             counted = lengths(x)
             x, tokens = x[:, : counted.max()], int(counted.sum()) - len(x)
+        rng, before = self.rngs["model"].bit_generator, self.rngs["model"].bit_generator.state
+
+        def loss_again() -> mg.Tensor:
+            rng.state = before
+            return self.model.loss(x, ignore_pads=config.ignore_pads)
+
         self.model.zero_grad()
         loss = self.model.loss(x, ignore_pads=config.ignore_pads)
-        self._check_finite("loss", loss.item())
+        self._check_finite("loss", loss.item(), loss_again)
         loss.backward()
-        if config.clip_grad_norm:
-            clip_grad_norm(self.model.parameters(), config.clip_grad_norm)
+        norm = clip_grad_norm(self.model.parameters(), config.clip_grad_norm or math.inf)
+        self._check_finite("gradient's norm", norm, lambda: loss_again().backward())
         for optimizer in self.optimizers.values():
             optimizer.lr = self.schedule(self.step)
             optimizer.step()
         self.step += 1
         return loss.item(), tokens
 
-    def _check_finite(self, name: str, value: float) -> None:
-        if not math.isfinite(value):
-            raise InputError(
-                f"the {name} at step {self.step:,} is {value}, wanted a finite number; a smaller "
-                f"--lr than {self.config.lr:g} may help"
-            )
+    def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
+        """Raise InputError for a value that is no number.    again: computes it once more"""
+        if math.isfinite(value):
+            return
+        cause = "though not when computed again"
+        if wrong := run.not_finite(self._arrays()):
+            cause = f"as {wrong} is not finite any more"
+        else:
+            try:
+                with mg.detect_anomaly():
+                    again()
+            except FloatingPointError as error:
+                cause = f"first {error}"
+        raise self._diverged(f"the {name} at step {self.step:,} is {value}, {cause}")
+
+    def _diverged(self, what: str) -> InputError:
+        return InputError(
+            f"{what}; a smaller --lr than {self.config.lr:g} may help; the last good checkpoint is "
+            f"{self.out / run.LAST}, after step {self.saved_step:,}"
+        )
 
     def _end_epoch(self, headlines: int) -> None:
-        val = scores(self.model, self.ids["val"])
-        self._check_finite("validation score", val[self._key.removeprefix("val_")])
+        def score() -> dict[str, float]:
+            return scores(self.model, self.ids["val"], self._heed_signal)
+
+        val = score()
+        self._check_finite("validation score", sum(val.values()), score)
         record = {
             "epoch": self.epoch,
             "step": self.step,
@@ -203,17 +238,15 @@ class Trainer:
             "tokens_per_s": self.epoch_tokens / max(self.epoch_seconds, 1e-9),
             "seconds": self.epoch_seconds,
         }
-        with (self.out / run.METRICS).open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(record) + "\n")
         is_best = self.best is None or record[self._key] < self.best[self._key]
-        self._show_epoch(record, is_best)
+        samples = []
         if is_best:
             self.best, self.bad_epochs = record, 0
-            arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-            checkpoint.save(self.out / run.BEST, arrays, self._meta())
-            self._write_samples()
+            self._save(run.BEST, self._weights())
+            samples = self._write_samples()
         else:
             self.bad_epochs += 1
+        checkpoint.append_line(self.out / run.METRICS, json.dumps(record))
         self.epoch += 1
         self.batches_done = self.epoch_tokens = 0
         self.epoch_loss = self.epoch_seconds = 0.0
@@ -224,20 +257,22 @@ class Trainer:
         )
         self.order_state = self.rngs["batches"].bit_generator.state
         self.save()
+        self._show_epoch(record, is_best)  # last: nobody may look on any more
+        for text in samples[:3]:
+            self.progress.line(f"    {text}")
 
-    def _write_samples(self) -> None:
+    def _write_samples(self) -> list[str]:
         ids = self.model.sample(_SAMPLES, rng=self.rngs["samples"])
         texts = [self.corpus.tokenizer.decode(row) for row in ids]
         path = self.out / run.SAMPLES / f"epoch_{self.epoch:03}.txt"
         checkpoint.write_text(path, "".join(text + "\n" for text in texts))
-        for text in texts[:3]:
-            self.progress.line(f"    {text}")
+        return texts
 
     def _finish(self) -> None:
         """Score the best model on the test split, and say where everything is."""
         best = run.load_run(self.out)
-        result = scores(best.model, self.ids["test"])
-        test = {"epoch": best.meta["epoch"], **{f"test_{k}": v for k, v in result.items()}}
+        result = scores(best.model, self.ids["test"], self._heed_signal)
+        test = {"epoch": best.meta.get("epoch"), **{f"test_{k}": v for k, v in result.items()}}
         if self.corpus.truth:
             test["truth_nll"] = self.corpus.truth["test"]
         _write_json(self.out / run.TEST, test)
@@ -283,6 +318,8 @@ class Trainer:
         self._show_baselines()
         if self.step:
             say(f"going on after step {self.step:,}, in epoch {self.epoch}")
+        if self.changes:
+            say(f"not the same to the last bit from here on: {', '.join(self.changes)}")
         say()
 
     def _show_baselines(self) -> None:
@@ -312,7 +349,8 @@ class Trainer:
         value = record[self._key]
         train = f"{record['train_nll']:.2f}" if record["train_nll"] is not None else "-"
         self.progress.line(
-            f"epoch {self.epoch}: train {train}, val {value:.2f}{self._above_truth(value, 'val')}, "
+            f"epoch {record['epoch']}: train {train}, "
+            f"val {value:.2f}{self._above_truth(value, 'val')}, "
             f"top-1 {record[self._key_of_top1]:.1%}, {duration(record['seconds'])}"
             f"{', a new best' if is_best else ''}"
         )
@@ -345,36 +383,72 @@ class Trainer:
             "rngs": {name: rng.bit_generator.state for name, rng in self.rngs.items()},
         }
 
-    def save(self) -> None:
-        """Write `last.npz`."""
-        arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+    def _weights(self) -> dict[str, Array]:
+        return {f"model/{k}": v for k, v in self.model.state_dict().items()}
+
+    def _arrays(self) -> dict[str, Array]:
+        """All that is kept in arrays: the weights, and what the optimizers keep."""
+        arrays = self._weights()
         for kind, optimizer in self.optimizers.items():
             arrays |= {f"{kind}/{k}": v for k, v in optimizer.state_dict().items()}
-        checkpoint.save(self.out / run.LAST, arrays, self._meta())
+        return arrays
 
-    def restore(self) -> None:
-        """Take up the run where `last.npz` left it.
+    def save(self) -> None:
+        """Write `last.npz`. Raises InputError instead where a number in it is not finite."""
+        self._save(run.LAST, self._arrays())
+        self.saved_step = self.step
 
-        Raises InputError where it is no such checkpoint, or of another corpus.
+    def _save(self, name: str, arrays: dict[str, Array]) -> None:
+        if wrong := run.not_finite(arrays):
+            raise self._diverged(f"{wrong} holds NaN or infinity after step {self.step:,}")
+        checkpoint.save(self.out / name, arrays, self._meta())
+
+    def restore(self, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
+        """Take up the run where `last.npz` left it, of which these are the contents.
+
+        Raises InputError where they are not a run's, or of another corpus.
         """
         path = self.out / run.LAST
-        arrays, meta = checkpoint.load(path)
-        if meta.get("corpus") != corpus_hash(self.corpus):
-            raise InputError(f"{path} was trained on another text than {self.corpus.name} is now")
+        self.check_corpus(meta, path)
+        run.check_arrays(arrays, self._arrays(), path)
+        self.model.load_state_dict(run.under(arrays, "model/"))
+        for kind, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(run.under(arrays, f"{kind}/"))
         try:
-            self.model.load_state_dict(run.under(arrays, "model/"))
-            for kind, optimizer in self.optimizers.items():
-                optimizer.load_state_dict(run.under(arrays, f"{kind}/"))
+            self.rngs["batches"].bit_generator.state = meta["order_state"]  # raises if it is none
             for name, rng in self.rngs.items():
                 rng.bit_generator.state = meta["rngs"][name]
             for name in _PLACE:
                 setattr(self, name, meta[name])
-        except (KeyError, TypeError, ValueError) as error:
+            counts = [meta[name] for name in _COUNTS]
+            if not all(type(n) is int and 0 <= n <= run.MAX_COUNT for n in counts):
+                raise ValueError(f"{_COUNTS} are {counts}")
+            best = self.best[self._key] if self.best is not None else 0.0
+            if not all(map(math.isfinite, (self.epoch_loss, self.epoch_seconds, best))):
+                raise ValueError("its losses are not finite")
+            then, now = _software(meta), _software(self._description())
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
+        self.changes = [f"{k} {then[k]}, now {now[k]}" for k in now if then[k] != now[k]]
+        self.saved_step = self.step
         told = self.out / run.METRICS
         if told.exists():  # an epoch whose end was cut short is done, and told, again
-            lines = told.read_text(encoding="utf-8").splitlines(keepends=True)
-            checkpoint.write_text(told, "".join(lines[: self.epoch]))
+            lines = told.read_bytes().splitlines(keepends=True)
+            with checkpoint.atomic_file(told) as file:
+                file.writelines(lines[: self.epoch])
+
+    def check_corpus(self, description: Mapping[str, Any], path: Path) -> None:
+        """Raise InputError where a file is of a run on another text."""
+        if description.get("corpus") != corpus_hash(self.corpus):
+            raise InputError(f"{path} was trained on another text than {self.corpus.name} is now")
+
+
+def _software(description: Mapping[str, Any]) -> dict[str, str]:
+    kept = {name: description[name] for name in ("backend", "threads")}
+    return {
+        name: f"{value!r:.20}".strip("'")
+        for name, value in (kept | description["versions"]).items()
+    }
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

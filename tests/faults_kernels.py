@@ -436,8 +436,8 @@ FAULTS = {
         ("trainer: gradients pile up", "        self.model.zero_grad()\n", ""),
         (
             "trainer: gradients are not clipped",
-            "clip_grad_norm(self.model.parameters(), config.clip_grad_norm)",
-            "pass",
+            "clip_grad_norm(self.model.parameters(), config.clip_grad_norm or math.inf)",
+            "clip_grad_norm(self.model.parameters(), math.inf)",
         ),
         (
             "trainer: the optimizers' state is not taken up",

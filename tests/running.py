@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import io
 import itertools
+import json
 import os
 import re
 import signal
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import minigrad as mg
+from teenygpt_np import checkpoint
 from teenygpt_np.commands import run_command
 
 # 48 to learn from: three batches of 16, so that an epoch ends after steps 3, 6 and 9.
@@ -112,3 +115,27 @@ def tiny_run(directory: Path) -> Path:
     done = call("train", "--data", data, "--out", out, *SMALL, "--epochs=2", "--quiet")
     assert done.status == 0, done
     return out
+
+
+def left_behind(out: Path) -> dict[str, Any]:
+    """Everything in a run directory but what the clock wrote."""
+    found: dict[str, Any] = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in [*(out / "samples").iterdir(), out / "config.json", out / "test.json"]
+    }
+    clock = ("tokens_per_s", "seconds")
+    lines = (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    found["metrics"] = [
+        {k: v for k, v in json.loads(line).items() if k not in clock} for line in lines
+    ]
+    for name in ("best.npz", "last.npz"):
+        arrays, meta = checkpoint.load(out / name)
+        found |= {f"{name}/{k}": a.tobytes() for k, a in arrays.items()}
+        meta["best"] = {k: v for k, v in (meta["best"] or {}).items() if k not in clock}
+        found[name] = meta | {"epoch_seconds": 0}
+    return found
+
+
+def fingerprint(out: Path) -> str:
+    """A hash of it all."""
+    return hashlib.sha256(repr(sorted(left_behind(out).items())).encode()).hexdigest()

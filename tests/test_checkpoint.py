@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mutants import pack, sha256_of
+
 from teenygpt_np import checkpoint
 from teenygpt_np.errors import InputError
 
@@ -139,8 +141,9 @@ def test_no_directory_to_write_to(tmp_path: Path) -> None:
 
 
 def _npz(**arrays: Any) -> bytes:
+    """As `save` writes it, whatever the arrays: with a right SHA-256."""
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    np.savez(file, **arrays, sha256=np.frombuffer(sha256_of(arrays), np.uint8))
     return file.getvalue()
 
 
@@ -182,6 +185,8 @@ BAD = {
     "an .npy": _npy(np.arange(3)),
     "a pickle": pickle.dumps({"meta": 1}),
     "no meta": _npz(x=np.arange(3)),
+    "no hash": pack({"meta": _npy(_meta(b"{}"))}),
+    "another hash": pack({"meta": _npy(_meta(b"{}")), "sha256": _npy(np.zeros(32, np.uint8))}),
     "meta is no array": _zip(meta=b'{"epoch": 0}'),
     "meta is words": _npz(meta=_meta(b"hello")),
     "meta is empty": _npz(meta=_meta(b"")),
@@ -189,6 +194,10 @@ BAD = {
     "meta is not UTF-8": _npz(meta=_meta(b'"\xff"')),
     "meta is numbers": _npz(meta=np.array([0.1, 0.2])),
     "meta is deep": _npz(meta=_meta(b"[" * 100_000)),
+    "meta is long": _npz(meta=_meta(b'{"a": "' + b"a" * (1 << 20) + b'"}')),
+    "complex": _npz(meta=_meta(b"{}"), x=np.zeros(3, complex)),
+    "text": _npz(meta=_meta(b"{}"), x=np.array(["a"])),
+    "deflated": pack({"meta": _npy(_meta(b"{}"))}, zipfile.ZIP_DEFLATED),
     "a member is no array": _zip(**{"meta.npy": _npy(_meta(b"{}")), "x.npy": b"hello"}),
     "a member is cut": _zip(**{"meta.npy": _npy(_meta(b"{}")), "x.npy": _npy(np.arange(9))[:-8]}),
     "encrypted": _directory_entry(8, 1),
@@ -270,3 +279,55 @@ def test_damage_is_noticed_or_harmless(tmp_path_factory: Any, data: st.DataObjec
     else:
         json.dumps(meta)
         assert all(array.dtype != object for array in arrays.values())
+
+
+def test_every_part_of_the_content_is_hashed(tmp_path: Path) -> None:
+    """Not only what the zip's own checksums cover: names, dtypes and shapes as well."""
+    arrays = {"meta": _meta(b"{}"), "x": np.arange(6, dtype=np.int32)}
+    members = {name: _npy(array) for name, array in arrays.items()}
+    sha256 = _npy(np.frombuffer(sha256_of(arrays), np.uint8))
+    path = tmp_path / "a.npz"
+    path.write_bytes(pack(members | {"sha256": sha256}))
+    checkpoint.load(path)
+    changes = [
+        {"x": _npy(arrays["x"].reshape(2, 3))},
+        {"x": _npy(arrays["x"].view(np.float32))},
+        {"x": _npy(arrays["x"][::-1])},
+        {"meta": _npy(_meta(b"{ }"))},
+        {"y": _npy(arrays["x"])},
+    ]
+    for change in changes:
+        path.write_bytes(pack(members | change | {"sha256": sha256}))
+        with pytest.raises(InputError, match="its content is not what its SHA-256 says"):
+            checkpoint.load(path)
+
+
+def test_a_fortran_array_and_the_order_of_names_change_no_hash(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    checkpoint.save(path, {"b": np.ones((2, 3)), "a": np.ones((3, 2)).T}, {})
+    with np.load(path) as file:
+        want = sha256_of({name: file[name] for name in ("meta", "b", "a")})
+        assert file["sha256"].tobytes() == want
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(InputError, match=r"a\.npz is no checkpoint: it is no file"):
+        checkpoint.load(tmp_path / "a.npz")
+
+
+def test_a_line_is_added_and_a_failure_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in ("É", "b"):
+        checkpoint.append_line(tmp_path / "a", line)
+    assert (tmp_path / "a").read_bytes() == "É\nb\n".encode()
+
+    def fail(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"Input/output error: '.*b\.npz'"):
+        checkpoint.save(tmp_path / "b.npz", {}, {})
+    assert files(tmp_path) == ["a"]

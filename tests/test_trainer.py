@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from running import TEXT
+from running import TEXT, left_behind
 
 from teenygpt_np import checkpoint, run, trainer
 from teenygpt_np.config import Config
@@ -93,22 +93,6 @@ def metrics(out: Path) -> list[dict[str, Any]]:
 
 def ids(corpus: Corpus, split: str) -> Array:
     return encode_split(getattr(corpus, split), corpus.tokenizer, TINY.num_tokens)
-
-
-def left_behind(out: Path) -> dict[str, Any]:
-    """Everything in a run directory but what the clock wrote."""
-    found: dict[str, Any] = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in [*(out / "samples").iterdir(), out / "config.json", out / "test.json"]
-    }
-    clock = ("tokens_per_s", "seconds")
-    found["metrics"] = [{k: v for k, v in m.items() if k not in clock} for m in metrics(out)]
-    for name in ("best.npz", "last.npz"):
-        arrays, meta = checkpoint.load(out / name)
-        found |= {f"{name}/{k}": a.tobytes() for k, a in arrays.items()}
-        meta["best"] = {k: v for k, v in (meta["best"] or {}).items() if k not in clock}
-        found[name] = meta | {"epoch_seconds": 0}
-    return found
 
 
 # -- the run directory -----------------------------------------------------------------------------
@@ -301,7 +285,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Have validations come out as these (and without pads, the better the worse with)."""
     script: Iterator[float] = iter(values)
 
-    def fake(model: Any, ids: Array) -> dict[str, float]:
+    def fake(model: Any, ids: Array, *_: Any) -> dict[str, float]:
         if (value := next(script, None)) is None:
             return scores(model, ids)
         return {"nll": -value, "nll_no_pad": value, "top1": 0.0, "top1_no_pad": 0.0}
@@ -357,7 +341,7 @@ def test_max_steps(corpus: Corpus, tmp_path: Path, limit: int, steps: list[int])
 
 def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
     made = make(corpus, out, **changes)
-    made.restore()
+    made.restore(*run.load_last(out, made.config, corpus.tokenizer))
     return made
 
 
@@ -430,35 +414,53 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
         lines = getattr(corpus, split)
         other = dataclasses.replace(corpus, **{split: [*lines[:-1], lines[-1] + "s"]})
         with pytest.raises(InputError, match=r"last\.npz was trained on another text than lines"):
-            resumed(other, tmp_path / "a")
-    resumed(corpus, made.out)
+            resumed(other, tmp_path / "a", max_steps=1)
+    resumed(corpus, made.out, max_steps=1)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        lambda arrays, meta: arrays.pop("model/logits.0.bias"),
-        lambda arrays, meta: arrays.update({"model/logits.0.bias": np.zeros(3)}),
-        lambda arrays, meta: arrays.pop("adamw/v/0"),
-        lambda arrays, meta: arrays.update({"adamw/m/0": np.zeros(3)}),
-        lambda arrays, meta: arrays.pop("adamw/steps/0"),
-        lambda arrays, meta: arrays.pop("muon/m/0"),
-        lambda arrays, meta: meta["rngs"].pop("model"),
-        lambda arrays, meta: meta["rngs"].update(model={}),
-        lambda arrays, meta: meta.pop("order_state"),
-        lambda arrays, meta: meta.pop("best"),
+        (
+            lambda a, m: a.pop("model/logits.0.bias"),
+            r"has none as model/logits\.0\.bias, wanted fl",
+        ),
+        (
+            lambda a, m: a.update({"model/logits.0.bias": np.zeros(3)}),
+            r"has float64\(3,\) as model",
+        ),
+        (lambda a, m: a.update({"model/more": np.zeros(3)}), r"\(3,\) as model/more, wanted none"),
+        (lambda a, m: a.pop("adamw/v/0"), "has none as adamw/v/0, wanted float32"),
+        (lambda a, m: a.update({"adamw/m/0": np.zeros(3)}), r"as adamw/m/0, wanted float32\(29, 8"),
+        (lambda a, m: a.pop("adamw/steps/0"), "has none as adamw/steps/0"),
+        (lambda a, m: a.update({"adamw/steps/0": np.array(-1)}), "has -1 as adamw/steps/0"),
+        (lambda a, m: a.update({"muon/m/0": a["muon/m/0"] * np.nan}), "NaN or infinity in muon/m"),
+        (lambda a, m: m["rngs"].pop("model"), "is no checkpoint of a run: 'model'"),
+        (lambda a, m: m["rngs"].update(model={}), "is no checkpoint of a run: "),
+        (lambda a, m: m.pop("order_state"), "is no checkpoint of a run: 'order_state'"),
+        (lambda a, m: m.pop("best"), "is no checkpoint of a run: 'best'"),
+        (lambda a, m: m.update(best={}), "is no checkpoint of a run: 'val_nll_no_pad'"),
+        (lambda a, m: m.update(epoch=True), "is no checkpoint of a run: .* are "),
+        (lambda a, m: m.update(step=10**400), "is no checkpoint of a run: .* are "),
+        (lambda a, m: m.update(epoch_loss=float("nan")), "its losses are not finite"),
+        (lambda a, m: m["config"].update(lr=0.5), r"has lr 0\.5, config\.json beside it 0\.01$"),
+        (lambda a, m: m.update(characters="ab"), r"another alphabet than config\.json beside it"),
+        (lambda a, m: m["config"].update(num_emb=80), "has fewer weights than its settings want"),
     ],
 )
 def test_a_checkpoint_of_something_else(
-    corpus: Corpus, tmp_path: Path, change: Callable[[dict[str, Array], dict[str, Any]], Any]
+    corpus: Corpus,
+    tmp_path: Path,
+    change: Callable[[dict[str, Array], dict[str, Any]], Any],
+    message: str,
 ) -> None:
     trained(corpus, tmp_path / "a", max_steps=1)
     path = tmp_path / "a" / "last.npz"
     arrays, meta = checkpoint.load(path)
     change(arrays, meta)
     checkpoint.save(path, arrays, meta)
-    with pytest.raises(InputError, match=r"last\.npz is no checkpoint of a run: "):
-        resumed(corpus, tmp_path / "a")
+    with pytest.raises(InputError, match=rf"last\.npz .*{message}|last\.npz {message}"):
+        resumed(corpus, tmp_path / "a", max_steps=1)
 
 
 def test_no_checkpoint_to_go_on_from(corpus: Corpus, tmp_path: Path) -> None:
