@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from teenygpt_np.errors import InputError
 
 _MOST_THREADS = 1024
+_LONGEST = 800  # characters of a message, parts of which a file may have brought
 # What is wanted free at the start: OpenBLAS and LLVM end the process where they get none.
 _MB_FOR_NUMPY, _MB_FOR_NUMBA, _MB_PER_THREAD = 256, 320, 64
 
@@ -130,5 +131,6 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
 
 
 def _fail(name: str, message: str, status: int) -> int:
-    print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
+    print(f"{name}: error: {line[:_LONGEST]}", file=sys.stderr)
     return status

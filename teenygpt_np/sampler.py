@@ -100,7 +100,7 @@ def generate(
     for t in range(len(prompt) - 1, num_tokens - 1):
         with np.errstate(all="ignore"):
             scores = next_scores(ids[:, t])
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scores.max(axis=1)).all():  # NaN among them is their maximum
             raise InputError("the model's scores are NaN or infinite: its weights are too large")
         chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
         ids[:, t + 1] = np.where(ended, pad, chosen)

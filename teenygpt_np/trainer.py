@@ -319,7 +319,7 @@ class Trainer:
         if self.step:
             say(f"going on after step {self.step:,}, in epoch {self.epoch}")
         if self.changes:
-            say(f"not the same to the last bit from here on: {', '.join(self.changes)}")
+            say(f"not the same to the last bit from here on: {'; '.join(self.changes)}")
         say()
 
     def _show_baselines(self) -> None:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,24 +37,23 @@ class Undisturbed(NamedTuple):
     end: str
 
 
-def command(*arguments: str | Path) -> subprocess.Popen[bytes]:
-    """A training in a process of its own, that is up in a moment."""
-    environment = os.environ | {"MINIGRAD_BACKEND": "numpy", "OPENBLAS_NUM_THREADS": "1"}
-    code = [sys.executable, "-m", "teenygpt_np.train", *map(str, arguments), "--quiet"]
-    return subprocess.Popen(code, env=environment)
-
-
-def train_apart(*arguments: str | Path) -> int:
-    """In a process of its own; its status."""
-    return command(*arguments).wait()
-
-
-def train_here(*arguments: str | Path) -> int:
+def train(*arguments: str | Path) -> int:
     """In this process; its status."""
     return int(call("train", *arguments, "--quiet").status)
 
 
-def undisturbed(folder: Path, epochs: int, train: Callable[..., int]) -> Undisturbed:
+def train_apart(*arguments: str | Path) -> int:
+    """In a process of its own, which is up at once; its number."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        status = train(*arguments)
+    finally:
+        os._exit(status)
+
+
+def undisturbed(folder: Path, epochs: int) -> Undisturbed:
     """Train, once and to the end."""
     flags = [f"--data={write_corpus(folder)}", *SMALL, f"--epochs={epochs}", "--dropout=0.2"]
     started = time.monotonic()
@@ -63,25 +61,26 @@ def undisturbed(folder: Path, epochs: int, train: Callable[..., int]) -> Undistu
     return Undisturbed(flags, time.monotonic() - started, fingerprint(folder / "whole"))
 
 
+def to_begin(whole: Undisturbed, out: Path) -> list[str | Path]:
+    """How to go on with a run, or to begin where none is yet."""
+    return ["--resume", out] if (out / "config.json").exists() else [*whole.flags, "--out", out]
+
+
 def kill(whole: Undisturbed, folder: Path, times: int, seed: int) -> Counter[str]:
     """Kill trainings until there were so many kills; compare how each of them ends.
 
     Raises AssertionError where one ends otherwise than undisturbed.
     """
-    rng, figures = np.random.default_rng(seed), Counter[str]()
+    rng, figures, out = np.random.default_rng(seed), Counter[str](), folder / "killed"
     while figures["kills"] < times:
-        out = folder / "killed"
         while not (out / "test.json").exists():
-            begun = (out / "config.json").exists()
-            where = ["--resume", out] if begun else [*whole.flags, "--out", out]
-            process = command(*where)
-            try:
-                wanted = figures["kills"] < times
-                status = process.wait(rng.uniform(0, whole.seconds) if wanted else None)
-                assert status == 0, f"status {status}"
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process = train_apart(*to_begin(whole, out))
+            if figures["kills"] < times:
+                time.sleep(rng.uniform(0, whole.seconds))
+                os.kill(process, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            assert status in (0, -signal.SIGKILL), f"status {status}"
+            if status:
                 figures["kills"] += 1
                 figures["before there was a run"] += not (out / "config.json").exists()
                 figures["in the midst of a save"] += any(out.rglob(".*.tmp"))
@@ -108,9 +107,7 @@ def on_a_failing_disk(whole: Undisturbed, out: Path, disk: Disk) -> str:
     for path in out.glob("*.npz"):
         checkpoint.load(path)
     if not (out / "test.json").exists():
-        begun = (out / "config.json").exists()
-        where = ["--resume", out] if begun else [*whole.flags, "--out", out]
-        assert train_here(*where) == 0
+        assert train(*to_begin(whole, out)) == 0
     assert fingerprint(out) == whole.end, f"another end after {disk}"
     return disk.failed
 
@@ -133,11 +130,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=500, help="how many kills")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-faults", action="store_true", help="of the disk: the kills alone")
     args = parser.parse_args()
-    mg.set_backend("numpy")
+    mg.set_backend("numpy")  # without threads, which a fork would not take along
+    mg.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        whole = undisturbed(Path(folder), 20, train_apart)
+        whole = undisturbed(Path(folder), 8)
         figures = kill(whole, Path(folder), args.times, args.seed)
         print(
             f"{figures['kills']} kills in {time.monotonic() - started:.0f} s, "
@@ -145,9 +144,11 @@ def main() -> int:
             f"{figures['before there was a run']} before there was a run; {figures['runs']} runs, "
             f"each with the end of the undisturbed one, {whole.end[:12]}"
         )
+        if args.no_faults:
+            return 0
         short = Path(folder) / "short"
         short.mkdir()
-        faults = fail(undisturbed(short, 2, train_here), short)
+        faults = fail(undisturbed(short, 2), short)
         print(
             f"{faults.total()} faults of the disk ("
             f"{', '.join(f'{n} {name}' for name, n in faults.items())}): status 1, the checkpoint "

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mutants import pack, sha256_of
 
 from teenygpt_np import checkpoint
