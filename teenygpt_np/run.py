@@ -94,7 +94,8 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, Any], Config, Tokeniz
     # Before a model is built: no file may ask for more weights than it brings.
     embeddings = (config.num_tokens + tokenizer.num_token_vals) * config.num_emb
     blocks = config.num_blocks * (4 + 2 * config.num_neurons) * config.num_emb**2
-    if embeddings + blocks > sum(array.size for array in arrays.values()):
+    came = sum(array.size for array in arrays.values())
+    if embeddings + blocks > came or config.num_blocks > len(arrays):
         raise InputError(f"{path} has fewer weights than its settings want")
     return arrays, meta, config, tokenizer
 

@@ -427,9 +427,9 @@ class Trainer:
             if not all(map(math.isfinite, (self.epoch_loss, self.epoch_seconds, best))):
                 raise ValueError("its losses are not finite")
             then, now = _software(meta), _software(self._description())
+            self.changes = [f"{k} {then[k]}, now {now[k]}" for k in now if then[k] != now[k]]
         except (ArithmeticError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
-        self.changes = [f"{k} {then[k]}, now {now[k]}" for k in now if then[k] != now[k]]
         self.saved_step = self.step
         told = self.out / run.METRICS
         if told.exists():  # an epoch whose end was cut short is done, and told, again

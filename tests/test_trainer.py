@@ -446,6 +446,11 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
         (lambda a, m: m["config"].update(lr=0.5), r"has lr 0\.5, config\.json beside it 0\.01$"),
         (lambda a, m: m.update(characters="ab"), r"another alphabet than config\.json beside it"),
         (lambda a, m: m["config"].update(num_emb=80), "has fewer weights than its settings want"),
+        (
+            lambda a, m: m["config"].update(num_blocks=99),
+            "has fewer weights than its settings want",
+        ),
+        (lambda a, m: m["versions"].pop("numpy"), "is no checkpoint of a run: 'numpy'"),
     ],
 )
 def test_a_checkpoint_of_something_else(
