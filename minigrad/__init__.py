@@ -55,5 +55,6 @@ from minigrad.ops import (
 )
 from minigrad.tensor import Tensor, detect_anomaly, is_recording, no_grad
 from minigrad.threads import get_num_threads, set_num_threads
+from minigrad.trace import Trace, TracedNode, scope, trace, tracing
 
 __version__ = "0.1.0"

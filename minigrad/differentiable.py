@@ -9,7 +9,14 @@ from typing import Any, overload
 
 import numpy as np
 
-from minigrad.tensor import Node, Tensor, _float_array, check_anomaly, is_recording
+from minigrad.tensor import (
+    Node,
+    Tensor,
+    _float_array,
+    _observers,
+    check_anomaly,
+    is_recording,
+)
 
 
 @overload
@@ -40,14 +47,14 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
     @functools.wraps(rule)
     def operation(*args: Any, **settings: Any) -> Tensor:
         if variadic:
-            operands, flags = args, (False,) * len(args)
+            operands, args, flags = args, (), (False,) * len(args)
         else:
             operands, args, flags = args[: len(names)], args[len(names) :], fixed
             if len(operands) < len(names):  # arrays given by name
                 given = [settings.pop(n) for n in names[len(operands) :] if n in settings]
                 operands = (*operands, *given)
         arrays = _arrays(operands, flags)
-        value, vjp = rule(*arrays, *(() if variadic else args), **settings)
+        value, vjp = rule(*arrays, *args, **settings)
         output = Tensor._wrap(value)
         check_anomaly(output._data, operation.__name__)
         if is_recording():
@@ -61,6 +68,8 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
                 output._node = Node(operation.__name__, output._data, parents)
                 output._node.vjp = vjp
                 output.requires_grad = True
+                for observer in _observers.get():
+                    observer.forward(output._node, output._data, rule, arrays, (args, settings))
         return output
 
     return operation

@@ -13,7 +13,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -24,6 +24,7 @@ Vjp: TypeAlias = Callable[[Array], tuple[Any, ...]]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _checking: ContextVar[bool] = ContextVar("checking", default=False)
+_observers: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
 _numbers = itertools.count()
 _accumulating = threading.Lock()  # two threads may add to one leaf
 
@@ -62,15 +63,37 @@ def check_anomaly(array: Array, name: str, part: str = "") -> None:
         raise FloatingPointError(f"{name}{part} gave {array[~np.isfinite(array)][0]}")
 
 
+class Observer(Protocol):
+    """Told what the tape does, in the order in which it does it."""
+
+    def forward(
+        self, node: Node, value: Array, rule: Callable[..., Any], arrays: list[Any], settings: Any
+    ) -> None:
+        """`rule(*arrays, *settings[0], **settings[1])` gave value, and was recorded as node."""
+
+    def backward(self, node: Node, dy: Array, position: int, dx: Array) -> None:
+        """node's vjp made of dy the gradient dx of the input at that position."""
+
+
+@contextlib.contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Have an observer told, beside those that are, of all that this thread does in the block."""
+    token = _observers.set((*_observers.get(), observer))
+    try:
+        yield
+    finally:
+        _observers.reset(token)
+
+
 class Node:
     """One recorded operation.
 
     Holds arrays (in the closure `vjp`) and other nodes, never the Tensors between operations: an
     activation nobody else wants dies as soon as its own vjp has run. Leaves, the tensors whose
-    `.grad` is wanted, are held themselves.
+    `.grad` is wanted, are held themselves. `record` is what `minigrad.tracing()` has seen of it.
     """
 
-    __slots__ = ("dtype", "name", "number", "parents", "shape", "vjp")
+    __slots__ = ("dtype", "name", "number", "parents", "record", "shape", "vjp")
 
     def __init__(self, name: str, value: Array, parents: tuple[Node | Tensor | None, ...]) -> None:
         self.number = next(_numbers)
@@ -79,6 +102,7 @@ class Node:
         self.dtype = value.dtype
         self.parents = parents
         self.vjp: Vjp | None = None
+        self.record: Any = None
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.shape} {self.dtype}>"
@@ -217,18 +241,22 @@ class Tensor:
         if self._node is None:
             _accumulate(self, seed)
             return
+        observers = _observers.get()
         cotangents: dict[Node, Array] = {self._node: seed}
         leaves: dict[int, tuple[Tensor, Array]] = {}
         for node in _last_made_first(self._node):
             dy = cotangents.pop(node, None)
             if dy is not None:
                 assert node.vjp is not None
-                for parent, part in zip(node.parents, node.vjp(dy), strict=True):
+                parts = zip(node.parents, node.vjp(dy), strict=True)
+                for position, (parent, part) in enumerate(parts):
                     if parent is None or part is None:
                         continue
                     part = part() if callable(part) else part
                     part = _sum_to(part, parent.shape).astype(parent.dtype, copy=False)
                     check_anomaly(part, node.name, "'s vjp")
+                    for observer in observers:
+                        observer.backward(node, dy, position, part)
                     if isinstance(parent, Tensor):
                         known = leaves.get(id(parent))
                         leaves[id(parent)] = parent, part if known is None else known[1] + part

@@ -6,7 +6,7 @@ Shapes: B batch, T tokens, D width, H heads.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -25,6 +25,12 @@ class Module:
     """
 
     training = True
+    forward: Callable[..., Tensor]
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """`forward`, which each kind of Module defines, in the module's own scope of a trace."""
+        with mg.scope(self):
+            return self.forward(*inputs)
 
     def _children(self) -> Iterator[tuple[str, Module]]:
         for name, value in vars(self).items():
@@ -40,6 +46,12 @@ class Module:
                 yield prefix + name, value
         for name, child in self._children():
             yield from child.named_parameters(f"{prefix}{name}.")
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """(name, module) of all that are in this one, each before those in it."""
+        for name, child in self._children():
+            yield prefix + name, child
+            yield from child.named_modules(f"{prefix}{name}.")
 
     def parameters(self) -> list[Tensor]:
         """All parameters, in the order of their names in `named_parameters`."""
@@ -97,7 +109,7 @@ class Sequential(Module):
     def _children(self) -> Iterator[tuple[str, Module]]:
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -106,7 +118,7 @@ class Sequential(Module):
 class GELU(Module):
     """y = x P(Z <= x), Z standard normal."""
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return mg.gelu(x)
 
 
@@ -121,7 +133,7 @@ class Linear(Module):
         self.weight = _uniform(rng, bound, (outputs, inputs), dtype)
         self.bias = _uniform(rng, bound, (outputs,), dtype)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return mg.linear(x, self.weight, self.bias)
 
 
@@ -131,7 +143,7 @@ class Embedding(Module):
     def __init__(self, rows: int, width: int, *, rng: Generator, dtype: Any = None) -> None:
         self.weight = _parameter(rng.standard_normal((rows, width)), dtype)
 
-    def __call__(self, ids: Array) -> Tensor:
+    def forward(self, ids: Array) -> Tensor:
         return mg.embedding(ids, self.weight)
 
 
@@ -143,7 +155,7 @@ class LayerNorm(Module):
         self.bias = _parameter(np.zeros(width), dtype)
         self.eps = eps
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return mg.layer_norm(x, self.weight, self.bias, self.eps)
 
 
@@ -153,7 +165,7 @@ class Dropout(Module):
     def __init__(self, p: float, *, rng: Generator) -> None:
         self.p, self.rng = p, rng
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return mg.dropout(x, self.p, rng=self.rng, training=self.training)
 
 
@@ -165,7 +177,7 @@ class MLP(Sequential):
         last = Linear(hidden, width, rng=rng, dtype=dtype)
         super().__init__(first, GELU(), last)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         first, _, last = self.layers
         return mg.mlp(x, first.weight, first.bias, last.weight, last.bias)
 
@@ -187,7 +199,7 @@ class CausalSelfAttention(Module):
         self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
         self.out_proj.bias.data = np.zeros(width)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         B, T, D = x.shape
         weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
         # Splitting the weights rather than the product: backward then puts the parts together in
@@ -214,7 +226,7 @@ class TransformerBlock(Module):
         self.mlp = MLP(width, num_neurons * width, rng=rng, dtype=dtype)
         self.layer_norm2 = LayerNorm(width, dtype=dtype)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         x = self.layer_norm1(x + self.msha(x))
         return self.layer_norm2(x + self.mlp(x))
 

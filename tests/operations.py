@@ -8,7 +8,6 @@ The words are those of the docstrings in minigrad/ops; the errors are measured.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from registry import EXACT, ROWS, Row, compare, error
 import minigrad as mg
 from minigrad import ops
 from minigrad.ops import elementwise, linalg, nn, reduce, shape
+from minigrad.trace import formulas
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"
 BACKENDS = ["numpy", "numba"]
@@ -103,14 +103,10 @@ def signature(operation: Callable[..., Any]) -> str:
 
 def words(operation: Callable[..., Any]) -> tuple[str, str, str]:
     """The equation, with shapes under it, the gradients, and what is kept, from the docstring."""
-    parts = re.split(r" {4}|\n\n", str(inspect.getdoc(operation)))
-    parts = [" ".join(part.split()).removesuffix(".") for part in parts]
-    shapes = [part for part in parts[1:] if re.match(r"\w+.*: \(.* -> ", part)]
-    gradients = [part for part in parts if re.match(r"d\w+(\[\w\])? = ", part)]
-    kept = [part for part in parts if part.startswith("Keeps ")]
-    if len(gradients) != 1 or len(kept) != 1:
+    equation, gradients, kept = formulas(operation)
+    if not gradients or not kept:
         raise ValueError(f"{operation.__name__}: wanted one part with `dx = ` and one with `Keeps`")
-    return "<br>".join([parts[0], *shapes]), gradients[0], kept[0].replace("Keeps", "keeps")
+    return equation.replace("\n", "<br>"), gradients, kept.replace("Keeps", "keeps")
 
 
 def worst_errors(row: Row, backend: str, examples: int) -> tuple[str, str]:

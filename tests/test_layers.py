@@ -336,7 +336,7 @@ def test_a_block_adds_and_then_norms(rng: np.random.Generator) -> None:
 def test_mlp_is_its_three_layers_one_by_one(rng: np.random.Generator) -> None:
     layer = MLP(D, NEURONS * D, rng=rng, dtype=np.float64)
     x = Tensor(rng.standard_normal((2, T, D)))
-    one_by_one = Sequential.__call__(layer, x).data
+    one_by_one = Sequential.forward(layer, x).data
     np.testing.assert_allclose(layer(x).data, one_by_one, rtol=0, atol=ROUNDING)
 
 
@@ -354,3 +354,18 @@ def test_embedding_looks_rows_up_and_linear_multiplies(rng: np.random.Generator)
 def test_heads_must_divide_the_width(rng: np.random.Generator, heads: int) -> None:
     with pytest.raises(ValueError, match=f"width 8 can't be divided into {heads} heads"):
         CausalSelfAttention(8, heads, rng=rng)
+
+
+def test_operations_are_traced_in_their_module_s_scope(rng: np.random.Generator) -> None:
+    block = TransformerBlock(8, 2, 2, rng=rng)
+    modules = dict(block.named_modules())
+    assert list(modules)[:3] == ["msha", "msha.out_proj", "layer_norm1"]
+    assert modules["mlp.2"].num_parameters() == 8 * 16 + 8
+    with mg.tracing():
+        y = block(Tensor(np.ones((1, 3, 8))))
+    scopes = {n.operation: n.scope for n in mg.trace(y).nodes}
+    assert scopes["mlp"] == (block, modules["mlp"])
+    assert scopes["add"] == (block,)
+    linear = [n.scope for n in mg.trace(y).nodes if n.operation == "linear"]
+    assert linear[0] == (block, modules["msha"])
+    assert linear[-1] == (block, modules["msha"], modules["msha.out_proj"])

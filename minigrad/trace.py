@@ -1,0 +1,398 @@
+"""The tape as data: which operations ran, on what, and how the gradients came back.
+
+    with mg.tracing():
+        loss = model.loss(x)
+        loss.backward()
+    for node in mg.trace(loss).nodes:
+        print(node.operation, node.shape, node.kept_bytes, node.caller)
+
+Without `tracing()` a trace says what the tape knows: operations, shapes, and what is kept. With it,
+also values, gradients, the lines that called, and the order of the way back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.tensor import Array, Node, Tensor, observing
+
+_ENGINE = str(Path(__file__).parent)
+_scope: ContextVar[tuple[Any, ...]] = ContextVar("scope", default=())
+
+
+@contextlib.contextmanager
+def scope(label: Any) -> Iterator[None]:
+    """Note, with whatever operation is traced in this block, what it is a part of."""
+    token = _scope.set((*_scope.get(), label))
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def tracing() -> contextlib.AbstractContextManager[None]:
+    """Keep for `trace` what operations and backward passes in this `with` block see and make."""
+    return observing(_Tracer())
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A place in the source."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """An array that a vjp holds for the way back, under the name that it has in the rule.
+
+    start, end: where in memory, so that two that share it can be told.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    start: int
+    end: int
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it holds."""
+        return self.end - self.start
+
+
+@dataclasses.dataclass(frozen=True)
+class Edge:
+    """`source`'s value is `target`'s input `name`; `grad` is the part that went back along it."""
+
+    source: int
+    target: int
+    name: str
+    grad: Array | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TracedNode:
+    """One operation of the graph, or a leaf, whose operation is ''.
+
+    equation, gradients, keeps: the operation's, from its docstring.    kept: for backward.
+    rule, vjp: where they are defined.    caller: the line outside of minigrad it was called from.
+    scope: the labels in force.    constants: inputs that no gradient flows to, by name.
+    value, grad: None where not traced; the gradient is that of what `backward` was called on.
+    """
+
+    id: int
+    operation: str
+    shape: tuple[int, ...]
+    dtype: str
+    equation: str = ""
+    gradients: str = ""
+    keeps: str = ""
+    kept: tuple[Kept, ...] = ()
+    rule: Line | None = None
+    vjp: Line | None = None
+    caller: Line | None = None
+    scope: tuple[Any, ...] = ()
+    constants: dict[str, Array] = dataclasses.field(default_factory=dict)
+    value: Array | None = None
+    grad: Array | None = None
+    leaf: Tensor | None = None
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory held for the way back, what others hold as well included."""
+        return memory(self.kept)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """A graph: its nodes, each after those it was computed from, and its edges.
+
+    backward_order: the ids of the operations, in the order in which their vjps ran.
+    """
+
+    nodes: tuple[TracedNode, ...]
+    edges: tuple[Edge, ...]
+    backward_order: tuple[int, ...]
+    _records: tuple[tuple[_Record, tuple[int | None, ...]] | None, ...]
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory that the whole graph holds for the way back, each byte counted once."""
+        return memory([kept for node in self.nodes for kept in node.kept])
+
+    def numeric_gradient(self, node: int, index: tuple[int, ...], eps: float = 1e-5) -> float:
+        """The gradient of the last node's sum in one entry of a node, by central differences.
+
+        All that was computed from the entry is computed again, in float64, with the entry a little
+        larger and a little smaller. Needs no vjp, and a graph that was traced.
+        """
+        x = self._value(node).astype(np.float64)
+        h = eps * max(1.0, abs(float(x[index])))
+        sums = []
+        for step in (h, -h):
+            moved = x.copy()
+            moved[index] += step
+            sums.append(self._sum_with(node, moved))
+        return (sums[0] - sums[1]) / (2 * h)
+
+    def to_dot(self) -> str:
+        """The graph in the language of Graphviz: boxes for leaves, edges with the inputs' names."""
+        lines = ["digraph {", "  node [fontname=monospace fontsize=10]"]
+        for node in self.nodes:
+            title, style = node.operation or "leaf", "" if node.operation else " shape=box"
+            lines.append(f'  {node.id} [label="{title}\\n{node.shape}"{style}]')
+        for edge in self.edges:
+            lines.append(f'  {edge.source} -> {edge.target} [label="{edge.name}" fontsize=8]')
+        return "\n".join([*lines, "}", ""])
+
+    def _value(self, node: int) -> Array:
+        value = self.nodes[node].value
+        if value is None:
+            raise ValueError(f"node {node} was recorded without minigrad.tracing(): no value")
+        return value
+
+    def _sum_with(self, start: int, value: Array) -> float:
+        """The sum of the last node's value where the node `start` has this one."""
+        changed = {start: value}
+        for i in range(start + 1, len(self.nodes)):
+            found = self._records[i]
+            if found and not changed.keys().isdisjoint(found[1]):
+                record, sources = found
+                arrays = [
+                    changed[source] if source in changed else _in_float64(array)
+                    for source, array in zip(sources, record.arrays, strict=True)
+                ]
+                args, settings = record.settings
+                changed[i] = record.rule(*arrays, *args, **settings)[0]
+        return float(np.sum(changed[max(changed)]))
+
+
+def trace(output: Tensor) -> Trace:
+    """The graph that a tensor was computed by.
+
+    Raises RuntimeError where there is none, or where a backward pass freed it and it was recorded
+    outside of `tracing()`.
+    """
+    if output._node is None:
+        raise RuntimeError("trace() of a tensor that no recorded operation made")
+    found = _nodes_behind(output._node)
+    ids: dict[Any, int] = {}
+    nodes: list[TracedNode] = []
+    edges: list[Edge] = []
+    records: list[Any] = []
+    for node in found:
+        parents = _parents(node)
+        for parent in parents:
+            if isinstance(parent, Tensor) and parent not in ids:
+                ids[parent] = len(nodes)
+                nodes.append(_leaf(parent, len(nodes)))
+                records.append(None)
+        ids[node] = len(nodes)
+        sources = tuple(None if parent is None else ids[parent] for parent in parents)
+        nodes.append(_operation(node, len(nodes), parents))
+        records.append(None if node.record is None else (node.record, sources))
+        grads = {} if node.record is None else node.record.grads
+        names = _names(_rule(node), len(parents))
+        for position, source in enumerate(sources):
+            if source is not None:
+                edges.append(Edge(source, ids[node], names[position], grads.get(position)))
+    went_back = [node for node in found if node.record and node.record.turn is not None]
+    order = [ids[node] for node in sorted(went_back, key=lambda node: node.record.turn)]
+    for edge in edges:  # a leaf's gradient is the sum of what came along its edges
+        leaf = nodes[edge.source]
+        if not leaf.operation and edge.grad is not None:
+            total = edge.grad if leaf.grad is None else leaf.grad + edge.grad
+            nodes[edge.source] = dataclasses.replace(leaf, grad=total)
+    return Trace(tuple(nodes), tuple(edges), tuple(order), tuple(records))
+
+
+def formulas(operation: Callable[..., Any]) -> tuple[str, str, str]:
+    """Equation with its shapes in lines under it, gradients, and what is kept: from the docstring.
+
+    Its parts are set apart by four spaces or an empty line; what it lacks is ''.
+    """
+    parts = re.split(r" {4}|\n\n", inspect.getdoc(operation) or "")
+    parts = [" ".join(part.split()).removesuffix(".") for part in parts]
+    shapes = [part for part in parts[1:] if re.match(r"\w+.*: \(.* -> ", part)]
+    gradients = [part for part in parts if re.match(r"d\w+(\[\w\])? = ", part)]
+    kept = [part for part in parts if part.startswith("Keeps ")]
+    gradient, keeps = (found[0] if len(found) == 1 else "" for found in (gradients, kept))
+    return "\n".join([parts[0], *shapes]), gradient, keeps
+
+
+def memory(kept: Any) -> int:
+    """How many bytes some `Kept` hold together, each byte counted once."""
+    total, reached = 0, 0
+    for start, end in sorted((k.start, k.end) for k in kept):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+# -- what is seen while tracing --------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class _Record:
+    """What the tape forgets of a node, or never knew."""
+
+    rule: Callable[..., Any]
+    arrays: list[Any]
+    settings: Any
+    value: Array
+    parents: tuple[Any, ...]
+    kept: tuple[Kept, ...]
+    vjp: Line | None
+    caller: Line
+    scope: tuple[Any, ...]
+    grad: Array | None = None
+    turn: int | None = None
+    grads: dict[int, Array] = dataclasses.field(default_factory=dict)
+
+
+class _Tracer:
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def forward(
+        self, node: Node, value: Array, rule: Callable[..., Any], arrays: list[Any], settings: Any
+    ) -> None:
+        node.record = _Record(
+            rule, arrays, settings, value, node.parents, _kept(node), _line_of(node.vjp), _caller(),
+            _scope.get(),
+        )  # fmt: skip
+
+    def backward(self, node: Node, dy: Array, position: int, dx: Array) -> None:
+        if node.record is None:
+            return
+        if node.record.grad is not dy:
+            node.record.grad, node.record.turn, node.record.grads = dy, self.turns, {}
+            self.turns += 1
+        node.record.grads[position] = dx
+
+
+def _caller() -> Line:
+    """The nearest line outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(_ENGINE):
+        frame = frame.f_back
+    return Line(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _line_of(function: Any) -> Line | None:
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return Line(code.co_filename, code.co_firstlineno) if code else None
+
+
+def _kept(node: Node) -> tuple[Kept, ...]:
+    found = []
+    for name, array in _arrays_in(node.vjp, ""):
+        start, end = np.lib.array_utils.byte_bounds(array)
+        end = end if array.size else start
+        found.append(Kept(name, array.shape, str(array.dtype), start, end))
+    return tuple(dict.fromkeys(found))
+
+
+def _arrays_in(held: Any, name: str) -> Iterator[tuple[str, Array]]:
+    """The arrays that a function, or what it holds, has in its closure."""
+    if isinstance(held, np.ndarray):
+        yield name, held
+    elif inspect.isfunction(held):
+        for inner, cell in zip(held.__code__.co_freevars, held.__closure__ or (), strict=True):
+            yield from _arrays_in(cell.cell_contents, inner)
+    elif isinstance(held, tuple | list):
+        for i, part in enumerate(held):
+            yield from _arrays_in(part, f"{name}[{i}]")
+
+
+# -- from the tape to data -------------------------------------------------------------------------
+
+
+def _parents(node: Node) -> tuple[Any, ...]:
+    return node.parents if node.record is None else node.record.parents
+
+
+def _nodes_behind(root: Node) -> list[Node]:
+    """First made first."""
+    found, stack = {root}, [root]
+    while stack:
+        node = stack.pop()
+        if node.vjp is None and node.record is None:
+            raise RuntimeError(
+                "trace() of a graph that a backward() freed; trace before it, or record the graph "
+                "under minigrad.tracing()"
+            )
+        for parent in _parents(node):
+            if isinstance(parent, Node) and parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    return sorted(found, key=lambda node: node.number)
+
+
+def _leaf(tensor: Tensor, number: int) -> TracedNode:
+    return TracedNode(number, "", tensor.shape, str(tensor.dtype), value=tensor.data, leaf=tensor)
+
+
+def _operation(node: Node, number: int, parents: tuple[Any, ...]) -> TracedNode:
+    rule, record = _rule(node), node.record
+    equation, gradients, keeps = formulas(rule) if rule else ("", "", "")
+    plain = TracedNode(
+        number,
+        node.name,
+        node.shape,
+        str(node.dtype),
+        equation,
+        gradients,
+        keeps,
+        _kept(node) if record is None else record.kept,
+        _line_of(rule),
+        _line_of(node.vjp) if record is None else record.vjp,
+    )
+    if record is None:
+        return plain
+    names = _names(rule, len(parents))
+    return dataclasses.replace(
+        plain,
+        caller=record.caller,
+        scope=record.scope,
+        constants={
+            names[i]: record.arrays[i] for i, parent in enumerate(parents) if parent is None
+        },
+        value=record.value,
+        grad=record.grad,
+    )
+
+
+def _rule(node: Node) -> Callable[..., Any] | None:
+    """The rule that ran; or, where nobody saw it, the operation of that name."""
+    return getattr(ops, node.name, None) if node.record is None else node.record.rule
+
+
+@functools.cache
+def _names(rule: Callable[..., Any] | None, count: int) -> list[str]:
+    """What the rule calls its first `count` arrays."""
+    parameters = inspect.signature(rule).parameters.values() if rule else ()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    return names if len(names) >= count else [str(i) for i in range(count)]
+
+
+def _in_float64(array: Any) -> Any:
+    is_float = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    return array.astype(np.float64) if is_float else array
