@@ -1,0 +1,53 @@
+"""`python -m teenygpt_np.inspect RUN`: a page that shows a trained model's backpropagation."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+from teenygpt_np.commands import Parser, run_command, set_up
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="teenygpt_np.inspect", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument("--text", metavar="TEXT", help="(default: a headline that the model wrote)")
+    parser.add_argument(
+        "--print", action="store_true", dest="listing", help="print the tape instead"
+    )
+    parser.add_argument("--out", metavar="FILE", help="the page (default: RUN/inspect.html)")
+    parser.add_argument("--against", metavar="RUN2", help="a run to compare the training with")
+    parser.add_argument("--open", action="store_true", help="show the page in a browser")
+    parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, trace, print or write the page; 0."""
+    args = _parser().parse_args(arguments)
+    set_up(args.threads)
+
+    from teenygpt_np.checkpoint import write_text
+    from teenygpt_np.inspector.listing import listing, size
+    from teenygpt_np.inspector.page import inspection
+    from teenygpt_np.inspector.tape import first_sample, trace_text
+    from teenygpt_np.run import load_run
+
+    directory = Path(args.run)
+    run = load_run(directory)
+    text = args.text if args.text is not None else first_sample(directory)
+    if args.listing:
+        for line in listing(trace_text(run.model, run.tokenizer, text)):
+            print(line)
+        return 0
+    page = inspection(run, directory, text, Path(args.against) if args.against else None)
+    out = Path(args.out) if args.out else directory / "inspect.html"
+    write_text(out, page)
+    print(f"{out}: {size(len(page.encode()))}")
+    if args.open:
+        webbrowser.open(out.resolve().as_uri())
+    return 0
+
+
+if __name__ == "__main__":
+    run_command("teenygpt_np.inspect", main)

@@ -1,0 +1,96 @@
+// Attention and prediction: the headline, a character chosen, and what the model did there.
+
+const rowOf = (packed, t) => Array.from(unpack(packed).subarray(t * packed.shape[1], (t + 1) * packed.shape[1]))
+
+// Divided by the largest, so that the strongest is full; null for what comes after t.
+function relative(row, t) {
+  const most = Math.max(...row.map(Math.abs)) || 1
+  return row.map((x, s) => (s > t ? null : x / most))
+}
+
+function chosen(row, t) {
+  row.buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(i === t)))
+}
+
+function showAttention(blocks, allSigns) {
+  const signs = allSigns.slice(0, -1)
+  const now = { block: 0, head: 0, t: signs.length - 1 }
+  const heading = make('h3')
+  const weights = strip(signs, 'What it looked at')
+  const grads = strip(signs, 'What it was asked to change')
+  const large = make('div.pair')
+  const numbers = make('div')
+  const row = sentence(signs, 'The headline; choose a character', t => { now.t = t; showCharacter() })
+
+  const heads = blocks.map((block, b) =>
+    make('div.heads', { role: 'group', 'aria-label': block.name },
+      make('span.kind', {}, block.name.replace(/\.\w+$/, '')),
+      ...block.weights.map((packed, h) =>
+        make('button.head', { type: 'button', 'aria-label': `${block.name}, head ${h}`, 'aria-pressed': 'false', onclick: () => pick(b, h) },
+          picture(packed, 'weights')))))
+
+  function pick(block, head) {
+    Object.assign(now, { block, head })
+    heads.forEach((group, b) => group.querySelectorAll('button').forEach((button, h) =>
+      button.setAttribute('aria-pressed', String(b === block && h === head))))
+    const { name } = blocks[block]
+    heading.textContent = `${name}, head ${head}`
+    const figure = (packed, title) => make('figure', {}, matrix(packed, title), make('figcaption', {}, title))
+    large.replaceChildren(
+      figure(blocks[block].weights[head], 'Weights: each row a character, looking at those before it'),
+      figure(blocks[block].grads[head], 'Gradient of the loss with respect to them'))
+    showCharacter()
+  }
+  const matrix = (packed, title) => picture(packed, title, 'canvas.picture.matrix')
+
+  function showCharacter() {
+    const { block, head, t } = now
+    chosen(row, t)
+    const w = rowOf(blocks[block].weights[head], t)
+    const g = rowOf(blocks[block].grads[head], t)
+    weights.show(relative(w, t))
+    grads.show(relative(g, t))
+    const rows = signs.slice(0, t + 1).map((sign, s) => [sign, String(s), digits(w[s]), digits(g[s])])
+    const old = numbers.querySelector('details')
+    numbers.replaceChildren(asTable(['character', 'position', 'weight', 'gradient'], rows, `Attention from ${signs[t]}, position ${t}`))
+    if (old?.open) numbers.querySelector('details').open = true
+  }
+
+  section('attention', 'Attention',
+    'Choose a head, and point at a character. A gradient above zero (coral) says that the loss falls if it looks there less, ' +
+    'one below (grey) if it looks there more.',
+    ...heads, heading, make('p.label', {}, 'The character that looks'), row,
+    make('p.label', {}, 'What it looked at'), weights,
+    make('p.label', {}, 'What it was asked to change'), grads, numbers, large)
+  pick(0, 0)
+}
+
+function showPrediction({ signs, positions, sensitivity }) {
+  const inputs = signs.slice(0, -1)
+  const targets = signs.slice(1)
+  const bars = make('div.bars')
+  const heading = make('h3')
+  const influence = strip(inputs, 'What the loss here is sensitive to')
+  const worst = Math.max(...positions.map(p => p.loss))
+  const row = sentence(targets, 'The characters to be predicted', choose)
+  row.buttons.forEach((button, t) => tint(button, positions[t].loss / worst))
+
+  function choose(t) {
+    chosen(row, t)
+    const { loss, top } = positions[t]
+    heading.textContent = `${targets[t]} after “${inputs.slice(Math.max(0, t - 11), t + 1).join('')}”: ${digits(loss)} nats, probability ${percent(Math.exp(-loss))}`
+    bars.replaceChildren(...top.map(([sign, p]) =>
+      make(sign === targets[t] ? 'div.bar.right' : 'div.bar', {},
+        make('span.sign', {}, sign), make('span.track', {}, make('span', { style: `width:${100 * p}%` })), make('span.figure', {}, percent(p)))))
+    influence.show(relative(rowOf(sensitivity, t), t))
+  }
+  const rows = positions.map((p, t) => [
+    inputs[t], targets[t], digits(p.loss), p.top.map(([sign, q]) => `${sign} ${percent(q)}`).join(', '),
+  ])
+  section('prediction', 'Prediction',
+    `Each character as it was to be predicted, the stronger the colour the larger its loss; ${digits(data.loss)} nats in all. ` +
+    '⏎ is the end of the headline, ▷ its beginning, ␣ a space.',
+    row, heading, bars, make('p.label', {}, 'What this loss is sensitive to: the length of its gradient at each character’s embedding'),
+    influence, asTable(['after', 'came', 'loss in nats', 'likeliest'], rows, 'Every prediction'))
+  choose(positions.findIndex(p => p.loss === worst))
+}

@@ -1,0 +1,129 @@
+// How the training went, epoch by epoch; of two runs, the second in dashes.
+
+const CHARTS = [
+  { title: 'Nats a headline, pads not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', trains: true },
+  { title: 'Nats a headline, pads counted', key: 'val_nll', guess: 'nll', trains: false },
+  { title: 'Next characters guessed right, pads not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent },
+  { title: 'Next characters guessed right, pads counted', key: 'val_top1', guess: 'top1', format: percent },
+  { title: 'Tokens a second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
+  { title: 'Length of the gradient, before it is clipped', key: 'grad_norm', layers: 'grad_norms' },
+  { title: 'Update, as a share of the weights', layers: 'update_ratios' },
+]
+
+function showTraining(runs) {
+  const first = runs[0]
+  const told = runs.filter(run => run.epochs.length)
+  const charts = told.length ? CHARTS.map(kind => chart(kind, told)).filter(Boolean) : []
+  section('training', 'Training', runs.map(ended).join(' '),
+    runs.length > 1 ? differences(runs) : null,
+    make('div.charts', {}, ...charts),
+    ...runs.filter(run => run.samples.length).map(samples))
+  if (!Object.keys(first.baselines).length)
+    document.getElementById('training').append(make('p.note', {}, 'The text it was trained on is not there any more, so there is nothing to compare with.'))
+}
+
+function ended(run) {
+  const key = run.config.ignore_pads ? 'nll_no_pad' : 'nll'
+  const best = Math.min(...run.epochs.map(row => row[`val_${key}`]))
+  const scores = run.epochs.length ? `, validation ${digits(best)} nats a headline at best` : ''
+  const test = run.test ? `, test ${digits(run.test[`test_${key}`])}` : ''
+  return `${run.name}: preset ${run.config.preset} on ${run.config.data}, ` +
+    `${count(run.parameters, 'parameter')}, ${count(run.epochs.length, 'epoch')}${scores}${test}.`
+}
+
+function differences(runs) {
+  const [a, b] = runs.map(run => run.config)
+  const rows = Object.keys(a).filter(name => JSON.stringify(a[name]) !== JSON.stringify(b[name]))
+    .map(name => [name, String(a[name]), String(b[name])])
+  return table(['setting', ...runs.map(run => run.name)], rows, 'Settings that differ')
+}
+
+// -- one chart -------------------------------------------------------------------------------------
+
+function seriesOf(kind, runs) {
+  const found = []
+  runs.forEach((run, i) => {
+    const add = (name, className, values) => {
+      const known = values.filter(v => v.y != null)
+      if (known.length) found.push({ name: runs.length > 1 ? `${name}, ${run.name}` : name, className: i ? className + '.second' : className, values: known })
+    }
+    const read = key => run.epochs.map(row => ({ x: row.epoch, y: row[key] }))
+    if (kind.key) add(kind.guess ? 'validation' : 'all', 'val', read(kind.key))
+    if (kind.trains === Boolean(run.config.ignore_pads)) add('training', 'train', read('train_nll'))
+    if (kind.layers)
+      for (const layer of Object.keys(run.epochs.at(-1)[kind.layers] ?? {}))
+        add(layer, 'layer', run.epochs.map(row => ({ x: row.epoch, y: row[kind.layers]?.[layer] })))
+  })
+  return found
+}
+
+function chart(kind, runs) {
+  const format = kind.format ?? digits
+  const series = seriesOf(kind, runs)
+  if (!series.length) return null
+  const guesses = Object.entries(runs[0].baselines).filter(([, scores]) => scores[kind.guess] != null)
+    .map(([name, scores]) => ({ name, y: scores[kind.guess] }))
+  const all = series.flatMap(s => s.values)
+  const top = 1.05 * Math.max(...all.map(v => v.y), ...guesses.map(g => g.y)) || 1
+  const last = Math.max(...all.map(v => v.x), 1)
+  const size = { width: 360, height: 220, left: 44, right: guesses.length ? 74 : 12, top: 10, low: 26 }
+  const x = v => size.left + (v / last) * (size.width - size.left - size.right)
+  const y = v => size.height - size.low - (v / top) * (size.height - size.low - size.top)
+  const image = make('svg', { viewBox: `0 0 ${size.width} ${size.height}`, role: 'img', 'aria-label': `${kind.title}; the numbers are in the table below` },
+    ...scale(top, y, size, format), ...epochs(last, x, size), ...guessed(guesses, y, size))
+  for (const { className, values, name } of series) {
+    const points = values.map(v => `${x(v.x)},${y(v.y)}`).join(' ')
+    image.append(make(`g.${className}`, {}, make('title', {}, name), make('polyline', { points }),
+      ...values.map(v => make('circle', { cx: x(v.x), cy: y(v.y), r: 2.5 }, make('title', {}, `epoch ${v.x}: ${format(v.y)}`)))))
+  }
+  const named = kind.layers ? [] : series.map(s => make(`span.key.${s.className}`, {}, s.name))
+  return make('figure.chart', {}, make('figcaption', {}, kind.title),
+    make('p.keys', {}, ...named), image, numbers(kind, series, guesses, format))
+}
+
+function scale(top, y, size, format) {
+  const rough = 10 ** Math.floor(Math.log10(top / 3))
+  const step = [1, 2, 5, 10].map(k => k * rough).find(s => top / s <= 5)
+  const ticks = Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step)
+  return ticks.flatMap(v => [
+    make('line.grid', { x1: size.left, x2: size.width - size.right, y1: y(v), y2: y(v) }),
+    make('text.tick', { x: size.left - 6, y: y(v) + 3.5, 'text-anchor': 'end' }, format === percent ? `${Math.round(100 * v)}%` : format(v)),
+  ])
+}
+
+function epochs(last, x, size) {
+  const step = Math.ceil(last / 8)
+  const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => i * step)
+  return ticks.map(v => make('text.tick', { x: x(v), y: size.height - 10, 'text-anchor': 'middle' }, v === 0 ? 'epoch 0' : String(v)))
+}
+
+// Lines across, with names at the right that keep out of each other's way.
+function guessed(guesses, y, size) {
+  let reached = -Infinity
+  return guesses.sort((a, b) => b.y - a.y).flatMap(({ name, y: value }) => {
+    reached = Math.max(reached + 12, y(value) + 3.5)
+    return [
+      make('line.guess', { x1: size.left, x2: size.width - size.right, y1: y(value), y2: y(value) }),
+      make('text.tick', { x: size.width - size.right + 6, y: reached }, name),
+    ]
+  })
+}
+
+function numbers(kind, series, guesses, format) {
+  const xs = [...new Set(series.flatMap(s => s.values.map(v => v.x)))].sort((a, b) => a - b)
+  const rows = xs.map(x => [String(x), ...series.map(s => {
+    const found = s.values.find(v => v.x === x)
+    return found ? format(found.y) : '–'
+  })])
+  const others = guesses.map(g => [g.name, format(g.y), ...series.slice(1).map(() => '')])
+  return asTable(['epoch', ...series.map(s => s.name)], [...rows, ...others], kind.title)
+}
+
+// -- what it wrote ---------------------------------------------------------------------------------
+
+function samples(run) {
+  return make('div', {}, make('h3', {}, `What ${run.name} wrote`),
+    make('div.samples', { tabindex: 0, role: 'region', 'aria-label': `Samples of ${run.name}` },
+      ...run.samples.map(([epoch, lines]) =>
+        make('article', {}, make('h4', {}, `after epoch ${epoch}`), make('ul', {}, ...lines.map(line => make('li', {}, line)))))))
+}

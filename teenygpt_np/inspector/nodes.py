@@ -1,0 +1,132 @@
+"""The tape's nodes and edges for the page: what each is, made, kept, and got back."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from teenygpt_np.inspector.pack import number, summary
+from teenygpt_np.inspector.tape import Tape
+from teenygpt_np.layers import Array
+
+_CHECKED = 3  # entries of each node
+_ROOT = Path(mg.__file__).parent.parent
+
+
+def graph_data(tape: Tape) -> dict[str, Any]:
+    """Nodes, edges, modules, sources, and the order of the way back."""
+    graph = tape.graph
+    owners = _owners(tape)
+    before = mg.get_backend()
+    mg.set_backend("numpy")  # the compiled kernels would first be compiled for float64
+    try:
+        nodes = [_node(tape, node, owners) for node in graph.nodes]
+    finally:
+        mg.set_backend(before)
+    modules = {name: module for path in tape.modules.values() for name, module in path}
+    return {
+        "nodes": nodes,
+        "edges": [
+            {
+                "source": edge.source,
+                "target": edge.target,
+                "name": edge.name,
+                "norm": None if edge.grad is None else number(np.linalg.norm(edge.grad)),
+            }
+            for edge in graph.edges
+        ],
+        "order": graph.backward_order,
+        "kept": graph.kept_bytes,
+        "modules": {
+            name: {"kind": type(module).__name__, "parameters": module.num_parameters()}
+            for name, module in modules.items()
+        },
+        "sources": _sources(graph),
+    }
+
+
+def _node(tape: Tape, node: mg.TracedNode, owners: dict[int, str]) -> dict[str, Any]:
+    assert node.value is not None
+    return {
+        "id": node.id,
+        "operation": node.operation,
+        "title": tape.title(node),
+        "path": [name for name, _ in tape.modules[node.id]],
+        "shape": node.shape,
+        "dtype": node.dtype,
+        "equation": node.equation,
+        "gradients": node.gradients,
+        "keeps": node.keeps,
+        "kept": [
+            {
+                "name": kept.name,
+                "shape": kept.shape,
+                "dtype": kept.dtype,
+                "bytes": kept.bytes,
+                "same": owners.get(kept.start),
+            }
+            for kept in node.kept
+        ],
+        "keptBytes": node.kept_bytes,
+        "value": summary(node.value),
+        "grad": None if node.grad is None else summary(node.grad),
+        "checks": [] if node.grad is None else _checks(tape.graph, node, node.grad),
+        "caller": _line(node.caller),
+        "constants": {name: list(np.shape(x)) for name, x in node.constants.items()},
+    }
+
+
+def _owners(tape: Tape) -> dict[int, str]:
+    """Whose value begins at an address, by the address; of several, that of the first made."""
+    found: dict[int, str] = {}
+    for node in tape.graph.nodes:
+        if node.value is not None:
+            start = np.lib.array_utils.byte_bounds(node.value)[0]
+            found.setdefault(start, tape.names.get(node.id) or f"{node.operation}, node {node.id}")
+    return found
+
+
+def _checks(graph: mg.Trace, node: mg.TracedNode, grad: Array) -> list[dict[str, Any]]:
+    """The gradient beside differences: where it is largest, and at evenly spread entries."""
+    places = {int(np.abs(grad).argmax()), *np.linspace(0, grad.size - 1, _CHECKED, dtype=int)}
+    rows = []
+    for place in sorted(places)[:_CHECKED]:
+        index = tuple(int(i) for i in np.unravel_index(place, grad.shape))
+        numeric = graph.numeric_gradient(node.id, index)
+        analytic = float(grad[index])
+        row = {"analytic": analytic, "numeric": numeric, "difference": analytic - numeric}
+        rows.append({"index": list(index)} | {name: number(x) for name, x in row.items()})
+    return rows
+
+
+def _sources(graph: mg.Trace) -> dict[str, dict[str, Any]]:
+    """By operation: its rule's lines, and where in them its vjp begins."""
+    found: dict[str, dict[str, Any]] = {}
+    for node in graph.nodes:
+        if node.rule and node.operation not in found:
+            lines = linecache.getlines(node.rule.file)[node.rule.number - 1 :]
+            found[node.operation] = {
+                "file": _shown(node.rule.file),
+                "line": node.rule.number,
+                "vjp": node.vjp.number if node.vjp else None,
+                "text": "".join(inspect.getblock(lines)),
+            }
+    return found
+
+
+def _line(line: Any) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    text = linecache.getline(line.file, line.number).strip()
+    return {"file": _shown(line.file), "line": line.number, "text": text}
+
+
+def _shown(file: str) -> str:
+    """A path as it stands in the project; of what is elsewhere the name alone."""
+    path = Path(file)
+    return path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name

@@ -1,0 +1,60 @@
+"""One HTML file that needs nothing else: no network, no library, no server."""
+
+from __future__ import annotations
+
+import html
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from teenygpt_np import checkpoint
+from teenygpt_np.data import Corpus
+from teenygpt_np.inspector.nodes import graph_data
+from teenygpt_np.inspector.pack import number, script
+from teenygpt_np.inspector.sight import attention, prediction
+from teenygpt_np.inspector.tape import trace_text
+from teenygpt_np.inspector.training import training_data
+from teenygpt_np.run import TrainedRun
+
+_SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "training.js", "page.js")
+
+
+def inspection(run: TrainedRun, directory: Path, text: str, against: Path | None) -> str:
+    """The whole page on a run and a text, its training compared with another's if that is given."""
+    tape = trace_text(run.model, run.tokenizer, text)
+    data = {
+        "text": tape.text,
+        "loss": number(tape.loss),
+        "graph": graph_data(tape),
+        "attention": attention(tape),
+        "prediction": prediction(run.model, run.tokenizer, tape),
+        "training": [training_data(d) for d in (directory, against) if d],
+    }
+    return page(f"How {directory.resolve().name} learns", data)
+
+
+def write_report(directory: Path, corpus: Corpus) -> Path:
+    """Write `report.html`, the page's training part alone; where it is."""
+    path = directory / "report.html"
+    data = {"training": [training_data(directory, corpus)]}
+    checkpoint.write_text(path, page(f"How {directory.resolve().name} learned", data))
+    return path
+
+
+def page(title: str, data: dict[str, Any]) -> str:
+    """The page with this data; the parts that have none are left out."""
+    assets = files("teenygpt_np.inspector") / "assets"
+    read = {name: (assets / name).read_text(encoding="utf-8") for name in ("page.html", "page.css")}
+    code = "\n".join((assets / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    parts = {
+        "title": html.escape(title),
+        "style": read["page.css"],
+        "script": code,
+        "data": script(data),
+    }
+    before, *rest = read["page.html"].split("{{")
+    pieces = [before]
+    for piece in rest:
+        name, _, after = piece.partition("}}")
+        pieces += [parts[name], after]
+    return "".join(pieces)

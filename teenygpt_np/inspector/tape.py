@@ -1,0 +1,77 @@
+"""A sentence through a trained model, forward and backward, with all that is to be seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import minigrad as mg
+from teenygpt_np import run
+from teenygpt_np.errors import InputError
+from teenygpt_np.layers import Array, Module
+from teenygpt_np.model import PAD, TeenyGPT
+from teenygpt_np.tokenizer import Tokenizer
+
+END = "⏎"  # stands for the first pad, a headline's end mark
+BEGIN = "▷"
+
+
+@dataclass(frozen=True)
+class Tape:
+    """The loss of one headline, in nats, with its graph.
+
+    ids: (1, t), the headline with what begins and ends it.    modules: each node's, from the
+    outermost in, as (name, Module); a leaf is where it is used.    names: of the leaves, by node.
+    """
+
+    text: str
+    ids: Array
+    loss: float
+    graph: mg.Trace
+    modules: dict[int, list[tuple[str, Module]]]
+    names: dict[int, str]
+
+    def title(self, node: mg.TracedNode) -> str:
+        """The operation's name, or the parameter's without its module's."""
+        name = self.names.get(node.id, "")
+        return node.operation or name.rpartition(".")[2]
+
+
+def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
+    """Trace the loss of a text, as the evaluation counts it: up to its end mark, without dropout.
+
+    The gradients are left in the model's parameters. Raises InputError for no text.
+    """
+    folded = tokenizer.fold(text).text[: model.num_tokens - 1]
+    if not folded:
+        raise InputError(f"--text is {text!r}, wanted a character of the model's alphabet at least")
+    ids = tokenizer.encode(folded, min(len(folded) + 2, model.num_tokens))[None]
+    model.eval().zero_grad()
+    with mg.tracing():
+        loss = model.loss(ids, reduction="sum", ignore_pads=True)
+        loss.backward()
+    graph = mg.trace(loss)
+    known = {id(module): name for name, module in model.named_modules()}
+    modules = {n.id: [(known[id(m)], m) for m in n.scope if id(m) in known] for n in graph.nodes}
+    for edge in graph.edges:
+        if not graph.nodes[edge.source].operation:
+            modules[edge.source] = modules[edge.target]
+    parameters = {id(p): name for name, p in model.named_parameters()}
+    names = {n.id: parameters[id(n.leaf)] for n in graph.nodes if n.leaf is not None}
+    return Tape(folded, ids, loss.item(), graph, modules, names)
+
+
+def characters(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
+    """One sign for each id, those that are no characters of the text included."""
+    signs = {PAD: END, tokenizer.cls: BEGIN}
+    return [signs.get(i) or tokenizer.characters[i - 1].replace(" ", "␣") for i in map(int, ids)]
+
+
+def first_sample(directory: Path) -> str:
+    """A headline that the run's model wrote, for want of another."""
+    for path in sorted((directory / run.SAMPLES).glob("epoch_*.txt"), reverse=True):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                return line
+    raise InputError(f"{directory} has no samples; wanted --text with a headline to look at")

@@ -1,0 +1,68 @@
+"""How a training went, from what its run directory holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from teenygpt_np import run
+from teenygpt_np.baselines import baselines
+from teenygpt_np.config import Config
+from teenygpt_np.data import Corpus, corpus_hash, encode_split, load_corpus
+from teenygpt_np.errors import InputError
+from teenygpt_np.tokenizer import Tokenizer
+
+_SAMPLES = 8  # headlines of each epoch
+
+
+def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, Any]:
+    """Settings, a row per epoch, what guessing scores, samples, and the test's result.
+
+    corpus: the run's, where it is loaded already. Where its text is gone or has changed, there is
+    nothing to compare with. Raises InputError where there is no run.
+    """
+    try:
+        described = json.loads((directory / run.CONFIG).read_text(encoding="utf-8"))
+        config = Config.from_dict(described["config"])
+        tokenizer = Tokenizer(described["characters"])
+        epochs = [json.loads(line) for line in _lines(directory / run.METRICS)]
+        test = json.loads("".join(_lines(directory / run.TEST)) or "null")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{directory} is no run directory: {error}") from error
+    samples = sorted((directory / run.SAMPLES).glob("epoch_*.txt"))
+    return {
+        "name": directory.resolve().name,
+        "config": config.as_dict() | {"data": Path(config.data).name or "bundled"},
+        "parameters": described.get("parameters"),
+        "epochs": epochs,
+        "test": test,
+        "samples": [[int(path.stem[6:]), _lines(path)[:_SAMPLES]] for path in samples],
+        **_guesses(config, tokenizer, described.get("corpus"), corpus),
+    }
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _guesses(
+    config: Config, tokenizer: Tokenizer, digest: str | None, corpus: Corpus | None
+) -> dict[str, Any]:
+    """What is scored on the validation split by guessing, and by the grammar that wrote it."""
+    try:
+        corpus = corpus or load_corpus(
+            Path(config.data) if config.data else None,
+            columns=config.columns,
+            alphabet=tokenizer,
+            seed=config.seed,
+        )
+    except (InputError, OSError):
+        return {"baselines": {}}
+    if corpus_hash(corpus) != digest:
+        return {"baselines": {}}
+    train, val = (encode_split(s, tokenizer, config.num_tokens) for s in (corpus.train, corpus.val))
+    found = baselines(train, val, tokenizer.num_token_vals)
+    if corpus.truth:
+        found["grammar"] = {"nll_no_pad": corpus.truth["val"]}
+    return {"baselines": found}

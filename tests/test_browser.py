@@ -1,0 +1,301 @@
+"""The inspector's page as a person meets it: in a real browser, with a mouse and with keys."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from running import call, tiny_run
+
+from teenygpt_np.inspector.sight import attention_weights
+from teenygpt_np.inspector.tape import Tape, trace_text
+from teenygpt_np.run import load_run
+
+webdriver = pytest.importorskip(
+    "selenium.webdriver", reason="selenium is not installed: pip install -e '.[browser]'"
+)
+BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
+DRIVER = shutil.which("chromedriver")
+if not BROWSER or not DRIVER:
+    pytest.skip(
+        "Chromium is not installed: apt-get install chromium chromium-driver",
+        allow_module_level=True,
+    )
+
+TEXT = "king plans rain"
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tiny_run(tmp_path_factory.mktemp("shown"))
+    assert call("inspect", out, "--text", TEXT).status == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def tape(run: Path) -> Tape:
+    trained = load_run(run)
+    return trace_text(trained.model, trained.tokenizer, TEXT)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: Any, run: Path) -> Iterator[Any]:
+    """The page, freshly opened; at the end, no console message and no request to anywhere."""
+    look(browser, 1280, "light")
+    yield from opened(browser, run / "inspect.html")
+
+
+def opened(browser: Any, path: Path) -> Iterator[Any]:
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    address = path.as_uri()
+    browser.get(address)
+    yield browser
+    assert browser.get_log("browser") == []
+    messages = [json.loads(row["message"])["message"] for row in browser.get_log("performance")]
+    sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    asked = {s["request"]["url"].split("#")[0] for s in sent}
+    assert asked <= {address, "data:,"}
+    assert address in asked
+
+
+def look(browser: Any, width: int, scheme: str) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [
+        {"name": "prefers-color-scheme", "value": scheme},
+        {"name": "prefers-reduced-motion", "value": "reduce"},
+    ]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def find(page: Any, selector: str) -> Any:
+    return page.find_element("css selector", selector)
+
+
+def texts(page: Any, selector: str) -> list[str]:
+    return [element.text for element in page.find_elements("css selector", selector)]
+
+
+def button(page: Any, name: str) -> Any:
+    return page.find_element("xpath", f"//button[normalize-space()='{name}']")
+
+
+def wait(holds: Callable[[], bool], seconds: float = 100) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def figure(text: str) -> float:
+    """A number as the page writes it."""
+    return float(text.replace("\u2212", "-").replace(",", ""))
+
+
+def same(shown: str, x: Any) -> bool:
+    """Equal in the four digits that the page shows."""
+    return figure(shown) == pytest.approx(float(x), rel=6e-4)
+
+
+def press(page: Any, key: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.switch_to.active_element.send_keys(getattr(Keys, key))
+
+
+# -- the map and the nodes -------------------------------------------------------------------------
+
+
+def test_modules_open_down_to_an_operation_whose_numbers_are_numpy_s(page: Any, tape: Tape) -> None:
+    node = next(n for n in tape.graph.nodes if n.operation == "causal_attention")
+    assert not page.find_elements("css selector", f"[data-node='{node.id}']")
+    for path in ("transformer_blocks.0", "transformer_blocks.0.msha"):
+        toggle = find(page, f"[data-path='{path}'] > .toggle")
+        toggle.click()
+        assert toggle.get_attribute("aria-expanded") == "true"
+    find(page, f"[data-node='{node.id}']").click()
+    assert find(page, "dialog h2").text == "causal_attention"
+    for name, array in (("Value", node.value), ("Gradient", node.grad)):
+        x = np.float64(array)
+        want = {"norm": np.linalg.norm(x), "mean": x.mean(), "std": x.std(), "max": x.max()}
+        for what, number in want.items():
+            assert same(find(page, f"[data-figure='{name}-{what}']").text, number), what
+    assert "dq = ds k / sqrt(d)" in texts(page, ".formula")
+    rows = [row.split() for row in texts(page, "[data-part='source'] tbody tr")]
+    norms = {name: gradient for *_, name, _, gradient in rows}
+    for edge in tape.graph.edges:
+        if edge.target == node.id:
+            assert same(norms[edge.name], np.linalg.norm(edge.grad))
+    assert find(page, "pre .back").text == "def vjp(dout):"
+
+
+def test_gradients_beside_differences(page: Any, tape: Tape) -> None:
+    node = tape.graph.nodes[0]
+    find(page, "[data-path='embedding'] > .toggle").click()
+    find(page, "[data-node='0']").click()
+    rows = [
+        row.find_elements("tag name", "td")
+        for row in page.find_elements("css selector", ".checks tbody tr")
+    ]
+    assert len(rows) == 3
+    for entry, analytic, numeric, _ in rows:
+        assert node.grad is not None
+        assert figure(analytic.text) == pytest.approx(
+            float(node.grad[tuple(json.loads(entry.text))]), rel=1e-5
+        )
+        assert figure(numeric.text) == pytest.approx(figure(analytic.text), rel=1e-3, abs=1e-5)
+
+
+def test_all_by_keys(page: Any) -> None:
+    toggle = find(page, "[data-path='logits'] > .toggle")
+    page.execute_script("arguments[0].focus()", toggle)
+    press(page, "ENTER")
+    assert toggle.get_attribute("aria-expanded") == "true"
+    press(page, "TAB")
+    press(page, "SPACE")
+    assert find(page, "[data-path='logits.0'] > .toggle").get_attribute("aria-expanded") == "true"
+    press(page, "TAB")
+    press(page, "TAB")
+    leaf = page.switch_to.active_element
+    press(page, "ENTER")
+    assert find(page, "dialog").get_attribute("open")
+    press(page, "ESCAPE")
+    assert not find(page, "dialog").get_attribute("open")
+    assert page.switch_to.active_element == leaf
+    page.execute_script("arguments[0].focus()", toggle)
+    press(page, "ENTER")
+    assert toggle.get_attribute("aria-expanded") == "false"
+
+
+def test_every_node_has_its_page(page: Any, tape: Tape) -> None:
+    titles = page.execute_script("""
+        return data.graph.nodes.map(node => {
+            openNode(node.id)
+            return dialog.querySelector('h2').textContent
+        })""")
+    assert titles == [tape.title(node) for node in tape.graph.nodes]
+
+
+def test_the_way_back_plays_in_the_tape_s_order(page: Any, tape: Tape) -> None:
+    order = [tape.graph.nodes[i].operation for i in tape.graph.backward_order]
+    assert find(page, ".player output").text == f"{len(order)} steps backward"
+    button(page, "Play").click()
+    wait(lambda: int(find(page, ".player output").text.split()[0]) in range(3, len(order)))
+    assert len(page.find_elements("css selector", ".map.playing .current")) == 1
+    button(page, "backward").click()  # stops it, and begins anew
+    said = []
+    for _ in order:
+        find(page, "[aria-label='One step on']").click()
+        said.append(find(page, ".player output").text)
+    starts = [f"{i + 1} of {len(order)}: {name}" for i, name in enumerate(order)]
+    assert [s.split(" in ")[0].split(" gets ")[0] for s in said] == starts
+    loss = tape.graph.nodes[-1]
+    assert said[0].startswith(f"1 of {len(order)}: cross_entropy gets a gradient of norm 1, passes")
+    assert loss.operation == "cross_entropy"
+    assert not page.find_elements("css selector", ".map .box:not(.done)")
+
+
+def test_the_way_forward(page: Any, tape: Tape) -> None:
+    button(page, "forward").click()
+    assert find(page, ".map").get_attribute("data-way") == "forward"
+    operations = [n for n in tape.graph.nodes if n.operation]
+    find(page, "[aria-label='One step on']").click()
+    said = find(page, ".player output").text
+    assert said.startswith(f"1 of {len(operations)}: embedding in embedding gives 1 ")
+    assert same(said.split("norm ")[1], np.linalg.norm(operations[0].value))
+
+
+# -- what it looked at, expected and learned -------------------------------------------------------
+
+
+def test_attention_of_a_head(page: Any, tape: Tape) -> None:
+    node = next(n for n in tape.graph.nodes if n.operation == "causal_attention")
+    sources = [e.source for e in tape.graph.edges if e.target == node.id]
+    q, k, v = (tape.graph.nodes[i].value for i in sources)
+    assert node.grad is not None
+    weights, grads = attention_weights(q, k, v, node.grad)
+    find(page, ".heads [aria-label='transformer_blocks.0.msha, head 1']").click()
+    find(page, "#attention button.sign[aria-label='g, position 4']").click()
+    find(page, "#attention summary").click()
+    rows = [row.split() for row in texts(page, "#attention tbody tr")]
+    assert [row[0] for row in rows] == ["▷", "k", "i", "n", "g"]
+    most = 1e-4 * float(np.abs(grads).max())  # the page has them in steps of 3e-5 of the largest
+    for s, row in enumerate(rows):
+        assert figure(row[2]) == pytest.approx(weights[0, 1, 4, s], abs=1e-4)
+        assert figure(row[3]) == pytest.approx(grads[0, 1, 4, s], abs=most)
+
+
+def test_predictions_add_up_to_the_loss(page: Any, run: Path, tape: Tape) -> None:
+    trained = load_run(run)
+    log_probs = trained.model.log_probs(tape.ids[:, :-1]).data[0]
+    find(page, "#prediction summary").click()
+    cells = texts(page, "#prediction tbody td:nth-child(3)")
+    losses = -log_probs[np.arange(len(cells)), tape.ids[0, 1:]]
+    assert all(map(same, cells, losses))
+    assert sum(map(figure, cells)) == pytest.approx(tape.loss, rel=1e-3)
+    find(page, "#prediction button.sign[aria-label='k, position 0']").click()
+    p = np.exp(np.sort(log_probs[0])[::-1][:5])
+    assert texts(page, ".bar .figure") == [f"{x:.1%}" for x in p]
+
+
+def test_the_training_s_numbers(page: Any, run: Path) -> None:
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    chart = find(page, ".chart")
+    assert chart.find_element("tag name", "figcaption").text == "Nats a headline, pads not counted"
+    chart.find_element("tag name", "summary").click()
+    rows = [row.text.split() for row in chart.find_elements("css selector", "tbody tr")]
+    for row, epoch in zip(rows, epochs, strict=False):
+        assert same(row[1], epoch["val_nll_no_pad"])
+        assert same(row[2], epoch["train_nll"])
+    assert [row[0] for row in rows[len(epochs) :]] == ["uniform", "unigram", "bigram"]
+
+
+# -- wherever it is read ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_and_all_has_a_name(page: Any, width: int, scheme: str) -> None:
+    look(page, width, scheme)
+    for path in ("transformer_blocks.0", "transformer_blocks.0.msha"):
+        page.execute_script("arguments[0].click()", find(page, f"[data-path='{path}'] > .toggle"))
+    for top in ("html", ".map > .scroll"):
+        wide, seen = page.execute_script(
+            "const e = document.querySelector(arguments[0]); return [e.scrollWidth, e.clientWidth]",
+            top,
+        )
+        assert wide <= seen, top
+    paper = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    red = int(paper.removeprefix("rgb(").split(",")[0])
+    assert red > 200 if scheme == "light" else red < 60
+    unnamed = page.execute_script(
+        "return [...document.querySelectorAll('button, canvas, svg[role], input')].filter(e => "
+        "!(e.getAttribute('aria-label') || e.textContent).trim()).map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+    overlaps = page.execute_script("""
+        const cards = [...document.querySelectorAll('.card, .toggle')]
+            .map(e => e.getBoundingClientRect())
+        return cards.flatMap((a, i) => cards.slice(i + 1).filter(b => a.left < b.right - 1 &&
+            b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length""")
+    assert overlaps == 0

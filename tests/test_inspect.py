@@ -1,0 +1,244 @@
+"""`teenygpt_np.inspect`: what it prints and writes of a run, before a browser has seen it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from running import SMALL, call, tiny_run, write_corpus
+
+import minigrad as mg
+from teenygpt_np.data import encode_split, load_corpus
+from teenygpt_np.inspector.listing import norm, size
+from teenygpt_np.inspector.pack import number, packed, picture, script, summary
+from teenygpt_np.inspector.page import page
+from teenygpt_np.inspector.sight import attention_weights, sensitivity
+from teenygpt_np.inspector.tape import trace_text
+from teenygpt_np.inspector.training import training_data
+from teenygpt_np.run import load_run
+
+TEXT = "king plans rain"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_run(tmp_path_factory.mktemp("inspected"))
+
+
+class Embedded(HTMLParser):
+    """The data in a page, and all addresses that its elements name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.inside, self.json, self.addresses = False, "", list[str]()
+        self.feed(text)
+        self.data = json.loads(self.json)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.inside = ("id", "data") in attributes
+        self.addresses += [str(v) for k, v in attributes if k in ("src", "href", "srcset")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
+
+    def handle_data(self, text: str) -> None:
+        if self.inside:
+            self.json += text
+
+
+def unpacked(of: dict[str, Any]) -> Any:
+    raw = base64.b64decode(of["data"])
+    kind = "<i2" if len(raw) > np.prod(of["shape"]) else "i1"
+    integers = np.frombuffer(raw, kind).reshape(of["shape"])
+    return integers / np.iinfo(kind).max * of["scale"]
+
+
+# -- in the terminal -------------------------------------------------------------------------------
+
+
+def test_the_listing(run: Path) -> None:
+    done = call("inspect", run, "--text", TEXT, "--print")
+    assert (done.status, done.err) == (0, "")
+    trained = load_run(run)
+    tape = trace_text(trained.model, trained.tokenizer, TEXT)
+    forward, backward = done.out.split("\nbackward: ")
+    assert forward.startswith(f"{TEXT!r}: a loss of {tape.loss:.4f} nats, ")
+    assert f"kept for backward ({size(tape.graph.kept_bytes)} in all)" in forward
+    rows = [line.split() for line in forward.splitlines()[3:]]
+    operations = [n for n in tape.graph.nodes if n.operation]
+    assert [row[0] for row in rows if not row[1].startswith("(")] == [
+        n.operation for n in operations
+    ]
+    loss = tape.graph.nodes[-1]
+    kept = size(loss.kept_bytes).split()
+    assert rows[-1] == ["cross_entropy", "scalar", norm(loss.value), *kept]
+    attention = next(n for n in operations if n.operation == "causal_attention")
+    assert f"causal_attention{'1x2x16x4':>30}{norm(attention.value):>10}" in forward
+    assert "\n    transformer_blocks.0.msha  (CausalSelfAttention)\n      getitem" in forward
+    rows = [line.split() for line in backward.splitlines()[1:]]
+    order = [tape.graph.nodes[i].operation for i in tape.graph.backward_order]
+    assert [row[0] for row in rows if not row[1].startswith("(")] == order
+    assert rows[0][:4] == ["cross_entropy", "scalar", "1", "dlogits"]
+    grads = {e.name: norm(e.grad) for e in tape.graph.edges if e.target == attention.id}
+    want = f"{norm(attention.grad)}  dq {grads['q']}, dk {grads['k']}, dv {grads['v']}\n"
+    assert want in backward
+
+
+def test_a_sentence_as_the_evaluation_counts_it(run: Path) -> None:
+    trained = load_run(run)
+    tape = trace_text(trained.model, trained.tokenizer, "King plans, rain")
+    assert tape.text == TEXT
+    ids = encode_split([TEXT], trained.tokenizer, 24)
+    want = trained.model.loss(ids, reduction="sum", ignore_pads=True).item()
+    assert tape.loss == pytest.approx(want, rel=1e-6)
+    long = trace_text(trained.model, trained.tokenizer, "king " * 9)
+    assert long.ids.shape == (1, 24)
+    assert long.ids[0, -1] != 0
+
+
+def test_sizes() -> None:
+    assert [size(n) for n in (0, 999, 1000, 12_345_678)] == ["0 B", "999 B", "1 kB", "12.3 MB"]
+    assert (norm(None), norm(np.array([3.0, 4.0]))) == ("-", "5")
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_the_trace_says(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    done = call("inspect", run, "--text", TEXT, "--out", out, "--against", run)
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"{out}: {size(out.stat().st_size)}\n"
+    text = out.read_text(encoding="utf-8")
+    embedded = Embedded(text)
+    assert embedded.addresses == ["data:,"]
+    assert not re.search(r"\burl\((?!#)|@import|https?:(?!//www\.w3\.org/)", text)
+    data = embedded.data
+    trained = load_run(run)
+    graph = trace_text(trained.model, trained.tokenizer, TEXT).graph
+    assert data["graph"]["order"] == list(graph.backward_order)
+    for shown, node in zip(data["graph"]["nodes"], graph.nodes, strict=True):
+        assert (shown["operation"], shown["shape"]) == (node.operation, list(node.shape))
+        assert shown["value"]["norm"] == number(np.linalg.norm(np.float64(node.value)))
+        assert shown["grad"]["max"] == number(node.grad.max())
+        assert 0 < len(shown["checks"]) <= 3
+        for row in shown["checks"]:
+            assert row["analytic"] == number(node.grad[tuple(row["index"])])
+            assert row["numeric"] == pytest.approx(row["analytic"], rel=1e-4, abs=1e-5)
+    source = data["graph"]["sources"]["linear"]
+    assert source["file"] == "minigrad/ops/nn.py"
+    lines = source["text"].splitlines()
+    assert lines[1].startswith("def linear(")
+    assert lines[source["vjp"] - source["line"]].strip() == "def vjp(dy):"
+    assert data["graph"]["nodes"][-1]["caller"]["text"].startswith("losses = mg.cross_entropy(")
+    assert len(data["training"]) == 2
+
+
+def test_without_a_text_it_is_one_that_the_model_wrote(run: Path) -> None:
+    assert call("inspect", run).status == 0
+    data = Embedded((run / "inspect.html").read_text(encoding="utf-8")).data
+    written = [
+        line for path in (run / "samples").iterdir() for line in path.read_text().split("\n")
+    ]
+    assert data["text"] in written
+
+
+def test_no_text_ends_the_script() -> None:
+    text = "</script><!--<script>&amp; \u2028 \u00e9"
+    found = Embedded(page(text, {"text": text}))
+    assert found.data == {"text": text}
+    assert "</script>" not in script(text)
+
+
+def test_numbers() -> None:
+    assert [number(x) for x in (1 / 3, np.float32(2), np.inf, np.nan)] == [0.333333, 2, None, None]
+    x = np.random.default_rng(0).standard_normal((5, 7))
+    for kind, steps in (("<i2", 32767), ("i1", 127)):
+        most = np.abs(x).max()
+        # Half a step, and half a unit of the scale's sixth digit.
+        np.testing.assert_allclose(unpacked(packed(x, kind)), x, atol=most * (0.5 / steps + 5e-6))
+    assert unpacked(packed(np.zeros((1, 2)))).tolist() == [[0, 0]]
+    many = np.arange(6000.0).reshape(3, 50, 40)
+    small = picture(many)
+    assert small["shape"] == (32, 32)
+    assert unpacked(small)[-1, -1] == pytest.approx(5999, rel=1e-5)
+    assert summary(np.array([1.0, np.nan]))["max"] is None
+
+
+# -- what it looked at -----------------------------------------------------------------------------
+
+
+def test_attention_weights_are_those_of_the_composed_operations() -> None:
+    rng = np.random.default_rng(0)
+    q, k, v, dout = rng.standard_normal((4, 2, 3, 6, 5))
+    mask = np.where(np.tril(np.ones((6, 6))), 0, -np.inf)
+    weights = mg.softmax(mg.Tensor(q) @ mg.Tensor(k).swapaxes(2, 3) / 5**0.5 + mask).data
+    leaf = mg.Tensor(weights, requires_grad=True)
+    out = leaf @ mg.Tensor(v)
+    np.testing.assert_allclose(out.data, mg.causal_attention(q, k, v).data, rtol=1e-12, atol=1e-14)
+    out.backward(dout)
+    p, dp = attention_weights(q, k, v, dout)
+    np.testing.assert_allclose(p, weights, rtol=1e-12, atol=1e-14)
+    assert leaf.grad is not None
+    np.testing.assert_allclose(dp, np.where(mask == 0, leaf.grad, 0), rtol=1e-12, atol=1e-14)
+
+
+def test_sensitivity_is_that_of_one_loss_after_the_other(run: Path) -> None:
+    trained = load_run(run)
+    ids = trace_text(trained.model, trained.tokenizer, TEXT).ids
+    want = []
+    for t in range(ids.shape[1] - 1):
+        with mg.tracing():
+            losses = trained.model.loss(ids, reduction="none")
+            losses.backward(np.eye(ids.shape[1] - 1)[t : t + 1])
+        nodes = mg.trace(losses).nodes
+        added = next(n.grad for n in nodes if n.operation == "dropout")
+        want.append(np.linalg.norm(added[0], axis=-1))
+    found = sensitivity(trained.model, ids)
+    np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-6)
+    assert not np.triu(found, 1).any()
+
+
+# -- the training ----------------------------------------------------------------------------------
+
+
+def test_training_data(run: Path) -> None:
+    data = training_data(run)
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert data["epochs"] == [json.loads(line) for line in lines]
+    assert data["config"]["data"] == "lines.txt"
+    assert set(data["baselines"]) == {"uniform", "unigram", "bigram"}
+    # 15 characters on average, and the end mark
+    assert data["baselines"]["uniform"]["nll"] == pytest.approx(23 * np.log(29))
+    corpus = load_corpus(run.parent / "lines.txt", alphabet=load_run(run).tokenizer)
+    assert training_data(run, corpus)["baselines"] == data["baselines"]
+    for epoch, texts in data["samples"]:
+        written = (run / "samples" / f"epoch_{epoch:03}.txt").read_text(encoding="utf-8")
+        assert texts == written.splitlines()[:8]
+
+
+def test_where_the_text_is_gone_or_changed_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path)
+    assert training_data(run)["baselines"]
+    (tmp_path / "lines.txt").write_text("other\n" * 60, encoding="utf-8")
+    assert training_data(run)["baselines"] == {}
+    (tmp_path / "lines.txt").unlink()
+    assert training_data(run)["baselines"] == {}
+
+
+def test_refused(run: Path, tmp_path: Path) -> None:
+    call("inspect", tmp_path).assert_refused(r"has no best\.npz; wanted a run directory")
+    call("inspect", run, "--text", "?").assert_refused("--text is '[?]', wanted a character")
+    call("inspect", run, "--against", tmp_path).assert_refused("is no run directory: ")
+    untold = tmp_path / "run"
+    flags = [*SMALL, "--max-steps=1", "--quiet"]
+    call("train", "--data", write_corpus(tmp_path), "--out", untold, *flags)
+    for path in (untold / "samples").iterdir():
+        path.unlink()
+    call("inspect", untold).assert_refused("has no samples; wanted --text with a headline")
