@@ -20,6 +20,7 @@ from teenygpt_np.baselines import baselines
 from teenygpt_np.config import OPTIMIZERS, Config
 from teenygpt_np.data import Corpus, batches, check_batch, corpus_hash, encode_split, lengths
 from teenygpt_np.errors import InputError
+from teenygpt_np.inspector.page import write_report
 from teenygpt_np.layers import Array
 from teenygpt_np.model import TeenyGPT
 from teenygpt_np.progress import Progress, duration
@@ -288,6 +289,7 @@ class Trainer:
         for row in best.model.sample(10, rng=self.rngs["samples"]):
             say(f"    {self.corpus.tokenizer.decode(row)}")
         say()
+        say(f"how it learned: {write_report(self.out, self.corpus)}")
         say(f"everything is in {self.out}; for more headlines:")
         say(f"    python -m teenygpt_np.sample {shlex.quote(str(self.out))}")
 

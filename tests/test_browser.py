@@ -146,7 +146,7 @@ def test_modules_open_down_to_an_operation_whose_numbers_are_numpy_s(page: Any, 
     for edge in tape.graph.edges:
         if edge.target == node.id:
             assert same(norms[edge.name], np.linalg.norm(edge.grad))
-    assert find(page, "pre .back").text == "def vjp(dout):"
+    assert find(page, "pre .back").text.strip() == "def vjp(dout):"
 
 
 def test_gradients_beside_differences(page: Any, tape: Tape) -> None:
@@ -203,10 +203,13 @@ def test_the_way_back_plays_in_the_tape_s_order(page: Any, tape: Tape) -> None:
     wait(lambda: int(find(page, ".player output").text.split()[0]) in range(3, len(order)))
     assert len(page.find_elements("css selector", ".map.playing .current")) == 1
     button(page, "backward").click()  # stops it, and begins anew
-    said = []
-    for _ in order:
-        find(page, "[aria-label='One step on']").click()
-        said.append(find(page, ".player output").text)
+    said = page.execute_script("""
+        const [next, output] = ['[aria-label="One step on"]', '.player output']
+            .map(selector => document.querySelector(selector))
+        return data.graph.order.map(() => {
+            next.click()
+            return output.textContent
+        })""")
     starts = [f"{i + 1} of {len(order)}: {name}" for i, name in enumerate(order)]
     assert [s.split(" in ")[0].split(" gets ")[0] for s in said] == starts
     loss = tape.graph.nodes[-1]
@@ -299,3 +302,13 @@ def test_nothing_is_cut_off_and_all_has_a_name(page: Any, width: int, scheme: st
         return cards.flatMap((a, i) => cards.slice(i + 1).filter(b => a.left < b.right - 1 &&
             b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length""")
     assert overlaps == 0
+
+
+def test_the_training_s_own_report(browser: Any, run: Path) -> None:
+    for page in opened(browser, run / "report.html"):
+        assert texts(page, "nav a") == ["Training"]
+        assert len(texts(page, ".chart")) == 5
+        written = (run / "samples" / "epoch_000.txt").read_text(encoding="utf-8").split("\n")
+        assert texts(page, ".samples article:first-child li") == [
+            " ".join(line.split()) for line in written[:8]
+        ]

@@ -223,6 +223,11 @@ def test_training_data(run: Path) -> None:
         assert texts == written.splitlines()[:8]
 
 
+def test_the_training_leaves_its_report(run: Path) -> None:
+    found = Embedded((run / "report.html").read_text(encoding="utf-8"))
+    assert found.data == {"training": [json.loads(json.dumps(training_data(run)))]}
+
+
 def test_where_the_text_is_gone_or_changed_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
     run = tiny_run(tmp_path)
     assert training_data(run)["baselines"]

@@ -70,6 +70,7 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     ten = lines.index("ten headlines it writes:")
     assert lines[ten + 11 :] == [
         "",
+        f"how it learned: {out / 'report.html'}",
         f"everything is in {out}; for more headlines:",
         f"    python -m teenygpt_np.sample {out}",
     ]

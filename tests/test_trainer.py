@@ -108,7 +108,8 @@ def finished(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_run_directory(finished: Path, corpus: Corpus) -> None:
     names = sorted(str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file())
     assert names[:4] == ["best.npz", "config.json", "last.npz", "metrics.jsonl"]
-    assert all(name.startswith("samples") for name in names[4:-1])
+    assert names[4] == "report.html"
+    assert all(name.startswith("samples") for name in names[5:-1])
     assert names[-1] == "test.json"
     description = json.loads((finished / "config.json").read_text(encoding="utf-8"))
     assert Config.from_dict(description["config"]) == TINY

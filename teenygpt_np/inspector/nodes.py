@@ -15,7 +15,7 @@ from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.layers import Array
 
 _CHECKED = 3  # entries of each node
-_ROOT = Path(mg.__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 
 
 def graph_data(tape: Tape) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""Make the README's pictures of the inspector's page, of a run trained before.
+
+    python docs/screenshots.py runs/bundled-small-1
+
+Needs selenium (the extra `browser`), Chromium and its driver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+
+DOCS = Path(__file__).parent
+TEXT = "council approves tram line"
+SIZE = {"width": 1000, "height": 640, "deviceScaleFactor": 1, "mobile": False}
+
+# What is done to the page before each picture.
+SCENES = {
+    "inspect-tape": """
+        for (const path of ['transformer_blocks.3', 'transformer_blocks.3.msha'])
+            document.querySelector(`[data-path="${path}"] > .toggle`).click()
+        const next = document.querySelector('[aria-label="One step on"]')
+        for (let step = 0; step < 11; step++) next.click()
+        document.querySelector('.current').scrollIntoView({block: 'center'})""",
+    "inspect-node": """
+        openNode(data.graph.nodes.find(node => node.operation === 'layer_norm').id)""",
+}
+
+
+def browser() -> Any:
+    """A headless Chromium that shows no animation."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
+    )
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZE)
+    calm = {"name": "prefers-reduced-motion", "value": "reduce"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [calm]})
+    return driver
+
+
+def main() -> None:
+    """Write docs/inspect-*.png."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="a run directory")
+    run = parser.parse_args().run
+    with tempfile.TemporaryDirectory() as directory:
+        page = Path(directory) / "page.html"
+        command = [sys.executable, "-m", "teenygpt_np.inspect", run, "--text", TEXT, "--out", page]
+        subprocess.run(command, check=True)
+        driver = browser()
+        for name, scene in SCENES.items():
+            driver.get(page.as_uri())
+            driver.execute_script(scene)
+            driver.execute_async_script("setTimeout(arguments[0], 1000)")
+            driver.save_screenshot(str(DOCS / f"{name}.png"))
+        driver.quit()
+
+
+if __name__ == "__main__":
+    main()
