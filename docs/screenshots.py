@@ -19,7 +19,7 @@ from selenium import webdriver
 
 DOCS = Path(__file__).parent
 TEXT = "council approves tram line"
-SIZE = {"width": 1000, "height": 640, "deviceScaleFactor": 1, "mobile": False}
+SIZE = {"width": 1000, "height": 760, "deviceScaleFactor": 1, "mobile": False}
 
 # What is done to the page before each picture.
 SCENES = {

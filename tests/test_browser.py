@@ -216,6 +216,20 @@ def test_the_way_back_plays_in_the_tape_s_order(page: Any, tape: Tape) -> None:
     assert said[0].startswith(f"1 of {len(order)}: cross_entropy gets a gradient of norm 1, passes")
     assert loss.operation == "cross_entropy"
     assert not page.find_elements("css selector", ".map .box:not(.done)")
+    find(page, "[aria-label='One step back']").click()
+    assert find(page, ".player output").text.startswith(f"{len(order) - 1} of {len(order)}: ")
+
+
+def test_edges_say_what_they_carry(page: Any, tape: Tape) -> None:
+    add = next(n for n in tape.graph.nodes if n.operation == "add")
+    norms = [np.linalg.norm(e.grad) for e in tape.graph.edges if e.target == add.id]
+    step = tape.graph.backward_order.index(add.id) + 1
+    page.execute_script("document.querySelector('.player input').value = arguments[0]", step)
+    page.execute_script("document.querySelector('.player input').dispatchEvent(new Event('input'))")
+    said = [text.split() for text in texts(page, ".edges text")]
+    assert [name for name, _ in said] == ["da", "db"]
+    assert all(same(shown, x) for (_, shown), x in zip(said, norms, strict=True))
+    assert len(page.find_elements("css selector", ".edges .current")) == 2
 
 
 def test_the_way_forward(page: Any, tape: Tape) -> None:

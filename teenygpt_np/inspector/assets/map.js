@@ -138,6 +138,19 @@ function drawEdges() {
     group.svg.setAttribute('viewBox', `0 0 ${size.width} ${size.height}`)
     group.svg.replaceChildren(...group.edges.map(edge => drawn(edge, group, size)))
   }
+  light()
+}
+
+// The edges by which the current step goes, with the norm of what they carry.
+function light() {
+  for (const label of map.root?.querySelectorAll('.edges text') ?? []) label.remove()
+  const now = map.step ? map.steps[map.step - 1] : null
+  for (const group of map.groups.values())
+    for (const edge of group.edges) {
+      const lit = edge.carried.some(carried => carried.target === now)
+      edge.path?.classList.toggle('current', lit)
+      if (lit && edge.path?.isConnected) group.svg.append(make('text', edge.label, said(edge)))
+    }
 }
 
 function drawn(edge, group, size) {
@@ -155,18 +168,26 @@ function drawn(edge, group, size) {
     const turn = `V${a.y + 5}Q${a.x} ${a.y + 13} ${a.x - r} ${a.y + 13}H20Q12 ${a.y + 13} 12 ${a.y + 21}`
     line = `M${a.x} ${a.y}${turn}V${b.y - 24}Q12 ${b.y - 16} 20 ${b.y - 16}H${b.x - r}Q${b.x} ${b.y - 16} ${b.x} ${b.y - 8}V${b.y}`
   }
+  edge.label = { x: a.x + (b.x - a.x) * 0.1, y: a.y + 24, 'text-anchor': 'middle' }
+  if (group.rank(edge.to) - group.rank(edge.from) > 1) edge.label = { x: 20, y: b.y - 22 }
   edge.path = make('path', { d: line, 'stroke-width': thickness(edge) }, make('title', {}, said(edge)))
   return edge.path
 }
 
+// Of several that one line stands for, the one that the current step goes by.
+function carriedNow(edge) {
+  const now = map.step ? map.steps[map.step - 1] : null
+  return edge.carried.find(carried => carried.target === now) ?? edge.carried[0]
+}
+
 function length(edge) {
-  const carried = edge.carried[0]
+  const carried = carriedNow(edge)
   return map.way === 'backward' ? carried.norm : data.graph.nodes[carried.source].value.norm
 }
 
 const thickness = edge => Math.min(4, Math.max(1, 2 + Math.log10(length(edge) || 1e-9) / 1.5))
 
-const said = edge => `${map.way === 'backward' ? 'd' : ''}${edge.carried[0].name}: norm ${digits(length(edge))}`
+const said = edge => `${map.way === 'backward' ? 'd' : ''}${carriedNow(edge).name} ${digits(length(edge))}`
 
 // -- playing ---------------------------------------------------------------------------------------
 
@@ -244,7 +265,5 @@ function mark() {
   for (const id of map.steps.slice(0, map.step)) shown(id).classList.add('done')
   const now = map.step ? map.steps[map.step - 1] : null
   if (now !== null) shown(now).classList.add('current')
-  const touches = edge => edge.carried.some(c => c.target === now)
-  for (const group of map.groups.values())
-    for (const edge of group.edges) edge.path?.classList.toggle('current', touches(edge))
+  light()
 }
