@@ -120,9 +120,9 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
             text = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", text, count=1)
         raise InputError(text) from None
     out = Path(args.out or "runs")
-    for path in (out, *out.parents):
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file; wanted a new directory")
+    for folder in (out, *out.parents):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; wanted a new directory")
     if args.out and (out / "config.json").exists():
         raise InputError(f"{out} holds a run already; wanted a new --out, or --resume {out}")
     trainer = _trainer(config, out, args.quiet)
