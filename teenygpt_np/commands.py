@@ -86,8 +86,8 @@ def _look_for_memory(megabytes: int) -> None:
 def keep_freed_memory() -> None:
     """Have the C library keep freed arrays for the next step instead of returning their pages.
 
-    Batches differ in length, so every step asks for other sizes; with glibc's own settings a third
-    of the training time goes into having pages returned and zeroed. Elsewhere this does nothing.
+    Batches differ in length, so every step asks for other sizes; with glibc's own settings pages
+    would be returned and zeroed over and over. Elsewhere this does nothing.
     """
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # the names' numbers in malloc.h
     with contextlib.suppress(OSError, AttributeError, TypeError):
