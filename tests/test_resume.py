@@ -98,7 +98,7 @@ def test_a_reader_who_goes_away_changes_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "line", gone)
         patch.setattr(os, "dup2", lambda *_: None)
-        with open(os.devnull, "w") as out:
+        with open(os.devnull, "w", encoding="utf-8") as out:
             assert call("train", *flags, out=out).status == 0
     assert not (tmp_path / "run" / "test.json").exists()
     assert call("train", "--resume", tmp_path / "run").status == 0
@@ -179,7 +179,7 @@ def test_a_second_process_is_refused(flags: list[str], tmp_path: Path) -> None:
         process.kill()
         process.communicate()
     with run.lock(out):  # the system has let go of it
-        assert (out / ".lock").read_text() == str(os.getpid())
+        assert (out / ".lock").read_text("utf-8") == str(os.getpid())
         with pytest.raises(InputError, match=f"in use by another process, {os.getpid()}$"):
             run.lock(out)
     run.lock(out).close()
