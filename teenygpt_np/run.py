@@ -20,6 +20,7 @@ from teenygpt_np.tokenizer import Tokenizer
 
 CONFIG, METRICS, BEST, LAST = "config.json", "metrics.jsonl", "best.npz", "last.npz"
 SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"
+REPORT = "report.html"  # the last to be written: a run that has it is finished
 
 MAX_COUNT = 2**53  # as far as a float counts
 _BEHIND_PID = 1 << 20

@@ -163,7 +163,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
         trainer.restore(*saved)
     else:
         trainer.check_corpus(description, path)
-    if trainer.finished and (out / run.TEST).exists():
+    if trainer.finished and (out / run.REPORT).exists():
         raise InputError(f"{out} is finished, after {trainer.epoch} epochs; nothing to resume")
     return trainer
 

@@ -277,6 +277,7 @@ class Trainer:
         if self.corpus.truth:
             test["truth_nll"] = self.corpus.truth["test"]
         _write_json(self.out / run.TEST, test)
+        report = write_report(self.out, self.corpus)
         key = self._key.removeprefix("val_")
         say = self.progress.line
         say()
@@ -289,7 +290,7 @@ class Trainer:
         for row in best.model.sample(10, rng=self.rngs["samples"]):
             say(f"    {self.corpus.tokenizer.decode(row)}")
         say()
-        say(f"how it learned: {write_report(self.out, self.corpus)}")
+        say(f"how it learned: {report}")
         say(f"everything is in {self.out}; for more headlines:")
         say(f"    python -m teenygpt_np.sample {shlex.quote(str(self.out))}")
 

@@ -73,7 +73,7 @@ def kill(whole: Undisturbed, folder: Path, times: int, seed: int) -> Counter[str
     """
     rng, figures, out = np.random.default_rng(seed), Counter[str](), folder / "killed"
     while figures["kills"] < times:
-        while not (out / "test.json").exists():
+        while not (out / "report.html").exists():
             process = train_apart(*to_begin(whole, out))
             if figures["kills"] < times:
                 time.sleep(rng.uniform(0, whole.seconds))
@@ -106,7 +106,7 @@ def on_a_failing_disk(whole: Undisturbed, out: Path, disk: Disk) -> str:
     assert not any(out.rglob(".*.tmp"))
     for path in out.glob("*.npz"):
         checkpoint.load(path)
-    if not (out / "test.json").exists():
+    if not (out / "report.html").exists():
         assert train(*to_begin(whole, out)) == 0
     assert fingerprint(out) == whole.end, f"another end after {disk}"
     return disk.failed

@@ -14,7 +14,7 @@ from teenygpt_np.inspector.pack import number, script
 from teenygpt_np.inspector.sight import attention, prediction
 from teenygpt_np.inspector.tape import trace_text
 from teenygpt_np.inspector.training import training_data
-from teenygpt_np.run import TrainedRun
+from teenygpt_np.run import REPORT, TrainedRun
 
 _SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "training.js", "page.js")
 
@@ -35,7 +35,7 @@ def inspection(run: TrainedRun, directory: Path, text: str, against: Path | None
 
 def write_report(directory: Path, corpus: Corpus) -> Path:
     """Write `report.html`, the page's training part alone; where it is."""
-    path = directory / "report.html"
+    path = directory / REPORT
     data = {"training": [training_data(directory, corpus)]}
     checkpoint.write_text(path, page(f"How {directory.resolve().name} learned", data))
     return path
