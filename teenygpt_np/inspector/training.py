@@ -24,8 +24,7 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
     """
     try:
         described = json.loads((directory / run.CONFIG).read_text(encoding="utf-8"))
-        config = Config.from_dict(described["config"])
-        tokenizer = Tokenizer(described["characters"])
+        config, tokenizer = run.described(described)
         epochs = [json.loads(line) for line in _lines(directory / run.METRICS)]
         test = json.loads("".join(_lines(directory / run.TEST)) or "null")
     except (OSError, ValueError, KeyError, TypeError) as error:
