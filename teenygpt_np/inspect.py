@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import webbrowser
-from pathlib import Path
 
-from teenygpt_np.commands import Parser, run_command, set_up
+from teenygpt_np.commands import Parser, path, run_command, set_up
 
 
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.inspect", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument("--text", metavar="TEXT", help="(default: a headline that the model wrote)")
     parser.add_argument(
         "--print", action="store_true", dest="listing", help="print the tape instead"
     )
-    parser.add_argument("--out", metavar="FILE", help="the page (default: RUN/inspect.html)")
-    parser.add_argument("--against", metavar="RUN2", help="a run to compare the training with")
+    parser.add_argument(
+        "--out", type=path, metavar="FILE", help="the page (default: RUN/inspect.html)"
+    )
+    parser.add_argument(
+        "--against", type=path, metavar="RUN2", help="a run to compare the training with"
+    )
     parser.add_argument("--open", action="store_true", help="show the page in a browser")
     parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
     return parser
@@ -33,15 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.inspector.tape import first_sample, trace_text
     from teenygpt_np.run import load_run
 
-    directory = Path(args.run)
-    run = load_run(directory)
-    text = args.text if args.text is not None else first_sample(directory)
+    run = load_run(args.run)
+    text = args.text if args.text is not None else first_sample(args.run)
     if args.listing:
         for line in listing(trace_text(run.model, run.tokenizer, text)):
             print(line)
         return 0
-    page = inspection(run, directory, text, Path(args.against) if args.against else None)
-    out = Path(args.out) if args.out else directory / "inspect.html"
+    page = inspection(run, args.run, text, args.against)
+    out = args.out or args.run / "inspect.html"
     write_text(out, page)
     print(f"{out}: {size(len(page.encode()))}")
     if args.open:

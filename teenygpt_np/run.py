@@ -13,6 +13,7 @@ import numpy as np
 
 from teenygpt_np import checkpoint
 from teenygpt_np.config import Config
+from teenygpt_np.data import Corpus, load_corpus
 from teenygpt_np.errors import InputError
 from teenygpt_np.layers import Array
 from teenygpt_np.model import TeenyGPT
@@ -34,6 +35,24 @@ class TrainedRun:
     tokenizer: Tokenizer
     config: Config
     meta: dict[str, Any]
+
+
+def check_new(directory: Path) -> None:
+    """Raise InputError where a directory holds a run."""
+    if (directory / CONFIG).exists():
+        raise InputError(
+            f"{directory} holds a run already; wanted a new --out, or --resume {directory}"
+        )
+
+
+def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpus:
+    """The text that a configuration names, in an alphabet: its own, or that of a run begun."""
+    return load_corpus(
+        Path(config.data) if config.data else None,
+        columns=config.columns,
+        alphabet=tokenizer or config.alphabet,  # type: ignore[arg-type]
+        seed=config.seed,
+    )
 
 
 def build_model(config: Config, tokenizer: Tokenizer, rng: np.random.Generator) -> TeenyGPT:

@@ -109,7 +109,7 @@ def _changes(args: Namespace) -> dict[str, Any]:
 
 
 def _new(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
-    from teenygpt_np.run import lock
+    from teenygpt_np import run
 
     changes = _changes(args)
     try:
@@ -123,13 +123,13 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
     for folder in (out, *out.parents):
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; wanted a new directory")
-    if args.out and (out / "config.json").exists():
-        raise InputError(f"{out} holds a run already; wanted a new --out, or --resume {out}")
+    if args.out:
+        run.check_new(out)
     trainer = _trainer(config, out, args.quiet)
     out.mkdir(parents=True, exist_ok=True)
     if not args.out:
         trainer.out = _new_directory(out, config)
-    owned.enter_context(lock(trainer.out))
+    owned.enter_context(run.lock(trainer.out))
     trainer.start()
     return trainer
 
@@ -169,17 +169,11 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
 
 
 def _trainer(config: Config, out: Path, quiet: bool, tokenizer: Tokenizer | None = None) -> Trainer:
-    from teenygpt_np.data import load_corpus
     from teenygpt_np.progress import Progress
+    from teenygpt_np.run import load_own_corpus
     from teenygpt_np.trainer import Trainer
 
-    corpus = load_corpus(
-        Path(config.data) if config.data else None,
-        columns=config.columns,
-        alphabet=tokenizer or config.alphabet,  # type: ignore[arg-type]
-        seed=config.seed,
-    )
-    return Trainer(config, corpus, out, Progress(quiet=quiet))
+    return Trainer(config, load_own_corpus(config, tokenizer), out, Progress(quiet=quiet))
 
 
 def _new_directory(parent: Path, config: Config) -> Path:

@@ -99,10 +99,7 @@ class Trainer:
 
     def start(self) -> None:
         """Make the run directory, with its configuration."""
-        if (self.out / run.CONFIG).exists():
-            raise InputError(
-                f"{self.out} holds a run already; wanted a new --out, or --resume {self.out}"
-            )
+        run.check_new(self.out)
         (self.out / run.SAMPLES).mkdir(parents=True, exist_ok=True)
         _write_json(self.out / run.CONFIG, self._description())
 

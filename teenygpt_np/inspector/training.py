@@ -9,7 +9,7 @@ from typing import Any
 from teenygpt_np import run
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, corpus_hash, encode_split, load_corpus
+from teenygpt_np.data import Corpus, corpus_hash, encode_split
 from teenygpt_np.errors import InputError
 from teenygpt_np.tokenizer import Tokenizer
 
@@ -50,12 +50,7 @@ def _guesses(
 ) -> dict[str, Any]:
     """What is scored on the validation split by guessing, and by the grammar that wrote it."""
     try:
-        corpus = corpus or load_corpus(
-            Path(config.data) if config.data else None,
-            columns=config.columns,
-            alphabet=tokenizer,
-            seed=config.seed,
-        )
+        corpus = corpus or run.load_own_corpus(config, tokenizer)
     except (InputError, OSError):
         return {"baselines": {}}
     if corpus_hash(corpus) != digest:
