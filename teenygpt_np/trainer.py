@@ -23,13 +23,15 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.inspector.page import write_report
 from teenygpt_np.layers import Array
 from teenygpt_np.model import TeenyGPT
+from teenygpt_np.norms import layer_norms, update_ratios
 from teenygpt_np.progress import Progress, duration
 from teenygpt_np.scores import scores
 
 _STREAMS = ("model", "batches", "samples")  # one generator each, so that none disturbs another
 # Where a training stands, besides the weights, the optimizers and the generators.
 _COUNTS = ("epoch", "step", "bad_epochs", "batches_done", "epoch_tokens")
-_PLACE = (*_COUNTS, "epoch_loss", "epoch_seconds", "best", "finished", "order_state")
+_SUMS = ("epoch_loss", "epoch_grad_norm", "epoch_seconds")
+_PLACE = (*_COUNTS, *_SUMS, "layers", "best", "finished", "order_state")
 _SAMPLES = 64
 _DECAY_TO = 0.05
 _WORTH_TELLING = 2.0  # seconds
@@ -64,8 +66,9 @@ class Trainer:
         self.batches_per_epoch = -(-len(self.ids["train"]) // config.batch_size)
         self.schedule = self._schedule()
         self.epoch = self.step = self.bad_epochs = 0
-        self.epoch_loss = self.epoch_seconds = 0.0
+        self.epoch_loss = self.epoch_grad_norm = self.epoch_seconds = 0.0
         self.epoch_tokens = self.batches_done = 0
+        self.layers: dict[str, dict[str, float]] = {"grad_norms": {}, "update_ratios": {}}
         self.order_state = self.rngs["batches"].bit_generator.state
         self.best: dict[str, Any] | None = None
         self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
@@ -161,7 +164,8 @@ class Trainer:
                 break
             self._heed_signal()
             started = time.perf_counter()
-            loss, tokens = self._step(self.ids["train"][batch])
+            is_last = self.batches_done + 1 == len(rows) or self.step + 1 == limit
+            loss, tokens = self._step(self.ids["train"][batch], is_last)
             self.batches_done += 1
             self.epoch_loss += loss * len(batch)
             self.epoch_tokens += tokens
@@ -176,8 +180,11 @@ class Trainer:
         alike = lengths(ids) if self.config.ignore_pads else None
         return batches(len(ids), self.config.batch_size, rng, alike)
 
-    def _step(self, x: Array) -> tuple[float, int]:
-        """One step on a batch; its loss in nats per headline, and how many tokens that counts."""
+    def _step(self, x: Array, is_last: bool) -> tuple[float, int]:
+        """One step on a batch; its loss in nats per headline, and how many tokens that counts.
+
+        is_last: of its epoch: see what it does to each layer.
+        """
         config = self.config
         tokens = x.size - len(x)
         if config.ignore_pads:
@@ -193,11 +200,20 @@ class Trainer:
         loss = self.model.loss(x, ignore_pads=config.ignore_pads)
         self._check_finite("loss", loss.item(), loss_again)
         loss.backward()
+        if is_last:
+            weights = self.model.state_dict()
+            params = dict(self.model.named_parameters())
+            grads = {n: param.grad for n, param in params.items() if param.grad is not None}
+            self.layers["grad_norms"] = layer_norms(grads)
         norm = clip_grad_norm(self.model.parameters(), config.clip_grad_norm or math.inf)
         self._check_finite("gradient's norm", norm, lambda: loss_again().backward())
         for optimizer in self.optimizers.values():
             optimizer.lr = self.schedule(self.step)
             optimizer.step()
+        if is_last:
+            moved = {name: param.data for name, param in params.items()}
+            self.layers["update_ratios"] = update_ratios(weights, moved)
+        self.epoch_grad_norm += norm
         self.step += 1
         return loss.item(), tokens
 
@@ -233,6 +249,8 @@ class Trainer:
             "step": self.step,
             "train_nll": self.epoch_loss / headlines if headlines else None,
             **{f"val_{name}": value for name, value in val.items()},
+            "grad_norm": self.epoch_grad_norm / max(self.batches_done, 1),
+            **self.layers,
             "tokens_per_s": self.epoch_tokens / max(self.epoch_seconds, 1e-9),
             "seconds": self.epoch_seconds,
         }
@@ -247,7 +265,7 @@ class Trainer:
         checkpoint.append_line(self.out / run.METRICS, json.dumps(record))
         self.epoch += 1
         self.batches_done = self.epoch_tokens = 0
-        self.epoch_loss = self.epoch_seconds = 0.0
+        self.epoch_loss = self.epoch_grad_norm = self.epoch_seconds = 0.0
         self.finished = (
             self.epoch >= self.config.epochs
             or self.bad_epochs > self.config.patience
@@ -424,11 +442,14 @@ class Trainer:
             if not all(type(n) is int and 0 <= n <= run.MAX_COUNT for n in counts):
                 raise ValueError(f"{_COUNTS} are {counts}")
             best = self.best[self._key] if self.best is not None else 0.0
-            if not all(map(math.isfinite, (self.epoch_loss, self.epoch_seconds, best))):
-                raise ValueError("its losses are not finite")
+            figures = [best, *(getattr(self, name) for name in _SUMS)]
+            for kind in ("grad_norms", "update_ratios"):
+                figures += self.layers[kind].values()
+            if not all(map(math.isfinite, figures)):
+                raise ValueError("its figures are not finite")
             then, now = _software(meta), _software(self._description())
             self.changes = [f"{k} {then[k]}, now {now[k]}" for k in now if then[k] != now[k]]
-        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
         self.saved_step = self.step
         told = self.out / run.METRICS

@@ -239,8 +239,8 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, step: int, steps_done: l
             return (result[0] * np.float32(np.nan), *result[1:])
         return result * np.float32(np.nan)
 
-    def counted(self: Trainer, x: Any) -> Any:
-        result = do_step(self, x)
+    def counted(self: Trainer, *batch: Any) -> Any:
+        result = do_step(self, *batch)
         steps_done.append(self.step)
         return result
 

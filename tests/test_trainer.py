@@ -12,30 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from running import TEXT, left_behind
+from running import left_behind
+from trainers import TINY, Array, ids, load, make, metrics, resumed, trained
 
 from teenygpt_np import checkpoint, run, trainer
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, encode_split, lengths, load_corpus
+from teenygpt_np.data import Corpus, lengths
 from teenygpt_np.errors import InputError
 from teenygpt_np.progress import Progress
 from teenygpt_np.scores import scores
 from teenygpt_np.trainer import Trainer
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
-# 48 to learn from: three batches, so that an epoch ends after steps 3, 6 and 9.
-TINY = Config(
-    num_tokens=24,
-    num_emb=8,
-    num_heads=2,
-    num_neurons=2,
-    num_blocks=1,
-    epochs=3,
-    batch_size=16,
-    lr=1e-2,
-    warmup_steps=2,
-)
 KEYS = [
     "epoch",
     "step",
@@ -44,6 +31,9 @@ KEYS = [
     "val_nll_no_pad",
     "val_top1",
     "val_top1_no_pad",
+    "grad_norm",
+    "grad_norms",
+    "update_ratios",
     "tokens_per_s",
     "seconds",
 ]
@@ -51,9 +41,7 @@ KEYS = [
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    path = tmp_path_factory.mktemp("corpus") / "lines.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return load_corpus(path)
+    return load(tmp_path_factory.mktemp("corpus"))
 
 
 class Hooks(Progress):
@@ -68,31 +56,6 @@ class Hooks(Progress):
 
     def update(self, *_: Any, **__: Any) -> None:
         self.at("a step")
-
-
-def make(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
-    config = dataclasses.replace(TINY, **changes)
-    return Trainer(config, corpus, out, Progress(io.StringIO(), quiet=True))
-
-
-def trained(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
-    made = make(corpus, out, **changes)
-    made.start()
-    made.train()
-    return made
-
-
-def metrics(out: Path) -> list[dict[str, Any]]:
-    def refuse(word: str) -> None:
-        raise AssertionError(f"{word} is not JSON")
-
-    text = (out / "metrics.jsonl").read_text(encoding="utf-8")
-    assert text.endswith("\n")
-    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
-
-
-def ids(corpus: Corpus, split: str) -> Array:
-    return encode_split(getattr(corpus, split), corpus.tokenizer, TINY.num_tokens)
 
 
 # -- the run directory -----------------------------------------------------------------------------
@@ -340,12 +303,6 @@ def test_max_steps(corpus: Corpus, tmp_path: Path, limit: int, steps: list[int])
 # -- a pause ---------------------------------------------------------------------------------------
 
 
-def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
-    made = make(corpus, out, **changes)
-    made.restore(*run.load_last(out, made.config, corpus.tokenizer))
-    return made
-
-
 def stop_at(made: Trainer, when: Callable[[str], bool]) -> None:
     def at(text: str) -> None:
         if when(text):
@@ -443,7 +400,14 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
         (lambda a, m: m.update(best={}), "is no checkpoint of a run: 'val_nll_no_pad'"),
         (lambda a, m: m.update(epoch=True), "is no checkpoint of a run: .* are "),
         (lambda a, m: m.update(step=10**400), "is no checkpoint of a run: .* are "),
-        (lambda a, m: m.update(epoch_loss=float("nan")), "its losses are not finite"),
+        (lambda a, m: m.update(epoch_loss=float("nan")), "its figures are not finite"),
+        (lambda a, m: m.pop("layers"), "is no checkpoint of a run: 'layers'"),
+        (lambda a, m: m.update(layers=[]), "is no checkpoint of a run: "),
+        (lambda a, m: m["layers"].update(grad_norms=[]), "is no checkpoint of a run: "),
+        (
+            lambda a, m: m["layers"]["update_ratios"].update(embedding=float("nan")),
+            "its figures are not finite",
+        ),
         (lambda a, m: m["config"].update(lr=0.5), r"has lr 0\.5, config\.json beside it 0\.01$"),
         (lambda a, m: m.update(characters="ab"), r"another alphabet than config\.json beside it"),
         (lambda a, m: m["config"].update(num_emb=80), "has fewer weights than its settings want"),

@@ -1,0 +1,68 @@
+"""Trainers for tests: tiny ones, on the corpus of 60 lines, that say nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from running import write_corpus
+
+from teenygpt_np import run
+from teenygpt_np.config import Config
+from teenygpt_np.data import Corpus, encode_split, load_corpus
+from teenygpt_np.progress import Progress
+from teenygpt_np.trainer import Trainer
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# 48 to learn from: three batches, so that an epoch ends after steps 3, 6 and 9.
+TINY = Config(
+    num_tokens=24,
+    num_emb=8,
+    num_heads=2,
+    num_neurons=2,
+    num_blocks=1,
+    epochs=3,
+    batch_size=16,
+    lr=1e-2,
+    warmup_steps=2,
+)
+
+
+def load(folder: Path) -> Corpus:
+    return load_corpus(write_corpus(folder))
+
+
+def make(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+    config = dataclasses.replace(TINY, **changes)
+    return Trainer(config, corpus, out, Progress(io.StringIO(), quiet=True))
+
+
+def trained(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+    made = make(corpus, out, **changes)
+    made.start()
+    made.train()
+    return made
+
+
+def metrics(out: Path) -> list[dict[str, Any]]:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    text = (out / "metrics.jsonl").read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+    made = make(corpus, out, **changes)
+    made.restore(*run.load_last(out, made.config, corpus.tokenizer))
+    return made
+
+
+def ids(corpus: Corpus, split: str) -> Array:
+    return encode_split(getattr(corpus, split), corpus.tokenizer, TINY.num_tokens)
