@@ -265,6 +265,14 @@ def test_layer_norm_of_a_constant_row(level: float, dtype: Any) -> None:
     assert_equal(bias.grad, [1, 1, 1, 1])
 
 
+@both_dtypes
+def test_rows_of_one_entry_have_no_gradient(dtype: Any, rng: np.random.Generator) -> None:
+    """Not a rounding's worth either, which 1/sqrt(eps) would make large."""
+    x, weight = leaf(rng.standard_normal((99, 1)), dtype), leaf(rng.standard_normal(1), dtype)
+    mg.layer_norm(x, weight, weight).backward(rng.standard_normal(x.shape).astype(dtype))
+    assert_equal(x.grad, np.zeros(x.shape))
+
+
 # -- targets and ids -------------------------------------------------------------------------------
 
 losses = pytest.mark.parametrize("loss", [mg.cross_entropy, mg.nll_loss])

@@ -73,17 +73,18 @@ def layer_norm_vjp(dy, x, weight, mean, rstd):
 def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, stop):
     width = x.shape[1]
     zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
+    g = np.empty(width, x.dtype)  # rounded: a multiply-add would leave a little of g - g
     for n in range(start, stop):
         m, r = mean[n], rstd[n]
         mean_g, mean_g_xhat = zero, zero
         for d in range(width):
-            g = dy[n, d] * weight[d]
-            mean_g += g
-            mean_g_xhat += g * ((x[n, d] - m) * r)
+            g[d] = dy[n, d] * weight[d]
+            mean_g += g[d]
+            mean_g_xhat += g[d] * ((x[n, d] - m) * r)
         mean_g *= scale
         mean_g_xhat *= scale
         for d in range(width):
             xhat = (x[n, d] - m) * r
-            dx[n, d] = (dy[n, d] * weight[d] - mean_g - xhat * mean_g_xhat) * r
+            dx[n, d] = (g[d] - mean_g - xhat * mean_g_xhat) * r
             dweight[part, d] += dy[n, d] * xhat
             dbias[part, d] += dy[n, d]
