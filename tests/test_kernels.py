@@ -469,9 +469,19 @@ def test_twins_agree_where_an_axis_is_empty(name: str, axis: str, others: int) -
 @pytest.mark.parametrize("count", [1, 2, 3])
 @KERNELS
 def test_same_bits_each_time(name: str, dtype: Any, count: int) -> None:
-    sizes = [257 if axis[0].isupper() else 17 for axis in axes_of(name)]
-    args, _ = CASES[name](Draw(0, dtype, lambda options: options[0]), *sizes)
-    with cut_into(count):
-        first = [y.tobytes() for y in results(compiled, name, args)]
-        for _ in range(4):
-            assert [y.tobytes() for y in results(compiled, name, args)] == first
+    """However the threads take turns, and wherever in memory the arrays are.
+
+    A compiled loop that stores what it sums up may first see how near its arrays are to each other,
+    and then add in another order: small ones are near.
+    """
+    for long, short in ((257, 17), (17, 5), (5, 3)):
+        sizes = [long if axis[0].isupper() else short for axis in axes_of(name)]
+        args, _ = CASES[name](Draw(0, dtype, lambda options: options[0]), *sizes)
+        kept, found = [], set()
+        for size in range(8):
+            moved = [np.array(a, order="K") if isinstance(a, np.ndarray) else a for a in args]
+            with cut_into(count):
+                got = results(compiled, name, moved)
+            kept.append((moved, got, np.empty(1 << size)))  # so that the next lie elsewhere
+            found.add(tuple(y.tobytes() for y in got))
+        assert len(found) == 1
