@@ -34,6 +34,7 @@ class Row:
     cases: what to try it on
     f: called as f(*arrays, **settings); mg.<name> where it is not given
     constants: positions of the arrays that no gradient flows to
+    condition: called as f is: how many roundings of its inputs a gradient may be off by
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row:
     cases: st.SearchStrategy[Case]
     f: Callable[..., mg.Tensor] | None = None
     constants: tuple[int, ...] = ()
+    condition: Callable[..., float] = lambda *_, **__: 0.0
 
     def __call__(self, *arrays: Any, **settings: Any) -> mg.Tensor:
         return (self.f or getattr(mg, self.name))(*arrays, **settings)
@@ -152,6 +154,11 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
     return weight * deviation / np.sqrt(np.mean(deviation**2, axis=-1, keepdims=True) + eps) + bias
 
 
+def layer_norm_condition(x: Array, weight: Array, bias: Array, eps: float) -> float:
+    """|x| rstd^2: what rounding leaves of the deviations in a row of near equals, times rstd."""
+    return float(np.max(np.abs(x) / (x.var(axis=-1, keepdims=True) + eps), initial=0))
+
+
 def nll(log_probs: Array, target: Array, reduction: str, ignore_index: int) -> Array:
     counts = target != ignore_index
     losses = np.zeros(target.shape, log_probs.dtype)
@@ -248,7 +255,12 @@ ROWS = [
     # neural networks
     Row("softmax", softmax, cases.along_axis()),
     Row("log_softmax", lambda x, axis: np.log(softmax(x, axis)), cases.along_axis()),
-    Row("layer_norm", layer_norm, cases.letters("*D D D", eps=[1e-5, 0.1])),
+    Row(
+        "layer_norm",
+        layer_norm,
+        cases.letters("*D D D", eps=[1e-5, 0.1]),
+        condition=layer_norm_condition,
+    ),
     Row("embedding", lambda ids, weight: weight[ids], cases.lookups(), constants=(0,)),
     Row("nll_loss", nll, cases.scores(), constants=(1,)),
     Row(

@@ -75,11 +75,12 @@ def test_float32_stays_and_is_near_float64(row: Row, data: st.DataObject) -> Non
     cotangent = rng.standard_normal(y.shape).astype(np.float32)
     y.backward(cotangent)
     want.backward(cotangent)
+    near = NEAR + 4 * np.finfo(np.float32).eps * row.condition(*case.arrays, **case.settings)
     for ours, wanted in zip(gradients_of(inputs), gradients_of(exact), strict=True):
         assert ours is not None
         assert wanted is not None
         assert ours.dtype == np.float32
-        assert_close(ours, wanted, NEAR, "gradient")
+        assert_close(ours, wanted, near, "gradient")
 
 
 @several
