@@ -56,7 +56,9 @@ def set_num_threads(count: int) -> None:
 
 def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
     """Cut `rows` into (start, stop), one for each thread, or a single one for few entries."""
-    parts = min(_count, max(rows, 1)) if entries >= _WORTHWHILE else 1
+    if rows < 2 or entries < _WORTHWHILE:
+        return [(0, rows)]
+    parts = min(_count, rows)
     cuts = [rows * i // parts for i in range(parts + 1)]
     return list(itertools.pairwise(cuts))
 

@@ -29,13 +29,18 @@ def choose(
     Source: Gumbel, Statistical Theory of Extreme Values, 1954, in the form of Maddison et al., A*
     Sampling, 2014, section 2; for top_p Holtzman et al., The Curious Case of Neural Text
     Degeneration, 2020.
+
+    Raises InputError for scores with NaN or infinity among them.
     """
     check_settings(temperature, top_k, top_p)
+    largest = scores.max(axis=1, keepdims=True)
+    if not np.isfinite(largest).all():  # NaN among them is their maximum
+        raise InputError("the model's scores are NaN or infinite: its weights are too large")
     if temperature == 0:
         ids: Array = scores.argmax(axis=1)
         return ids
-    with np.errstate(over="ignore"):  # an almost zero temperature: what overflows has p = 0
-        log_p = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64) / temperature
+    # A temperature below this takes the likeliest as well; the quotient would overflow.
+    log_p = (scores.astype(np.float64) - largest) / max(temperature, 1e-200)
     if top_k is not None or top_p is not None:
         order = np.argsort(-scores, axis=1, kind="stable")
         p = _likeliest(np.exp(log_p), order, top_k or log_p.shape[1], top_p or 1.0)
@@ -97,14 +102,13 @@ def generate(
     for t in range(len(prompt) - 1):
         next_scores(ids[:, t])
     ended = np.zeros(batch_size, bool)
-    for t in range(len(prompt) - 1, num_tokens - 1):
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # what overflows is noticed in the scores
+        for t in range(len(prompt) - 1, num_tokens - 1):
             scores = next_scores(ids[:, t])
-        if not np.isfinite(scores.max(axis=1)).all():  # NaN among them is their maximum
-            raise InputError("the model's scores are NaN or infinite: its weights are too large")
-        chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
-        ids[:, t + 1] = np.where(ended, pad, chosen)
-        ended |= ids[:, t + 1] == pad
-        if ended.all():
-            break
+            chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
+            chosen[ended] = pad
+            ids[:, t + 1] = chosen
+            ended |= chosen == pad
+            if ended.all():
+                break
     return ids

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 import minigrad as mg
 from teenygpt_np import TeenyGPT
+from teenygpt_np.errors import InputError
 from teenygpt_np.sampler import choose, generate
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -112,6 +113,24 @@ def test_top_p_keeps_the_fewest_that_reach_p(
 def test_top_p_that_is_reached_exactly_keeps_no_more(rng: np.random.Generator) -> None:
     halves = np.log([0.5, 0.25, 0.25])
     assert shares(rng, halves, top_p=0.5).tolist() == [1, 0, 0]
+
+
+INF = np.inf
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("row", [[0, np.nan, 1], [0, INF, 1], [-INF, -INF, -INF]])
+def test_scores_that_are_no_numbers(
+    rng: np.random.Generator, row: list[float], temperature: float
+) -> None:
+    with pytest.raises(InputError, match="scores are NaN or infinite: its weights are too large"):
+        choose(np.array([[0, 0, 0], row]), rng, temperature=temperature)
+
+
+def test_minus_infinity_is_never_drawn(rng: np.random.Generator) -> None:
+    assert_shares(shares(rng, np.array([0, -INF, 0])), np.array([0.5, 0, 0.5]))
+    largest = float(np.finfo(np.float32).max)
+    assert shares(rng, np.float32([-largest, largest]), temperature=1e-300)[1] == 1
 
 
 def test_top_p_counts_within_top_k_and_at_the_temperature(rng: np.random.Generator) -> None:
