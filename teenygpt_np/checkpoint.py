@@ -41,11 +41,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A binary file to write, which takes its place at `path` when the block ends well.
 
     One process at a time: the temporary file has always the same name, so that the next to write
-    does away with what a killed one has left.
+    does away with what a killed one has left, or with a link that somebody has put there.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -158,6 +158,16 @@ def not_finite(arrays: Mapping[str, Array]) -> str:
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
 
 
+def check_files(directory: Path) -> None:
+    """Raise InputError where a run directory holds a link or a pipe.
+
+    What is written to one would go elsewhere, and a pipe would be waited for.
+    """
+    for path in directory.glob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is a link, or no file; wanted what train had put there")
+
+
 def lock(directory: Path) -> IO[bytes]:
     """Be the only process that writes to a run directory, for as long as the file stays open.
 

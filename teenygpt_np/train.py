@@ -145,6 +145,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
         raise InputError(
             f"--{name} can't be changed by --resume, which goes on with {out} as it is"
         )
+    run.check_files(out)
     path = out / run.CONFIG
     try:
         with path.open(encoding="utf-8") as file:

@@ -57,7 +57,7 @@ def failing(disk: Disk) -> Iterator[Disk]:
     opened, replaced, fsync = Path.open, Path.replace, os.fsync
 
     def open_(self: Path, mode: str = "r", *args: Any, **settings: Any) -> Any:
-        if mode not in ("wb", "ab"):
+        if mode not in ("xb", "ab"):
             return opened(self, mode, *args, **settings)
         disk.ask("open")
         raw = _Raw(self, mode)

@@ -316,6 +316,17 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "a.npz")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """As a run from somebody else may have one, where the temporary file goes."""
+    (tmp_path / "precious").write_text("old", encoding="utf-8")
+    (tmp_path / ".a.txt.tmp").symlink_to("precious")
+    checkpoint.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "old"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new"
+    assert files(tmp_path) == ["a.txt", "precious"]
+
+
 def test_a_line_is_added_and_a_failure_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,6 +224,21 @@ def test_a_file_in_the_way(flags: list[str], tmp_path: Path, name: str) -> None:
     done.assert_refused(r"file is a file; wanted a new directory\n$")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
+@pytest.mark.parametrize("name", ["config.json", ".lock", "metrics.jsonl", "samples"])
+def test_a_run_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    """By a link, even to what is not there yet, or by a pipe, for which nobody should wait."""
+    out = mutants.stopped_run(tmp_path)
+    path = out / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "elsewhere")
+    for _ in range(2):
+        call("train", "--resume", out).assert_refused(f"{path} is a link, or no file; wanted ")
+        path.unlink()
+        os.mkfifo(path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lines.txt", "run"]
+
+
 # -- numbers ---------------------------------------------------------------------------------------
 
 
