@@ -67,10 +67,14 @@ def write_text(path: Path, text: str) -> None:
 
 def append_line(path: Path, text: str) -> None:
     """Add a line to a text file in UTF-8, down to the disk."""
-    with path.open("ab") as file:
-        file.write(text.encode("utf-8") + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode("utf-8") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -91,8 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
         _stop_on_signals(trainer)
         try:
             return 0 if trainer.train() else 128 + trainer.stop_signal
-        except BrokenPipeError:  # nobody looks on any more
-            trainer.save()
+        except OSError as error:
+            if error.filename is None:  # no file's, but the output's: the terminal has gone, say
+                trainer.save()
             raise
 
 

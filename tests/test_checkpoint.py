@@ -341,3 +341,5 @@ def test_a_line_is_added_and_a_failure_names_the_file(
     with pytest.raises(OSError, match=r"Input/output error: '.*b\.npz'"):
         checkpoint.save(tmp_path / "b.npz", {}, {})
     assert files(tmp_path) == ["a"]
+    with pytest.raises(OSError, match=r"Input/output error: '.*a'"):
+        checkpoint.append_line(tmp_path / "a", "c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -101,6 +102,33 @@ def test_a_reader_who_goes_away_changes_nothing(
         with open(os.devnull, "w", encoding="utf-8") as out:
             assert call("train", *flags, out=out).status == 0
     assert not (tmp_path / "run" / "test.json").exists()
+    assert call("train", "--resume", tmp_path / "run").status == 0
+    assert left_behind(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_an_output_that_fails_costs_no_step(
+    flags: list[str],
+    tmp_path: Path,
+    whole: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    """As a terminal's does that is closed, or a file's on a disk that is full."""
+    shown = 0
+
+    def gone(*_: Any) -> None:
+        nonlocal shown
+        shown += 1
+        if shown == step:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "update", gone)
+        done = call("train", *flags)
+    assert (done.status, done.err) == (1, "teenygpt_np.train: error: output: Input/output error\n")
+    _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert meta["step"] == step
     assert call("train", "--resume", tmp_path / "run").status == 0
     assert left_behind(tmp_path / "run") == whole
 
