@@ -60,9 +60,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 as a whole or not at all."""
+    """Write a text file in UTF-8 as a whole or not at all.
+
+    A byte that is not UTF-8, as a file's name in the text may have, is spelt out.
+    """
     with atomic_file(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def append_line(path: Path, text: str) -> None:

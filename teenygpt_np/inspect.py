@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     page = inspection(run, args.run, text, args.against)
     out = args.out or args.run / "inspect.html"
     write_text(out, page)
-    print(f"{out}: {size(len(page.encode()))}")
+    print(f"{out}: {size(out.stat().st_size)}")
     if args.open:
         webbrowser.open(out.resolve().as_uri())
     return 0

@@ -63,6 +63,8 @@ def test_text(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     checkpoint.write_text(path, "É\n中\n")
     assert path.read_bytes() == "É\n中\n".encode()
+    checkpoint.write_text(path, "\udcff")
+    assert path.read_bytes() == rb"\udcff"
     checkpoint.write_text(path, "")
     assert path.read_bytes() == b""
     assert files(tmp_path) == ["a.txt"]

@@ -185,6 +185,20 @@ def test_bombs_of_many_lines(
     done.assert_refused("is too large: more than .*5,000 ")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+def test_names_that_are_not_utf_8(run: Path, tmp_path: Path) -> None:
+    data, out = (tmp_path / os.fsdecode(name) for name in (b"\xff.txt", b"\xff"))
+    data.write_text(TEXT, encoding="utf-8")
+    for done in (
+        call("train", "--data", data, "--out", out, *SMALL, "--max-steps=1"),
+        call("sample", out, "-n=2"),
+        call("evaluate", out),
+        call("inspect", out),
+    ):
+        assert (done.status, done.err) == (0, "")
+    call("train", "--resume", out).assert_refused(r"/\? is finished, after 1 epochs")
+
+
 # -- pipes and environments ------------------------------------------------------------------------
 
 
