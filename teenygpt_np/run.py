@@ -37,14 +37,6 @@ class TrainedRun:
     meta: dict[str, Any]
 
 
-def check_new(directory: Path) -> None:
-    """Raise InputError where a directory holds a run."""
-    if (directory / CONFIG).exists():
-        raise InputError(
-            f"{directory} holds a run already; wanted a new --out, or --resume {directory}"
-        )
-
-
 def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpus:
     """The text that a configuration names, in an alphabet: its own, or that of a run begun."""
     return load_corpus(
@@ -156,6 +148,14 @@ def check_arrays(arrays: Mapping[str, Array], wanted: Mapping[str, Array], path:
 def not_finite(arrays: Mapping[str, Array]) -> str:
     """The name of the first array that holds NaN or infinity; '' where none does."""
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
+
+
+def check_new(directory: Path) -> None:
+    """Raise InputError where a training has left something, be it without its config.json."""
+    if any((directory / name).exists() for name in (CONFIG, METRICS, BEST, LAST)):
+        raise InputError(
+            f"{directory} holds a run already; wanted a new --out, or --resume {directory}"
+        )
 
 
 def check_files(directory: Path) -> None:

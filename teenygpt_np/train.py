@@ -158,7 +158,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
         raise InputError(f"{path} can't be used: {error}") from error
     owned.enter_context(run.lock(out))
     # Without these it was killed before it had anything to save.
-    begun = any((out / name).exists() for name in (run.LAST, run.METRICS))
+    begun = any((out / name).exists() for name in (run.LAST, run.BEST, run.METRICS))
     saved = run.load_last(out, config, tokenizer) if begun else None
     trainer = _trainer(config, out, args.quiet, tokenizer)
     if saved:

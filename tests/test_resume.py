@@ -184,7 +184,7 @@ def test_another_software_is_told(flags: list[str], tmp_path: Path) -> None:
 
 def test_another_text_before_there_is_a_checkpoint(flags: list[str], tmp_path: Path) -> None:
     out = mutants.stopped_run(tmp_path)
-    for name in ("last.npz", "metrics.jsonl"):
+    for name in ("last.npz", "best.npz", "metrics.jsonl"):
         (out / name).unlink()
     text = tmp_path / "lines.txt"
     text.write_text(text.read_text(encoding="utf-8").replace("king", "kong"), encoding="utf-8")
@@ -243,6 +243,21 @@ def test_two_that_start_at_once_have_a_directory_each(
     assert (done.status, done.err) == (0, "")
     assert sorted(p.name for p in Path("runs").iterdir()) == ["lines-small-1", "lines-small-2"]
     assert not any(Path("runs", "lines-small-1").iterdir())
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "best.npz", "last.npz"])
+def test_what_is_left_of_a_run_is_not_overwritten(
+    flags: list[str], tmp_path: Path, name: str
+) -> None:
+    """Neither by a new run, nor by one that is resumed but would have to start anew."""
+    left = tmp_path / "run" / name
+    left.parent.mkdir()
+    left.write_bytes(b"precious")
+    call("train", *flags).assert_refused("run holds a run already; wanted a new --out, or ")
+    call("train", *flags, "--out", tmp_path / "other", "--quiet")
+    shutil.copy(tmp_path / "other" / "config.json", left.parent)
+    call("train", "--resume", left.parent).assert_refused(r"last\.npz is n")
+    assert left.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("name", ["file", "file/x", "file/x/y"])
