@@ -54,7 +54,8 @@ class Config:
         for name in ("num_emb", "num_heads", "num_neurons", "num_blocks", "epochs", "batch_size"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         self._check("num_tokens", self.num_tokens >= 2, "at least 2")
-        for name in ("num_tokens", "num_emb", "num_neurons"):
+        self._check("num_tokens", self.num_tokens <= 10_000, "at most 10,000")
+        for name in ("num_emb", "num_neurons"):
             self._check(name, getattr(self, name) <= 1_000_000, "at most 1,000,000")
         self._check("num_blocks", self.num_blocks <= 1000, "at most 1,000")
         for name in ("seed", "max_steps", "warmup_steps", "patience"):

@@ -89,6 +89,7 @@ def test_the_grammar_s_flags(
             "the blocks have 80,000,000,000 weights, wanted at most 1,000,000,000",
         ),
         (["--num-blocks=1001"], "--num-blocks is 1001, wanted at most 1,000"),
+        (["--num-tokens=10001"], "--num-tokens is 10001, wanted at most 10,000"),
         (["--threads=1025"], "--threads is 1025, wanted 1..1,024"),
         (["--out="], "argument --out: invalid path value: ''"),
         (["--data="], "argument --data: invalid path value: ''"),
