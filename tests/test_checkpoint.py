@@ -239,6 +239,28 @@ def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
     assert [w for w in caught if w.category is ResourceWarning] == []
 
 
+@pytest.mark.parametrize("most_members", [10, zipfile.ZIP_FILECOUNT_LIMIT], ids=["zip64", "zip"])
+def test_a_long_directory_is_not_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_members: int
+) -> None:
+    """Nor one that the file's last bytes do not tell of, as zipfile would look for it."""
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", most_members)
+    path = tmp_path / "a.npz"
+    checkpoint.save(path, {f"{i}": np.zeros(i) for i in range(20)}, {})
+    assert len(checkpoint.load(path)[0]) == 20
+    content = path.read_bytes()
+    commented = content[:-2] + b"\x0a\x00" + b"a comment "
+    assert len(zipfile.ZipFile(io.BytesIO(commented)).infolist()) == 22
+    refused = [(commented, 1 << 23), (content, 22 * (46 + len("0.npy")))]
+    if most_members == 10:  # zip64's record spoiled, whereupon zipfile takes the other
+        refused.append((content[:-98] + content[-97:], 1 << 23))
+    for written, limit in refused:
+        monkeypatch.setattr(checkpoint, "_MAX_DIRECTORY", limit)
+        path.write_bytes(written)
+        with pytest.raises(InputError, match="it does not end in a directory of at most "):
+            checkpoint.load(path)
+
+
 class Evil:
     """Writes a file when it is unpickled."""
 
