@@ -35,6 +35,7 @@ _PLACE = (*_COUNTS, *_SUMS, "layers", "best", "finished", "order_state")
 _SAMPLES = 64
 _DECAY_TO = 0.05
 _WORTH_TELLING = 2.0  # seconds
+_SAVE_AFTER = 60.0  # seconds, which is what a kill may cost: epochs can take hours
 
 
 class _Stopped(Exception):
@@ -73,7 +74,7 @@ class Trainer:
         self.best: dict[str, Any] | None = None
         self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
         self.finished = False
-        self.saved_step = 0
+        self.saved_step, self.saved_at = 0, time.monotonic()
         self.changes: list[str] = []  # in the software, since the checkpoint that it goes on from
 
     def _make_optimizers(self) -> dict[str, Optimizer]:
@@ -171,6 +172,8 @@ class Trainer:
             self.epoch_tokens += tokens
             self.epoch_seconds += time.perf_counter() - started
             self._show_step(loss)
+            if time.monotonic() - self.saved_at > _SAVE_AFTER:
+                self.save()
         self._end_epoch(sum(len(batch) for batch in rows[: self.batches_done]))
 
     def _order(self) -> list[Array]:
@@ -414,7 +417,7 @@ class Trainer:
     def save(self) -> None:
         """Write `last.npz`. Raises InputError instead where a number in it is not finite."""
         self._save(run.LAST, self._arrays())
-        self.saved_step = self.step
+        self.saved_step, self.saved_at = self.step, time.monotonic()
 
     def _save(self, name: str, arrays: dict[str, Array]) -> None:
         if wrong := run.not_finite(arrays):

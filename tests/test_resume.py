@@ -156,6 +156,26 @@ def test_the_first_checkpoint_comes_before_the_first_step(flags: list[str], tmp_
     assert meta["step"] == 0
 
 
+def test_a_long_epoch_is_saved_in_its_midst(
+    flags: list[str], tmp_path: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer._step
+
+    def killed(self: Trainer, x: Any) -> Any:
+        if self.step == 5:
+            raise OSError(errno.EIO, "Input/output error", "a file")
+        return step(self, x)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "_SAVE_AFTER", 0.0)
+        patch.setattr(Trainer, "_step", killed)
+        assert call("train", *flags).status == 1
+    _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert (meta["step"], meta["batches_done"]) == (5, 2)
+    assert call("train", "--resume", tmp_path / "run").status == 0
+    assert left_behind(tmp_path / "run") == whole
+
+
 @pytest.mark.parametrize("torn", [b'{"epoch": 1, "st', b'{"epoch": 1}\n{"ep', b"\xff\n\x00"])
 def test_a_torn_line_is_mended(
     corpus: Path, tmp_path: Path, whole: dict[str, Any], torn: bytes
