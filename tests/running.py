@@ -68,6 +68,9 @@ def process_restored() -> Iterator[None]:
     """Signal handlers, threads and environment are as before when the block is left."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     threads, environment = mg.get_num_threads(), dict(os.environ)
+    for number in SIGNALS:  # some of which are ignored under nohup, or in a shell's background
+        is_int = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if is_int else signal.SIG_DFL)
     try:
         yield
     finally:
