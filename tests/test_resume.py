@@ -161,10 +161,10 @@ def test_a_long_epoch_is_saved_in_its_midst(
 ) -> None:
     step = Trainer._step
 
-    def killed(self: Trainer, x: Any) -> Any:
+    def killed(self: Trainer, *batch: Any) -> Any:
         if self.step == 5:
             raise OSError(errno.EIO, "Input/output error", "a file")
-        return step(self, x)
+        return step(self, *batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "_SAVE_AFTER", 0.0)
