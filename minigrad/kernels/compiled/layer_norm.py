@@ -79,6 +79,9 @@ def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, 
         mean_g, mean_g_xhat = zero, zero
         for d in range(width):
             g[d] = dy[n, d] * weight[d]
+        # A loop that both stores and sums up would add in an order that depends on how near to each
+        # other in memory the arrays are.
+        for d in range(width):
             mean_g += g[d]
             mean_g_xhat += g[d] * ((x[n, d] - m) * r)
         mean_g *= scale
