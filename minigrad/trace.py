@@ -168,20 +168,25 @@ class Trace:
             raise ValueError(f"node {node} was recorded without minigrad.tracing(): no value")
         return value
 
+    @functools.cached_property
+    def _inputs(self) -> list[list[Any]]:
+        """What each operation was given, in float64: converted once for all that is replayed."""
+        return [[_in_float64(x) for x in r[0].arrays] if r else [] for r in self._records]
+
     def _sum_with(self, start: int, value: Array) -> float:
         """The sum of the last node's value where the node `start` has this one."""
-        changed = {start: value}
+        changed: dict[int | None, Array] = {start: value}
         for i in range(start + 1, len(self.nodes)):
             found = self._records[i]
             if found and not changed.keys().isdisjoint(found[1]):
                 record, sources = found
                 arrays = [
-                    changed[source] if source in changed else _in_float64(array)
-                    for source, array in zip(sources, record.arrays, strict=True)
+                    changed.get(source, array)
+                    for source, array in zip(sources, self._inputs[i], strict=True)
                 ]
                 args, settings = record.settings
                 changed[i] = record.rule(*arrays, *args, **settings)[0]
-        return float(np.sum(changed[max(changed)]))
+        return float(np.sum(changed[len(self.nodes) - 1]))
 
 
 def trace(output: Tensor) -> Trace:

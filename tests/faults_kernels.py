@@ -36,7 +36,7 @@ FAULTS = {
             "return np.matmul(a, b)",
             "return np.matmul(a, b) * a.dtype.type(1.001)",
         ),
-        ("erf: 0.1% off", "_erf(x).astype(x.dtype)", "_erf(x * 1.001).astype(x.dtype)"),
+        ("erf: 0.1% off", "_each(math.erf, x)", "_each(math.erf, x * 1.001)"),
         ("gelu: slope 1 in the normal distribution", "x * -math.sqrt(0.5)", "-x"),
         (
             "gelu: a coefficient of the tail, in its last digits",

@@ -7,6 +7,7 @@ x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -50,19 +51,21 @@ TAIL_COEFFICIENTS = (
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 TANH_CUBIC = 0.044715
 
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+def _each(function: Callable[[float], float], x: Array) -> Array:
+    """Of every entry; takes two thirds of np.vectorize's time."""
+    return np.fromiter(map(function, x.ravel()), np.float64, x.size).reshape(x.shape)
 
 
 def erf(x: Array) -> Array:
     """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x, entry by entry with the C library's."""
-    return _erf(x).astype(x.dtype)
+    return _each(math.erf, x).astype(x.dtype)
 
 
 def _normal_cdf(x: Array) -> Array:
     """P(Z <= x) for a standard normal Z, with its full relative precision in both tails."""
     if x.dtype == np.float64:
-        return 0.5 * _erfc(x * -math.sqrt(0.5))
+        return 0.5 * _each(math.erfc, x * -math.sqrt(0.5))
     with np.errstate(over="ignore", under="ignore"):
         z = np.abs(x)
         t = 1 / (1 + np.float32(TAIL_SLOPE) * z)

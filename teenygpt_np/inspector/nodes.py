@@ -14,7 +14,8 @@ from teenygpt_np.inspector.pack import number, summary
 from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.layers import Array
 
-_CHECKED = 3  # entries of each node
+# Products in a forward pass, from which on it pays to compile the kernels for float64.
+_MANY = 3e7
 _ROOT = Path(__file__).parents[2]
 
 
@@ -23,7 +24,8 @@ def graph_data(tape: Tape) -> dict[str, Any]:
     graph = tape.graph
     owners = _owners(tape)
     before = mg.get_backend()
-    mg.set_backend("numpy")  # the compiled kernels would first be compiled for float64
+    if tape.ids.size * sum(node.leaf.size for node in graph.nodes if node.leaf is not None) < _MANY:
+        mg.set_backend("numpy")
     try:
         nodes = [_node(tape, node, owners) for node in graph.nodes]
     finally:
@@ -92,10 +94,10 @@ def _owners(tape: Tape) -> dict[int, str]:
 
 
 def _checks(graph: mg.Trace, node: mg.TracedNode, grad: Array) -> list[dict[str, Any]]:
-    """The gradient beside differences: where it is largest, and at evenly spread entries."""
-    places = {int(np.abs(grad).argmax()), *np.linspace(0, grad.size - 1, _CHECKED, dtype=int)}
+    """The gradient beside differences: at its largest entry, and at the middle one of all not 0."""
+    order = np.argsort(np.abs(grad), axis=None)
     rows = []
-    for place in sorted(places)[:_CHECKED]:
+    for place in dict.fromkeys([order[-1], order[-1 - np.count_nonzero(grad) // 2]]):
         index = tuple(int(i) for i in np.unravel_index(place, grad.shape))
         numeric = graph.numeric_gradient(node.id, index)
         analytic = float(grad[index])

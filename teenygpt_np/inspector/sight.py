@@ -44,8 +44,9 @@ def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array,
     """
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     allowed = np.tril(np.ones(scores.shape[-2:], bool))
-    p = mg.softmax(np.where(allowed, scores, -np.inf)).data
-    return p, np.where(allowed, dout @ v.swapaxes(-1, -2), 0)
+    scores = np.where(allowed, scores, -np.inf)
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)
 
 
 def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, Any]:

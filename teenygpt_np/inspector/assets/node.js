@@ -54,7 +54,8 @@ function checks(node) {
   if (!node.checks.length) return null
   const rows = node.checks.map(c => [`[${c.index.join(', ')}]`, digits(c.analytic, 6), digits(c.numeric, 6), digits(c.difference, 2)])
   return make('section.checks', {}, make('h3', {}, 'Is the gradient right?'),
-    make('p.note', {}, 'The loss was computed again, in float64, with the entry a little larger and a little smaller. ' +
+    make('p.note', {}, 'The loss was computed again, in float64, with the entry a little larger and a little smaller: ' +
+      'the one of the largest gradient, and the middle one of all that are not 0. ' +
       'What is left is the rounding of float32.'),
     table(['entry', 'backward', 'differences', 'apart by'], rows, 'Gradient by backward and by differences'))
 }
