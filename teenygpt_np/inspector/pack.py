@@ -20,16 +20,19 @@ def number(x: Any) -> float | None:
     return float(f"{float(x):.6g}") if math.isfinite(x) else None
 
 
-def packed(array: Array, kind: str = "<i2") -> dict[str, Any]:
+def packed(array: Array, kind: str = "<i2", lower: bool = False) -> dict[str, Any]:
     """An array as base64 of small integers, the largest entry being `scale`.
 
     kind: '<i2' for entries within 2e-5 of the largest, 'i1' where it is only to be looked at.
+    lower: of a square, without what is above the diagonal, for that is 0.
     """
+    shape = array.shape
+    array = array[np.tril_indices(len(array))] if lower else array
     array = np.nan_to_num(np.asarray(array, np.float64), posinf=0, neginf=0)
     scale = float(np.abs(array).max(initial=0)) or 1.0
     integers = np.round(array / scale * np.iinfo(kind).max).astype(kind)
     data = base64.b64encode(integers.tobytes()).decode()
-    return {"shape": array.shape, "scale": number(scale), "data": data}
+    return {"shape": shape, "scale": number(scale), "lower": lower, "data": data}
 
 
 def picture(array: Array) -> dict[str, Any]:

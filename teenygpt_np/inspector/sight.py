@@ -30,8 +30,8 @@ def attention(tape: Tape) -> list[dict[str, Any]]:
             blocks.append(
                 {
                     "name": path[-1][0] if path else "",
-                    "weights": [packed(head) for head in weights[0]],
-                    "grads": [packed(head) for head in grads[0]],
+                    "weights": [packed(head, lower=True) for head in weights[0]],
+                    "grads": [packed(head, lower=True) for head in grads[0]],
                 }
             )
     return blocks
@@ -67,7 +67,7 @@ def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, A
     return {
         "signs": characters(tokenizer, tape.ids[0]),
         "positions": positions,
-        "sensitivity": packed(sensitivity(model, tape.ids)),
+        "sensitivity": packed(sensitivity(model, tape.ids), lower=True),
     }
 
 

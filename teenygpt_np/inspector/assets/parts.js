@@ -48,10 +48,17 @@ function bytes(n) {
 function unpack(packed) {
   if (packed.numbers) return packed.numbers
   const raw = Uint8Array.from(atob(packed.data), c => c.charCodeAt(0))
-  const wide = raw.length > packed.shape[0] * packed.shape[1]
+  const [rows, columns] = packed.shape
+  const wide = raw.length > rows * columns
   const integers = wide ? new Int16Array(raw.buffer) : new Int8Array(raw.buffer)
   const unit = packed.scale / (wide ? 32767 : 127)
-  return (packed.numbers = Float64Array.from(integers, i => i * unit))
+  packed.numbers = new Float64Array(rows * columns)
+  for (let row = 0, start = 0; row < rows; row++) {
+    const length = packed.lower ? row + 1 : columns
+    for (let i = 0; i < length; i++) packed.numbers[row * columns + i] = unit * integers[start + i]
+    start += length
+  }
+  return packed.numbers
 }
 
 // -- pictures: the accent for what is above 0, ink for what is below, paper for 0 ------------------
