@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -316,6 +317,43 @@ def test_nothing_is_cut_off_and_all_has_a_name(page: Any, width: int, scheme: st
         return cards.flatMap((a, i) => cards.slice(i + 1).filter(b => a.left < b.right - 1 &&
             b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length""")
     assert overlaps == 0
+    hidden = page.execute_script("""
+        return [...document.querySelectorAll('.edges')].flatMap(svg => {
+            const { left, top } = svg.getBoundingClientRect()
+            const boxes = [...svg.parentElement.querySelectorAll(':scope > .row > *')]
+                .map(e => e.getBoundingClientRect())
+            return [...svg.querySelectorAll('path')].filter(path => boxes.some(box => {
+                for (let at = 0; at < path.getTotalLength(); at += 4) {
+                    const [x, y] = ['x', 'y'].map(k => path.getPointAtLength(at)[k])
+                    if (x + left > box.left + 1 && x + left < box.right - 1 &&
+                        y + top > box.top + 1 && y + top < box.bottom - 1) return true
+                }
+            }))
+        }).length""")
+    assert hidden == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_tinted_characters_can_be_read(page: Any, scheme: str) -> None:
+    look(page, 1280, scheme)
+    shown = page.execute_script("""
+        return [...document.querySelectorAll('#attention .sign, #prediction .sign[style]')]
+            .filter(e => !e.matches('.beyond')).map(e => getComputedStyle(e))
+            .map(style => [style.color, style.backgroundColor])""")
+    assert len({background for _, background in shown}) > 10
+    for colours in shown:
+        dark, light = sorted(map(luminance, colours))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, colours  # WCAG 2, level AA
+
+
+def luminance(colour: str) -> float:
+    """Of `rgb(1, 2, 3)` or `color(srgb 0.1 0.2 0.3)`, as WCAG 2 defines it."""
+    parts = [float(x) for x in re.findall(r"[\d.]+", colour)[:3]]
+    linear = [
+        x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4
+        for x in (p if colour.startswith("color(") else p / 255 for p in parts)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_the_training_s_own_report(browser: Any, run: Path) -> None:

@@ -149,7 +149,7 @@ function light() {
     for (const edge of group.edges) {
       const lit = edge.carried.some(carried => carried.target === now)
       edge.path?.classList.toggle('current', lit)
-      if (lit && edge.path?.isConnected) group.svg.append(make('text', edge.label, said(edge)))
+      if (lit && edge.path?.isConnected) group.svg.append(edge.path, make('text', edge.label, said(edge)))
     }
 }
 
@@ -163,13 +163,17 @@ function drawn(edge, group, size) {
   const [a, b] = [place(edge.from, true), place(edge.to, false)]
   const half = (b.y - a.y) / 2
   let line = `M${a.x} ${a.y}C${a.x} ${a.y + half} ${b.x} ${b.y - half} ${b.x} ${b.y}`
-  if (group.rank(edge.to) - group.rank(edge.from) > 1) { // past other rows: along the left margin
+  edge.label = { x: a.x + 7, y: a.y + 14 }
+  const blocked = group.items.some(item => {
+    const r = item.element.getBoundingClientRect()
+    const [left, right, top, low] = [r.left - size.left, r.right - size.left, r.top - size.top, r.bottom - size.top]
+    return top > a.y && low < b.y && left < Math.max(a.x, b.x) && right > Math.min(a.x, b.x)
+  })
+  if (blocked) { // past what is in the way, along the left margin
     const r = 8
     const turn = `V${a.y + 5}Q${a.x} ${a.y + 13} ${a.x - r} ${a.y + 13}H20Q12 ${a.y + 13} 12 ${a.y + 21}`
     line = `M${a.x} ${a.y}${turn}V${b.y - 24}Q12 ${b.y - 16} 20 ${b.y - 16}H${b.x - r}Q${b.x} ${b.y - 16} ${b.x} ${b.y - 8}V${b.y}`
   }
-  edge.label = { x: a.x + (b.x - a.x) * 0.1, y: a.y + 24, 'text-anchor': 'middle' }
-  if (group.rank(edge.to) - group.rank(edge.from) > 1) edge.label = { x: 20, y: b.y - 22 }
   edge.path = make('path', { d: line, 'stroke-width': thickness(edge) }, make('title', {}, said(edge)))
   return edge.path
 }

@@ -97,12 +97,11 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
   document.querySelectorAll('canvas').forEach(draw)
 )
 
-// A character in a colour of that strength, -1..1.
+// A character in a colour of that strength, -1..1; at its strongest the character can be read still.
 function tint(element, strength) {
-  const share = Math.round(100 * Math.sqrt(Math.min(1, Math.abs(strength))))
-  const colour = strength < 0 ? '--ink' : '--accent'
-  element.style.background = `color-mix(in srgb, var(${colour}) ${share * 0.8}%, var(--paper))`
-  element.style.color = share > 60 ? 'var(--paper)' : 'var(--ink)'
+  const [colour, most] = strength < 0 ? ['--ink', 38] : ['--accent', 55]
+  const share = Math.round(most * Math.sqrt(Math.min(1, Math.abs(strength))))
+  element.style.background = `color-mix(in srgb, var(${colour}) ${share}%, var(--paper))`
 }
 
 function histogram(of, label) {
