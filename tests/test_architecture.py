@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import itertools
+import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 import minigrad as mg
 from minigrad import ops, optim
+from teenygpt_np.inspector import page
 
 ROOT = Path(__file__).parent.parent
 LINES = 500
@@ -248,3 +251,19 @@ def test_every_differentiable_function_is_an_operation() -> None:
     }
     assert len(found) > 20
     assert {name for name in found if not name.startswith("_")} <= set(ops.__all__)
+
+
+def test_the_wheel_holds_the_page_and_the_corpus() -> None:
+    """The build takes what a package's folder holds, but what .gitignore names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    included = {"data": "teenygpt_np/corpus"}
+    assert wheel == {"packages": ["minigrad", "teenygpt_np"], "force-include": included}
+    files = list((ROOT / "teenygpt_np" / "inspector" / "assets").iterdir())
+    assert {path.name for path in files} == {*page._SCRIPTS, "page.html", "page.css"}
+    splits = [ROOT / "data" / f"{name}.txt" for name in ("train", "val", "test")]
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    for path in [*files, *splits, ROOT / "data" / "entropy.json"]:
+        assert path.is_file()
+        parts = path.relative_to(ROOT).parts
+        assert not any(fnmatch(part, line.rstrip("/")) for part in parts for line in ignored), path
