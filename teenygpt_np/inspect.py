@@ -5,6 +5,7 @@ from __future__ import annotations
 import webbrowser
 
 from teenygpt_np.commands import Parser, path, run_command, set_up
+from teenygpt_np.errors import InputError
 
 
 def _parser() -> Parser:
@@ -42,9 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         for line in listing(trace_text(run.model, run.tokenizer, text)):
             print(line)
         return 0
-    page = inspection(run, args.run, text, args.against)
     out = args.out or args.run / "inspect.html"
-    write_text(out, page)
+    if not out.parent.is_dir() or (out.exists() and not out.is_file()):
+        raise InputError(f"--out is {out}, wanted a file in a directory that is there")
+    page = inspection(run, args.run, text, args.against)
+    write_text(out.resolve(), page)  # a link stays one
     print(f"{out}: {size(out.stat().st_size)}")
     if args.open:
         webbrowser.open(out.resolve().as_uri())

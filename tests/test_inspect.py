@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -243,6 +244,22 @@ def test_where_the_text_is_gone_or_changed_there_is_nothing_to_compare_with(tmp_
     assert training_data(run)["baselines"] == {}
     (tmp_path / "lines.txt").unlink()
     assert training_data(run)["baselines"] == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes")
+def test_where_the_page_goes(run: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.html"
+    link.symlink_to(tmp_path / "page.html")
+    assert call("inspect", run, "--text", "k", "--out", link).status == 0
+    assert link.is_symlink()
+    assert "</html>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "missing" / "page.html", tmp_path / "pipe"):
+        refused = call("inspect", run, "--text", "k", "--out", place)
+        refused.assert_refused(f"--out is {place}, wanted a file in a directory that is there")
+    for flag in ("--out", "--against"):
+        call("inspect", run, flag, "").assert_refused(f"{flag}: invalid path value: ''")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_refused(run: Path, tmp_path: Path) -> None:
