@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import faults_engine
 import faults_kernels
+import faults_training
 
 ROOT = Path(__file__).parent.parent
 # Neither what is no source, nor the test of this table, which would notice any fault.
@@ -54,8 +55,8 @@ class Fault(NamedTuple):
 
 FAULTS = [
     Fault(name, file, right, wrong)
-    for table in (faults_engine.FAULTS, faults_kernels.FAULTS)
-    for file, rows in table.items()
+    for module in (faults_engine, faults_kernels, faults_training)
+    for file, rows in module.FAULTS.items()
     for name, right, wrong in rows
 ]
 

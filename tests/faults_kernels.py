@@ -432,19 +432,6 @@ FAULTS = {
             "earlier_pads = is_pad.cumsum(axis=1)",
         ),
     ],
-    "teenygpt_np/trainer.py": [
-        ("trainer: gradients pile up", "        self.model.zero_grad()\n", ""),
-        (
-            "trainer: gradients are not clipped",
-            "clip_grad_norm(self.model.parameters(), config.clip_grad_norm or math.inf)",
-            "clip_grad_norm(self.model.parameters(), math.inf)",
-        ),
-        (
-            "trainer: the optimizers' state is not taken up",
-            'optimizer.load_state_dict(run.under(arrays, f"{kind}/"))',
-            "pass",
-        ),
-    ],
     "minigrad/kernels/compiled/linear.py": [
         ("linear: compiled, no bias", "y[i, j] = bias[j]", "y[i, j] = 0"),
         (

@@ -239,6 +239,14 @@ def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
     assert [w for w in caught if w.category is ResourceWarning] == []
 
 
+def test_a_declared_size_is_not_believed(tmp_path: Path) -> None:
+    """Of 64 KiB more than there are."""
+    path = tmp_path / "a.npz"
+    path.write_bytes(_directory_entry(26, 1))
+    with pytest.raises(InputError, match="its members are larger than itself"):
+        checkpoint.load(path)
+
+
 @pytest.mark.parametrize("most_members", [10, zipfile.ZIP_FILECOUNT_LIMIT], ids=["zip64", "zip"])
 def test_a_long_directory_is_not_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_members: int
