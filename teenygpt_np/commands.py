@@ -31,15 +31,15 @@ class _Version(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that knows --version, and whose errors are one line."""
+    """An argument parser that knows --version, and whose errors are those of `run_command`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
 
     def error(self, message: str) -> NoReturn:
-        """Print the message and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}; --help lists the arguments\n")
+        """Raise InputError."""
+        raise InputError(f"{message}; --help lists the arguments")
 
 
 def path(text: str) -> Path:

@@ -92,6 +92,7 @@ def test_the_grammar_s_flags(
         (["--num-tokens=10001"], "--num-tokens is 10001, wanted at most 10,000"),
         (["--threads=1025"], "--threads is 1025, wanted 1..1,024"),
         (["--out="], "argument --out: invalid path value: ''"),
+        (["a\nb\x1b[2J"], r"unrecognized arguments: a b\?\[2J; --help lists the arguments"),
         (["--data="], "argument --data: invalid path value: ''"),
     ],
 )
