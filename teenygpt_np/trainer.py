@@ -8,6 +8,7 @@ import platform
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,7 @@ class Trainer:
             "versions": {
                 "minigrad": mg.__version__,
                 "numpy": np.__version__,
+                "numba": metadata.version("numba") if mg.get_backend() == "numba" else "none",
                 "python": platform.python_version(),
             },
         }

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -195,9 +196,13 @@ def test_another_software_is_told(flags: list[str], tmp_path: Path) -> None:
     out = mutants.stopped_run(tmp_path)
     shutil.copytree(out, tmp_path / "same")
     arrays, meta = checkpoint.load(out / "last.npz")
-    versions = {**meta["versions"], "numpy": "1.0"}
+    versions = {**meta["versions"], "numpy": "1.0", "numba": "0.1"}
     checkpoint.save(out / "last.npz", arrays, {**meta, "threads": 99, "versions": versions})
-    line = f"threads 99, now {mg.get_num_threads()}; numpy 1.0, now {np.__version__}\n"
+    numba = version("numba") if mg.get_backend() == "numba" else "none"
+    line = (
+        f"threads 99, now {mg.get_num_threads()}; numpy 1.0, now {np.__version__}; "
+        f"numba 0.1, now {numba}\n"
+    )
     assert line in call("train", "--resume", out).out
     assert ", now " not in call("train", "--resume", tmp_path / "same").out
 
