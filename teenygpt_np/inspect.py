@@ -35,8 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.inspector.listing import listing, size
     from teenygpt_np.inspector.page import inspection
     from teenygpt_np.inspector.tape import first_sample, trace_text
-    from teenygpt_np.run import load_run
+    from teenygpt_np.run import check_files, load_run
 
+    for directory in filter(None, (args.run, args.against)):
+        check_files(directory)
     run = load_run(args.run)
     text = args.text if args.text is not None else first_sample(args.run)
     if args.listing:

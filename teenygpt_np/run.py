@@ -163,7 +163,7 @@ def check_files(directory: Path) -> None:
 
     What is written to one would go elsewhere, and a pipe would be waited for.
     """
-    for path in directory.glob("*"):
+    for path in (*directory.glob("*"), *(directory / SAMPLES).glob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise InputError(f"{path} is a link, or no file; wanted what train had put there")
 

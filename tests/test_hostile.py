@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -185,6 +186,32 @@ def test_bombs_of_many_lines(
     flags = [] if ".txt" in name else ["--column=t"]
     done = call("train", "--data", tmp_path / name, "--out", tmp_path / "run", *SMALL, *flags)
     done.assert_refused("is too large: more than .*5,000 ")
+
+
+STRAY = {
+    "another name": ("samples/epoch_x.txt", b"king wins talks\n"),
+    "no text": ("samples/epoch_009.txt", b"\xff king\n"),
+    "a deep line": ("metrics.jsonl", b"[" * 100_000),
+    "a deep result": ("test.json", b"[" * 100_000),
+    "no settings": ("config.json", b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), STRAY.values(), ids=STRAY)
+def test_what_the_inspector_reads(run: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    (out / name).write_bytes(content)
+    call("inspect", out).assert_refused("run is no run directory: ")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("name", ["config.json", "samples/epoch_009.txt"])
+def test_the_inspector_waits_for_no_pipe(run: Path, tmp_path: Path, name: str) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    (out / name).unlink(missing_ok=True)
+    os.mkfifo(out / name)
+    call("inspect", out).assert_refused(f"{name} is a link, or no file; wanted ")
+    call("inspect", run, "--against", out).assert_refused(f"{name} is a link, or no file; wanted ")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")

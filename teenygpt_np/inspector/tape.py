@@ -71,7 +71,7 @@ def characters(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
 def first_sample(directory: Path) -> str:
     """A headline that the run's model wrote, for want of another."""
     for path in sorted((directory / run.SAMPLES).glob("epoch_*.txt"), reverse=True):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.strip():
                 return line
     raise InputError(f"{directory} has no samples; wanted --text with a headline to look at")

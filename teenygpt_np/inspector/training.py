@@ -27,16 +27,17 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
         config, tokenizer = run.described(described)
         epochs = [json.loads(line) for line in _lines(directory / run.METRICS)]
         test = json.loads("".join(_lines(directory / run.TEST)) or "null")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        paths = sorted((directory / run.SAMPLES).glob("epoch_*.txt"))
+        samples = [[int(path.stem[6:]), _lines(path)[:_SAMPLES]] for path in paths]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{directory} is no run directory: {error}") from error
-    samples = sorted((directory / run.SAMPLES).glob("epoch_*.txt"))
     return {
         "name": directory.resolve().name,
         "config": config.as_dict() | {"data": Path(config.data).name or "bundled"},
         "parameters": described.get("parameters"),
         "epochs": epochs,
         "test": test,
-        "samples": [[int(path.stem[6:]), _lines(path)[:_SAMPLES]] for path in samples],
+        "samples": samples,
         **_guesses(config, tokenizer, described.get("corpus"), corpus),
     }
 
