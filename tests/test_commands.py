@@ -17,7 +17,7 @@ import minigrad as mg
 from teenygpt_np.commands import run_command, set_up
 from teenygpt_np.errors import InputError
 
-COMMANDS = ["train", "sample", "evaluate"]
+COMMANDS = ["train", "sample", "evaluate", "inspect"]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from teenygpt_np import checkpoint, reading
 
 ROOT = Path(__file__).parent.parent
 GRAMMAR = str(ROOT / "data" / "grammar.py")
-COMMANDS = ["train", "sample", "evaluate"]
+COMMANDS = ["train", "sample", "evaluate", "inspect"]
 VALUES = ["0", "-1", "nan", "inf", "1e-300", str(2**64), "", "word"]
 
 
