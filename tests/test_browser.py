@@ -359,7 +359,12 @@ def luminance(colour: str) -> float:
 def test_the_training_s_own_report(browser: Any, run: Path) -> None:
     for page in opened(browser, run / "report.html"):
         assert texts(page, "nav a") == ["Training"]
-        assert len(texts(page, ".chart")) == 5
+        charts = page.find_elements("css selector", ".chart")
+        assert len(charts) == 7
+        layers = {"embedding", "positions", "block 0", "logits"}
+        for chart, extra in ((charts[5], {"all"}), (charts[6], set())):
+            named = [t.text for t in chart.find_elements("css selector", "text") if t.text]
+            assert layers | extra == {name for name in named if name[0].isalpha()} - {"epoch 0"}
         written = (run / "samples" / "epoch_000.txt").read_text(encoding="utf-8").split("\n")
         assert texts(page, ".samples article:first-child li") == [
             " ".join(line.split()) for line in written[:8]

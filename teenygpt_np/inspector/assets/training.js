@@ -66,19 +66,22 @@ function chart(kind, runs) {
   const all = series.flatMap(s => s.values)
   const top = 1.05 * Math.max(...all.map(v => v.y), ...guesses.map(g => g.y)) || 1
   const last = Math.max(...all.map(v => v.x), 1)
-  const size = { width: 360, height: 220, left: 44, right: guesses.length ? 74 : 12, top: 10, low: 26 }
+  const ends = kind.layers ? layersAt(series) : guesses
+  const size = { width: 360, height: 220, left: 44, right: ends.length ? 74 : 12, top: 10, low: 26 }
   const x = v => size.left + (v / last) * (size.width - size.left - size.right)
   const y = v => size.height - size.low - (v / top) * (size.height - size.low - size.top)
   const image = make('svg', { viewBox: `0 0 ${size.width} ${size.height}`, role: 'img', 'aria-label': `${kind.title}; the numbers are in the table below` },
-    ...scale(top, y, size, format), ...epochs(last, x, size), ...guessed(guesses, y, size))
+    ...scale(top, y, size, format), ...epochs(last, x, size),
+    ...guesses.map(g => make('line.guess', { x1: size.left, x2: size.width - size.right, y1: y(g.y), y2: y(g.y) })),
+    ...named(ends, y, size))
   for (const { className, values, name } of series) {
     const points = values.map(v => `${x(v.x)},${y(v.y)}`).join(' ')
     image.append(make(`g.${className}`, {}, make('title', {}, name), make('polyline', { points }),
       ...values.map(v => make('circle', { cx: x(v.x), cy: y(v.y), r: 2.5 }, make('title', {}, `epoch ${v.x}: ${format(v.y)}`)))))
   }
-  const named = kind.layers ? [] : series.map(s => make(`span.key.${s.className}`, {}, s.name))
+  const keys = kind.layers ? [] : series.map(s => make(`span.key.${s.className}`, {}, s.name))
   return make('figure.chart', {}, make('figcaption', {}, kind.title),
-    make('p.keys', {}, ...named), image, numbers(kind, series, guesses, format))
+    make('p.keys', {}, ...keys), image, numbers(kind, series, guesses, format))
 }
 
 function scale(top, y, size, format) {
@@ -97,16 +100,22 @@ function epochs(last, x, size) {
   return ticks.map(v => make('text.tick', { x: x(v), y: size.height - 10, 'text-anchor': 'middle' }, v === 0 ? 'epoch 0' : String(v)))
 }
 
-// Lines across, with names at the right that keep out of each other's way.
-function guessed(guesses, y, size) {
-  let reached = -Infinity
-  return guesses.sort((a, b) => b.y - a.y).flatMap(({ name, y: value }) => {
-    reached = Math.max(reached + 12, y(value) + 3.5)
-    return [
-      make('line.guess', { x1: size.left, x2: size.width - size.right, y1: y(value), y2: y(value) }),
-      make('text.tick', { x: size.width - size.right + 6, y: reached }, name),
-    ]
-  })
+// Where the lines of a few layers end, of the first run.
+function layersAt(series) {
+  const ends = series.filter(s => !s.className.includes('second'))
+    .map(s => ({ name: SHORT.reduce((name, pair) => name.replace(...pair), s.name.split(',')[0]), y: s.values.at(-1).y }))
+  return ends.length <= 14 ? ends : []
+}
+
+const SHORT = [[/^transformer_blocks\./, 'block '], [/^positional_embedding$/, 'positions']]
+
+// Names at the right of their lines, that keep out of each other's way.
+function named(ends, y, size) {
+  const places = ends.sort((a, b) => b.y - a.y).map(end => y(end.y) + 3.5)
+  for (let i = 1; i < places.length; i++) places[i] = Math.max(places[i], places[i - 1] + 12)
+  let lowest = size.height - size.low + 3.5
+  for (let i = places.length - 1; i >= 0; i--, lowest -= 12) places[i] = lowest = Math.min(places[i], lowest)
+  return ends.map(({ name }, i) => make('text.tick', { x: size.width - size.right + 6, y: places[i] }, name))
 }
 
 function numbers(kind, series, guesses, format) {
