@@ -130,7 +130,7 @@ class Trace:
     nodes: tuple[TracedNode, ...]
     edges: tuple[Edge, ...]
     backward_order: tuple[int, ...]
-    _records: tuple[tuple[_Record, tuple[int | None, ...]] | None, ...]
+    _records: tuple[tuple[_Record | None, tuple[int | None, ...]], ...]
 
     @property
     def kept_bytes(self) -> int:
@@ -142,7 +142,10 @@ class Trace:
 
         All that was computed from the entry is computed again, in float64, with the entry a little
         larger and a little smaller. Needs no vjp, and a graph that was traced.
+
+        Raises ValueError where it was not, or an operation on the way draws random numbers.
         """
+        node = self.nodes[node].id  # of one counted from the end
         x = self._value(node).astype(np.float64)
         h = eps * max(1.0, abs(float(x[index])))
         sums = []
@@ -165,26 +168,28 @@ class Trace:
     def _value(self, node: int) -> Array:
         value = self.nodes[node].value
         if value is None:
-            raise ValueError(f"node {node} was recorded without minigrad.tracing(): no value")
+            raise ValueError(_untraced(node))
         return value
 
     @functools.cached_property
     def _inputs(self) -> list[list[Any]]:
         """What each operation was given, in float64: converted once for all that is replayed."""
-        return [[_in_float64(x) for x in r[0].arrays] if r else [] for r in self._records]
+        return [[_in_float64(x) for x in r.arrays] if r else [] for r, _ in self._records]
 
     def _sum_with(self, start: int, value: Array) -> float:
         """The sum of the last node's value where the node `start` has this one."""
         changed: dict[int | None, Array] = {start: value}
-        for i in range(start + 1, len(self.nodes)):
-            found = self._records[i]
-            if found and not changed.keys().isdisjoint(found[1]):
-                record, sources = found
+        for i, (record, sources) in enumerate(self._records):
+            if not changed.keys().isdisjoint(sources):
+                if record is None:
+                    raise ValueError(_untraced(i))
+                args, settings = record.settings
+                if _draws(record):
+                    raise ValueError(f"node {i} draws random numbers, and would now draw others")
                 arrays = [
                     changed.get(source, array)
                     for source, array in zip(sources, self._inputs[i], strict=True)
                 ]
-                args, settings = record.settings
                 changed[i] = record.rule(*arrays, *args, **settings)[0]
         return float(np.sum(changed[len(self.nodes) - 1]))
 
@@ -204,15 +209,16 @@ def trace(output: Tensor) -> Trace:
     records: list[Any] = []
     for node in found:
         parents = _parents(node)
-        for parent in parents:
+        for position, parent in enumerate(parents):
             if isinstance(parent, Tensor) and parent not in ids:
                 ids[parent] = len(nodes)
-                nodes.append(_leaf(parent, len(nodes)))
-                records.append(None)
+                seen = None if node.record is None else node.record.arrays[position]
+                nodes.append(_leaf(parent, len(nodes), seen))
+                records.append((None, ()))
         ids[node] = len(nodes)
         sources = tuple(None if parent is None else ids[parent] for parent in parents)
         nodes.append(_operation(node, len(nodes), parents))
-        records.append(None if node.record is None else (node.record, sources))
+        records.append((node.record, sources))
         grads = {} if node.record is None else node.record.grads
         names = _names(_rule(node), len(parents))
         for position, source in enumerate(sources):
@@ -351,8 +357,10 @@ def _nodes_behind(root: Node) -> list[Node]:
     return sorted(found, key=lambda node: node.number)
 
 
-def _leaf(tensor: Tensor, number: int) -> TracedNode:
-    return TracedNode(number, "", tensor.shape, str(tensor.dtype), value=tensor.data, leaf=tensor)
+def _leaf(tensor: Tensor, number: int, seen: Array | None) -> TracedNode:
+    """Its value as the operation saw it, which an optimizer may have replaced since."""
+    value = tensor.data if seen is None else seen.astype(tensor.dtype, copy=False)
+    return TracedNode(number, "", tensor.shape, str(tensor.dtype), value=value, leaf=tensor)
 
 
 def _operation(node: Node, number: int, parents: tuple[Any, ...]) -> TracedNode:
@@ -396,6 +404,17 @@ def _names(rule: Callable[..., Any] | None, count: int) -> list[str]:
     parameters = inspect.signature(rule).parameters.values() if rule else ()
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
     return names if len(names) >= count else [str(i) for i in range(count)]
+
+
+def _untraced(node: int) -> str:
+    return f"node {node} was recorded without minigrad.tracing(): no value"
+
+
+def _draws(record: _Record) -> bool:
+    """Whether the operation drew random numbers: dropout that does nothing gives what it got."""
+    args, settings = record.settings
+    generators = [x for x in (*args, *settings.values()) if isinstance(x, np.random.Generator)]
+    return bool(generators) and record.value is not record.arrays[0]
 
 
 def _in_float64(array: Any) -> Any:

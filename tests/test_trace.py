@@ -11,6 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, Trace, ops
+from minigrad.optim import SGD
 from minigrad.tensor import observing
 from minigrad.trace import formulas
 from teenygpt_np.model import TeenyGPT
@@ -154,6 +155,35 @@ def test_differences_use_no_vjp() -> None:
     graph = mg.trace(y)
     assert graph.nodes[0].grad == 6
     assert graph.numeric_gradient(0, (0,)) == pytest.approx(12, rel=1e-6)
+
+
+def test_what_the_optimizer_does_afterwards_changes_nothing() -> None:
+    x = leaf(3)
+    with mg.tracing():
+        y = (x * x).sum()
+        y.backward()
+    was = x.numpy()
+    SGD([x], lr=0.1).step()
+    graph = mg.trace(y)
+    np.testing.assert_array_equal(graph.nodes[0].value, was)
+    assert graph.numeric_gradient(0, (0,)) == pytest.approx(2 * was[0], rel=1e-8)
+
+
+def test_what_cannot_be_computed_again_has_no_differences() -> None:
+    x, rng = leaf(3), np.random.default_rng(0)
+    with mg.tracing():
+        a, dropped, whole = x * 2.0, mg.dropout(x, rng=rng), mg.dropout(x, rng=rng, training=False)
+    b = a * 3.0
+    with mg.tracing():
+        y, z, same = (a + b).sum(), dropped.sum(), whole.sum()
+    before = rng.bit_generator.state
+    with pytest.raises(ValueError, match=r"node 2 was recorded without minigrad\.tracing\(\)"):
+        mg.trace(y).numeric_gradient(0, (0,))
+    with pytest.raises(ValueError, match="node 1 draws random numbers, and would now draw others"):
+        mg.trace(z).numeric_gradient(0, (0,))
+    assert mg.trace(z).numeric_gradient(-2, (0,)) == pytest.approx(1)
+    assert mg.trace(same).numeric_gradient(0, (0,)) == pytest.approx(1)
+    assert rng.bit_generator.state == before
 
 
 def test_the_order_is_that_of_the_way_back() -> None:
