@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 
 from teenygpt_np.commands import Parser, path, run_command, set_up
@@ -41,14 +42,17 @@ def main(arguments: list[str] | None = None) -> int:
         check_files(directory)
     run = load_run(args.run)
     text = args.text if args.text is not None else first_sample(args.run)
-    if args.listing:
-        for line in listing(trace_text(run.model, run.tokenizer, text)):
-            print(line)
-        return 0
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise InputError(f"--out is {out}, wanted a file in a directory that is there")
-    page = inspection(run, args.run, text, args.against)
+    tape = trace_text(run.model, run.tokenizer, text)
+    if tape.text != text:
+        print(f"the model reads {tape.text!r}", file=sys.stderr)
+    if args.listing:
+        for line in listing(tape):
+            print(line)
+        return 0
+    page = inspection(run, tape, args.run, args.against)
     write_text(out.resolve(), page)  # a link stays one
     print(f"{out}: {size(out.stat().st_size)}")
     if args.open:

@@ -16,6 +16,7 @@ from running import SMALL, call, tiny_run, write_corpus
 
 import minigrad as mg
 from teenygpt_np.data import encode_split, load_corpus
+from teenygpt_np.inspector import pack
 from teenygpt_np.inspector.listing import norm, size
 from teenygpt_np.inspector.pack import number, packed, picture, script, summary
 from teenygpt_np.inspector.page import page
@@ -178,6 +179,15 @@ def test_numbers() -> None:
     assert small["shape"] == (32, 32)
     assert unpacked(small)[-1, -1] == pytest.approx(5999, rel=1e-5)
     assert summary(np.array([1.0, np.nan]))["max"] is None
+    for array, counts in (
+        (np.float32([0, 1e30]), {0: 1, 24: 1}),
+        (np.float64([1e20, np.nextafter(1e20, 2e20)]), {0: 1, 24: 1}),
+        (np.float32([7, 7]), {12: 2}),
+        (np.float32([np.nan]), {}),
+    ):
+        histogram = summary(array)["histogram"]
+        assert {i: n for i, n in enumerate(histogram["counts"]) if n} == counts
+    assert pack.norm(np.float32([3e30, 4e30])) == 5e30
 
 
 # -- what it looked at -----------------------------------------------------------------------------
@@ -260,6 +270,11 @@ def test_where_the_page_goes(run: Path, tmp_path: Path) -> None:
     for flag in ("--out", "--against"):
         call("inspect", run, flag, "").assert_refused(f"{flag}: invalid path value: ''")
     assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_read_of_a_text_that_is_too_long_or_has_unknown_characters(run: Path) -> None:
+    done = call("inspect", run, "--text", "King, king. " * 3, "--print")
+    assert (done.status, done.err) == (0, "the model reads 'king king king king kin'\n")
 
 
 def test_refused(run: Path, tmp_path: Path) -> None:

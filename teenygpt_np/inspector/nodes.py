@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from teenygpt_np.inspector.pack import number, summary
+from teenygpt_np.inspector.pack import norm, number, summary
 from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.layers import Array
 
@@ -38,7 +38,7 @@ def graph_data(tape: Tape) -> dict[str, Any]:
                 "source": edge.source,
                 "target": edge.target,
                 "name": edge.name,
-                "norm": None if edge.grad is None else number(np.linalg.norm(edge.grad)),
+                "norm": None if edge.grad is None else norm(edge.grad),
             }
             for edge in graph.edges
         ],

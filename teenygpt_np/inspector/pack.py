@@ -20,6 +20,11 @@ def number(x: Any) -> float | None:
     return float(f"{float(x):.6g}") if math.isfinite(x) else None
 
 
+def norm(array: Array) -> float | None:
+    """Of float32, the squares of which might overflow."""
+    return number(np.linalg.norm(array.astype(np.float64)))
+
+
 def packed(array: Array, kind: str = "<i2", lower: bool = False) -> dict[str, Any]:
     """An array as base64 of small integers, the largest entry being `scale`.
 
@@ -46,15 +51,18 @@ def summary(array: Array) -> dict[str, Any]:
     """Statistics, histogram and picture of an array's values."""
     x = np.asarray(array, np.float64)
     finite = x[np.isfinite(x)]
-    counts, ends = np.histogram(finite, _BINS)
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    # Where all are the same they stand in the middle; np.histogram finds no room for large ones.
+    shares = (finite - low) / (high - low) if low < high else np.full(finite.shape, 0.5)
+    counts, _ = np.histogram(shares, _BINS, (0, 1))
     return {
         "min": number(x.min()),
         "max": number(x.max()),
         "mean": number(x.mean()),
         "std": number(x.std()),
-        "norm": number(np.linalg.norm(x)),
+        "norm": norm(x),
         "zeros": number((x == 0).mean()),
-        "histogram": {"counts": counts.tolist(), "from": number(ends[0]), "to": number(ends[-1])},
+        "histogram": {"counts": counts.tolist(), "from": number(low), "to": number(high)},
         "picture": picture(array),
     }
 

@@ -12,16 +12,15 @@ from teenygpt_np.data import Corpus
 from teenygpt_np.inspector.nodes import graph_data
 from teenygpt_np.inspector.pack import number, script
 from teenygpt_np.inspector.sight import attention, prediction
-from teenygpt_np.inspector.tape import trace_text
+from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.inspector.training import training_data
 from teenygpt_np.run import REPORT, TrainedRun
 
 _SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "training.js", "page.js")
 
 
-def inspection(run: TrainedRun, directory: Path, text: str, against: Path | None) -> str:
+def inspection(run: TrainedRun, tape: Tape, directory: Path, against: Path | None) -> str:
     """The whole page on a run and a text, its training compared with another's if that is given."""
-    tape = trace_text(run.model, run.tokenizer, text)
     data = {
         "text": tape.text,
         "loss": number(tape.loss),
