@@ -72,7 +72,7 @@ FAULTS = {
             "in (CONFIG,)",
         ),
         (
-            "resume: a model may be larger than the weights that came",
+            "trainer: a model may be larger than the weights that came",
             "if embeddings + blocks > came or config.num_blocks > len(arrays):",
             "if False:",
         ),
