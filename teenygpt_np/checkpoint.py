@@ -20,7 +20,7 @@ from teenygpt_np.layers import Array
 
 _META, _SHA256 = "meta", "sha256"  # two arrays besides the given ones: JSON, and a hash of the rest
 _MAX_META = 1 << 20  # bytes; a parsed JSON takes many times its size
-_MAX_DIRECTORY = 1 << 23  # bytes, of the zip; a model of 1,000 blocks takes half of it
+_MAX_DIRECTORY = 1 << 23  # bytes, of the zip; a model of 1,000 blocks takes less than half
 
 
 def save(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
