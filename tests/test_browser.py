@@ -188,6 +188,22 @@ def test_all_by_keys(page: Any) -> None:
     assert toggle.get_attribute("aria-expanded") == "false"
 
 
+def test_the_headline_is_one_stop_of_tab_and_goes_by_arrows(page: Any) -> None:
+    stops = page.find_elements("css selector", "#attention button.sign:not([tabindex='-1'])")
+    assert len(stops) == 1
+    page.execute_script("arguments[0].focus()", stops[0])
+    press(page, "ARROW_LEFT")
+    press(page, "ARROW_LEFT")
+    press(page, "ARROW_RIGHT")
+    chosen = page.switch_to.active_element
+    assert chosen.get_attribute("aria-label") == f"{TEXT[-2]}, position {len(TEXT) - 1}"
+    assert chosen.get_attribute("aria-pressed") == "true"
+    press(page, "ARROW_RIGHT")
+    press(page, "ARROW_RIGHT")  # there is no further
+    last = page.switch_to.active_element.get_attribute("aria-label")
+    assert last == f"{TEXT[-1]}, position {len(TEXT)}"
+
+
 def test_every_node_has_its_page(page: Any, tape: Tape) -> None:
     titles = page.execute_script("""
         return data.graph.nodes.map(node => {

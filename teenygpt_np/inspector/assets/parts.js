@@ -149,12 +149,14 @@ function choice(label, names, choose, first = 0) {
   return make('div.choice', { role: 'group', 'aria-label': label }, ...buttons)
 }
 
-// The headline as a row of buttons, one a character: what is pointed at or focused is chosen.
+// The headline as a row of buttons, one a character: what is pointed at or focused is chosen. Tab
+// goes to the chosen one, the arrows from there along the row.
 function sentence(signs, label, choose) {
   const buttons = signs.map((sign, i) =>
     make('button.sign', { type: 'button', 'aria-label': `${sign}, position ${i}`, onclick: () => choose(i), onfocus: () => choose(i), onpointerenter: () => choose(i) }, sign)
   )
-  const row = make('div.sentence', { role: 'group', 'aria-label': label }, ...buttons)
+  const step = event => buttons[buttons.indexOf(event.target) + { ArrowLeft: -1, ArrowRight: 1 }[event.key]]?.focus()
+  const row = make('div.sentence', { role: 'group', 'aria-label': label, onkeydown: step }, ...buttons)
   row.buttons = buttons
   return row
 }

@@ -9,7 +9,10 @@ function relative(row, t) {
 }
 
 function chosen(row, t) {
-  row.buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(i === t)))
+  row.buttons.forEach((button, i) => {
+    button.setAttribute('aria-pressed', String(i === t))
+    button.tabIndex = i === t ? 0 : -1
+  })
 }
 
 function showAttention(blocks, allSigns) {
