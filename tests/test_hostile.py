@@ -203,7 +203,8 @@ STRAY = {
 def test_what_the_inspector_reads(run: Path, tmp_path: Path, name: str, content: bytes) -> None:
     out = shutil.copytree(run, tmp_path / "run")
     (out / name).write_bytes(content)
-    call("inspect", out).assert_refused("run is no run directory: ")
+    call("inspect", out, "--text=king").assert_refused("run is no run directory: ")
+    assert call("inspect", out).status == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
