@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
@@ -158,10 +159,17 @@ def _sha256(arrays: Mapping[str, Array]) -> bytes:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Have the new name on disk too; Windows cannot open a directory, and needs no such thing."""
+    """Have the new name on disk too.
+
+    Windows cannot open a directory, and needs no such thing; some network file systems cannot flush
+    one, and say EINVAL.
+    """
     if os.name == "posix":
         handle = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
         finally:
             os.close(handle)

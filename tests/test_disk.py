@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,21 @@ def test_a_save_that_fails_anywhere_leaves_the_old_or_the_new(tmp_path: Path, er
     assert failed.count("write") > 5
     others = [name for name in failed if name not in ("write", "flush")]
     assert others == ["open", "fsync", "rename", "fsync"][: 4 if os.name == "posix" else 3]
+
+
+def test_a_directory_that_cannot_be_flushed_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refuse(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    checkpoint.save(tmp_path / "a.npz", {"x": np.ones(3)}, {})
+    assert checkpoint.load(tmp_path / "a.npz")[0]["x"].tolist() == [1, 1, 1]
 
 
 def test_a_failed_save_is_a_failed_run(tmp_path: Path) -> None:
