@@ -38,10 +38,11 @@ settings.load_profile(PROFILE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if PROFILE == "deep":
+    lines = list(deep.summary()) if PROFILE == "deep" else []
+    if lines:
         terminalreporter.section("what was tried")
-        for line in deep.summary():
-            terminalreporter.write_line(line)
+    for line in lines:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(params=mg.available_backends())

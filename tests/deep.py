@@ -18,9 +18,11 @@ def record(name: str, value: float, gradient: float, traits: Collection[str] = (
 
 
 def summary() -> Iterator[str]:
-    """A line per name, in the order of their coming."""
-    yield f"{'':20}{'examples':>10}   worst error of the value   and the gradients"
+    """A line per name, in the order of their coming; none where nothing was recorded."""
+    if _errors:
+        yield f"{'':20}{'examples':>10}   worst error of the value   and the gradients"
     for name, errors in _errors.items():
         value, gradient = np.max(errors, axis=0)
         yield f"{name:20}{len(errors):10,}{value:27.1e}{gradient:20.1e}"
-    yield "graphs with: " + ", ".join(f"{trait} {n:,}" for trait, n in _traits.most_common())
+    if _traits:
+        yield "graphs with: " + ", ".join(f"{trait} {n:,}" for trait, n in _traits.most_common())

@@ -26,7 +26,7 @@ import faults_kernels
 import faults_training
 
 ROOT = Path(__file__).parent.parent
-# No source (but .gitignore, which a test reads), or the test of this table, which notices any fault.
+# No source (.gitignore is: a test reads it), or this table's own test, which notices any fault.
 LEFT_OUT = (".git", ".[!g]*", "__pycache__", "build", "dist", "runs", "venv", "test_faults.py")
 SECONDS = 3600  # the whole suite on a slow machine; a fault that hangs ends the run with an error
 
