@@ -21,7 +21,7 @@ from teenygpt_np.layers import Array
 
 _META, _SHA256 = "meta", "sha256"  # two arrays besides the given ones: JSON, and a hash of the rest
 _MAX_META = 1 << 20  # bytes; a parsed JSON takes many times its size
-_MAX_DIRECTORY = 1 << 23  # bytes, of the zip; a model of 1,000 blocks takes less than half
+_MAX_DIRECTORY = 1 << 23  # bytes, of the table of members; 1,000 blocks take half of it
 
 
 def save(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
@@ -114,8 +114,7 @@ def _read(file: IO[bytes]) -> dict[str, Array]:
     """All arrays of an .npz. Raises what comes where it is none that `save` could have written."""
     arrays: dict[str, Array] = {}
     size = os.fstat(file.fileno()).st_size
-    file.seek(max(0, size - 98))
-    _check_directory(file.read())
+    _check_directory(file, size)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if sum(m.file_size for m in members) > size:
@@ -137,16 +136,20 @@ def _read(file: IO[bytes]) -> dict[str, Array]:
     return arrays
 
 
-def _check_directory(end: bytes) -> None:
-    """Before zipfile parses a zip's directory, which takes ten times as much memory.
+def _check_directory(file: IO[bytes], size: int) -> None:
+    """Before zipfile parses a zip's table of members, which takes ten times as much memory.
 
-    end: 98 bytes, with zip64's record of the directory, where that is, and the record of old
+    Its length is in the record that ends the file, of 22 bytes; or with zip64 in one of 56 bytes
+    before that, with 20 between the two that say where it is.
     """
+    file.seek(max(0, size - 98))
+    end = file.read()
     is_zip64 = end[-42:-38] == b"PK\x06\x07"
-    size = int.from_bytes(end[-58:-50] if is_zip64 else end[-10:-6], "little")
-    is_whole = end[-22:-18] == b"PK\x05\x06" and (end[:4] == b"PK\x06\x06" or not is_zip64)
-    if not is_whole or size > _MAX_DIRECTORY:
-        raise ValueError(f"it does not end in a directory of at most {_MAX_DIRECTORY:,} bytes")
+    is_there = end[:4] == b"PK\x06\x06" and int.from_bytes(end[-34:-26], "little") == size - 98
+    if end[-22:-18] != b"PK\x05\x06" or (is_zip64 and not is_there):
+        raise ValueError("it is cut short, or no .npz")
+    if int.from_bytes(end[-58:-50] if is_zip64 else end[-10:-6], "little") > _MAX_DIRECTORY:
+        raise ValueError(f"its table of members is longer than {_MAX_DIRECTORY:,} bytes")
 
 
 def _sha256(arrays: Mapping[str, Array]) -> bytes:

@@ -12,7 +12,9 @@ from teenygpt_np.errors import InputError
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.inspect", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
-    parser.add_argument("--text", metavar="TEXT", help="(default: a headline that the model wrote)")
+    parser.add_argument(
+        "--text", metavar="TEXT", help="to look at (default: a headline that the model wrote)"
+    )
     parser.add_argument(
         "--print", action="store_true", dest="listing", help="print the tape instead"
     )

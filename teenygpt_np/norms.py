@@ -14,8 +14,8 @@ from teenygpt_np.layers import Array
 _LAYER = re.compile(r"transformer_blocks\.\d+|\w+")  # the beginning of a parameter's name
 
 
-def layer_norms(arrays: Mapping[str, Array]) -> dict[str, float]:
-    """The joint Euclidean length of each layer's arrays; a block is a layer, an embedding is one.
+def norms_by_layer(arrays: Mapping[str, Array]) -> dict[str, float]:
+    """The Euclidean norm of all of a layer's arrays together; a block is one layer.
 
     norm = sqrt(sum_i x_i^2) over all entries, in float64.    arrays: by the parameters' names
     """
@@ -28,9 +28,9 @@ def layer_norms(arrays: Mapping[str, Array]) -> dict[str, float]:
 
 
 def update_ratios(before: Mapping[str, Array], after: Mapping[str, Array]) -> dict[str, float]:
-    """How far each layer moved, as a share of its length before; 0 for one that was all zeros.
+    """How far each layer moved, as a share of its norm before; 0 for one that was all zeros.
 
     ratio = |after - before| / |before|
     """
-    moved = layer_norms({name: after[name] - array for name, array in before.items()})
-    return {layer: moved[layer] / n if n else 0.0 for layer, n in layer_norms(before).items()}
+    moved = norms_by_layer({name: after[name] - array for name, array in before.items()})
+    return {layer: moved[layer] / n if n else 0.0 for layer, n in norms_by_layer(before).items()}

@@ -37,6 +37,8 @@ def read_texts(source: Path, columns: Sequence[str]) -> tuple[dict[str, Texts], 
         _no_columns(source, columns)
         paths = {name: source / f"{name}.txt" for name in SPLITS}
         return {name: _collect(path, _text(path)) for name, path in paths.items()}, []
+    if not source.is_file():  # a pipe would be waited for
+        raise InputError(f"{source} is no file; wanted {_WANTED}")
     kind = Path(source.name.lower().removesuffix(".gz")).suffix
     if kind not in _KINDS:
         raise InputError(f"{source} has the suffix {kind!r}; wanted {_FILES}")

@@ -152,10 +152,12 @@ def not_finite(arrays: Mapping[str, Array]) -> str:
 
 def check_new(directory: Path) -> None:
     """Raise InputError where a training has left something, be it without its config.json."""
-    if any((directory / name).exists() for name in (CONFIG, METRICS, BEST, LAST)):
+    if (directory / CONFIG).exists():
         raise InputError(
             f"{directory} holds a run already; wanted a new --out, or --resume {directory}"
         )
+    if any((directory / name).exists() for name in (METRICS, BEST, LAST, TEST, REPORT)):
+        raise InputError(f"{directory} holds what is left of a run; wanted a new --out")
 
 
 def check_files(directory: Path) -> None:
@@ -165,7 +167,7 @@ def check_files(directory: Path) -> None:
     """
     for path in (*directory.glob("*"), *(directory / SAMPLES).glob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise InputError(f"{path} is a link, or no file; wanted what train had put there")
+            raise InputError(f"{path} is a link or a pipe; wanted only what train writes")
 
 
 def lock(directory: Path) -> IO[bytes]:
@@ -194,7 +196,8 @@ def lock(directory: Path) -> IO[bytes]:
         raise InputError(f"{directory} is in use by another process, {holder}") from None
     except OSError:
         return file
-    file.truncate(0)
-    file.write(str(os.getpid()).encode())
-    file.flush()
+    if os.fstat(file.fileno()).st_nlink == 1:  # else it is some other file as well
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
     return file

@@ -30,7 +30,8 @@ def choose(
     Sampling, 2014, section 2; for top_p Holtzman et al., The Curious Case of Neural Text
     Degeneration, 2020.
 
-    Raises InputError for scores with NaN or infinity among them.
+    Raises InputError where a row's largest score is NaN or infinite; minus infinity among others is
+    never drawn.
     """
     check_settings(temperature, top_k, top_p)
     largest = scores.max(axis=1, keepdims=True)

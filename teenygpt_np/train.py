@@ -31,7 +31,7 @@ _NUMBERS = {
     "num_heads": (int, "attention heads; must divide num-emb"),
     "num_neurons": (int, "width of the MLPs, as a multiple of num-emb"),
     "num_blocks": (int, "transformer blocks"),
-    "num_tokens": (int, "longest headline, in characters, and one"),
+    "num_tokens": (int, "longest headline, in tokens: its characters, and one before them"),
     "dropout": (float, "share of the embedding that training drops"),
     "weight_decay": (float, "how much a step shrinks the weights, as a multiple of lr"),
     "clip_grad_norm": (float, "longest gradient; 0 for any"),

@@ -24,7 +24,7 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.inspector.page import write_report
 from teenygpt_np.layers import Array
 from teenygpt_np.model import TeenyGPT
-from teenygpt_np.norms import layer_norms, update_ratios
+from teenygpt_np.norms import norms_by_layer, update_ratios
 from teenygpt_np.progress import Progress, duration
 from teenygpt_np.scores import scores
 
@@ -187,7 +187,7 @@ class Trainer:
     def _step(self, x: Array, is_last: bool) -> tuple[float, int]:
         """One step on a batch; its loss in nats per headline, and how many tokens that counts.
 
-        is_last: of its epoch: see what it does to each layer.
+        is_last: whether it ends its epoch, and is measured layer by layer.
         """
         config = self.config
         tokens = x.size - len(x)
@@ -206,17 +206,15 @@ class Trainer:
         loss.backward()
         if is_last:
             weights = self.model.state_dict()
-            params = dict(self.model.named_parameters())
-            grads = {n: param.grad for n, param in params.items() if param.grad is not None}
-            self.layers["grad_norms"] = layer_norms(grads)
+            grads = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
+            self.layers["grad_norms"] = norms_by_layer(grads)
         norm = clip_grad_norm(self.model.parameters(), config.clip_grad_norm or math.inf)
         self._check_finite("gradient's norm", norm, lambda: loss_again().backward())
         for optimizer in self.optimizers.values():
             optimizer.lr = self.schedule(self.step)
             optimizer.step()
         if is_last:
-            moved = {name: param.data for name, param in params.items()}
-            self.layers["update_ratios"] = update_ratios(weights, moved)
+            self.layers["update_ratios"] = update_ratios(weights, self.model.state_dict())
         self.epoch_grad_norm += norm
         self.step += 1
         return loss.item(), tokens

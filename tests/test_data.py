@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -310,6 +311,13 @@ def test_directories_refused(tmp_path: Path) -> None:
     (path / "test.txt").unlink()
     with pytest.raises(InputError, match=r"d has no val\.txt, test\.txt; wanted a directory"):
         load_corpus(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lines.txt")
+    with pytest.raises(InputError, match=r"lines\.txt is no file; wanted a directory with train"):
+        load_corpus(tmp_path / "lines.txt")
 
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

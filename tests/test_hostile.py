@@ -213,8 +213,8 @@ def test_the_inspector_waits_for_no_pipe(run: Path, tmp_path: Path, name: str) -
     out = shutil.copytree(run, tmp_path / "run")
     (out / name).unlink(missing_ok=True)
     os.mkfifo(out / name)
-    call("inspect", out).assert_refused(f"{name} is a link, or no file; wanted ")
-    call("inspect", run, "--against", out).assert_refused(f"{name} is a link, or no file; wanted ")
+    call("inspect", out).assert_refused(f"{name} is a link or a pipe; wanted ")
+    call("inspect", run, "--against", out).assert_refused(f"{name} is a link or a pipe; wanted ")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")

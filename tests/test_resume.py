@@ -278,11 +278,21 @@ def test_what_is_left_of_a_run_is_not_overwritten(
     left = tmp_path / "run" / name
     left.parent.mkdir()
     left.write_bytes(b"precious")
-    call("train", *flags).assert_refused("run holds a run already; wanted a new --out, or ")
+    call("train", *flags).assert_refused("run holds what is left of a run; wanted a new --out")
     call("train", *flags, "--out", tmp_path / "other", "--quiet")
     shutil.copy(tmp_path / "other" / "config.json", left.parent)
     call("train", "--resume", left.parent).assert_refused(r"last\.npz is n")
     assert left.read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
+def test_a_lock_that_is_another_file_as_well_is_not_written(tmp_path: Path) -> None:
+    out, other = mutants.stopped_run(tmp_path), tmp_path / "other"
+    other.write_text("precious", encoding="utf-8")
+    (out / ".lock").unlink(missing_ok=True)
+    (out / ".lock").hardlink_to(other)
+    assert call("train", "--resume", out, "--quiet").status == 0
+    assert other.read_text(encoding="utf-8") == "precious"
 
 
 @pytest.mark.parametrize("name", ["file", "file/x", "file/x/y"])
@@ -301,7 +311,7 @@ def test_a_run_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     path.symlink_to(tmp_path / "elsewhere")
     for _ in range(2):
-        call("train", "--resume", out).assert_refused(f"{path} is a link, or no file; wanted ")
+        call("train", "--resume", out).assert_refused(f"{path} is a link or a pipe; wanted ")
         path.unlink()
         os.mkfifo(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lines.txt", "run"]

@@ -6,8 +6,8 @@ const CHARTS = [
   { title: 'Next characters guessed right, pads not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent },
   { title: 'Next characters guessed right, pads counted', key: 'val_top1', guess: 'top1', format: percent },
   { title: 'Tokens a second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
-  { title: 'Length of the gradient, before it is clipped', key: 'grad_norm', layers: 'grad_norms' },
-  { title: 'Update, as a share of the weights', layers: 'update_ratios' },
+  { title: 'Norm of the gradient, before it is clipped', key: 'grad_norm', layers: 'grad_norms' },
+  { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
 ]
 
 function showTraining(runs) {
@@ -48,11 +48,11 @@ function seriesOf(kind, runs) {
       if (known.length) found.push({ name: runs.length > 1 ? `${name}, ${run.name}` : name, className: i ? className + '.second' : className, values: known })
     }
     const read = key => run.epochs.map(row => ({ x: row.epoch, y: row[key] }))
-    if (kind.key) add(kind.guess ? 'validation' : 'all', 'val', read(kind.key))
+    if (kind.key) add(kind.guess ? 'validation' : kind.layers ? 'all, mean of the epoch' : 'all', 'val', read(kind.key))
     if (kind.trains === Boolean(run.config.ignore_pads)) add('training', 'train', read('train_nll'))
     if (kind.layers)
       for (const layer of Object.keys(run.epochs.at(-1)[kind.layers] ?? {}))
-        add(layer, 'layer', run.epochs.map(row => ({ x: row.epoch, y: row[kind.layers]?.[layer] })))
+        add(`${layer}, last step`, 'layer', run.epochs.map(row => ({ x: row.epoch, y: row[kind.layers]?.[layer] })))
   })
   return found
 }
