@@ -227,7 +227,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}, wanted a number above 0")
     params = [param for param in params if param.grad is not None]
-    norm = math.sqrt(sum(_sum_of_squares(param.grad) for param in params))
+    norm = math.sqrt(sum(sum_of_squares(param.grad) for param in params))
     if max_norm < norm < math.inf:
         for param in params:
             assert param.grad is not None
@@ -235,7 +235,8 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     return norm
 
 
-def _sum_of_squares(array: Any) -> float:
+def sum_of_squares(array: Any) -> float:
+    """sum_i x_i^2 over all entries, in float64: those of float32 might overflow."""
     return float(np.square(array, dtype=np.float64).sum())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from pathlib import Path
 
 from teenygpt_np.commands import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
@@ -32,18 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
     import numpy as np
 
     from teenygpt_np.baselines import baselines
-    from teenygpt_np.data import corpus_hash, encode_split, load_corpus
-    from teenygpt_np.run import load_run
+    from teenygpt_np.data import corpus_hash, encode_split
+    from teenygpt_np.run import load_own_corpus, load_run
     from teenygpt_np.scores import scores
 
     run = load_run(args.run)
-    own = Path(run.config.data) if run.config.data else None
-    corpus = load_corpus(
-        args.data or own,
-        columns=args.columns or (() if args.data else run.config.columns),
-        alphabet=run.tokenizer,
-        seed=run.config.seed,
-    )
+    config = run.config
+    if args.data:
+        config = dataclasses.replace(config, data=str(args.data), columns=())
+    if args.columns:
+        config = dataclasses.replace(config, columns=tuple(args.columns))
+    corpus = load_own_corpus(config, run.tokenizer)
     if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
         raise InputError(
             f"{corpus.name} is not what {args.run} was trained on any more, so that its splits "

@@ -7,8 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-import numpy as np
-
+from minigrad.optim import sum_of_squares
 from teenygpt_np.layers import Array
 
 _LAYER = re.compile(r"transformer_blocks\.\d+|\w+")  # the beginning of a parameter's name
@@ -23,7 +22,7 @@ def norms_by_layer(arrays: Mapping[str, Array]) -> dict[str, float]:
     for name, array in arrays.items():
         layer = _LAYER.match(name)
         assert layer
-        squares[layer[0]] += float(np.square(array, dtype=np.float64).sum())
+        squares[layer[0]] += sum_of_squares(array)
     return {layer: math.sqrt(total) for layer, total in squares.items()}
 
 

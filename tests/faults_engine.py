@@ -451,9 +451,9 @@ FAULTS = {
         (
             "clip: every parameter by a norm of its own",
             "param.grad *= param.dtype.type(max_norm / norm)",
-            "param.grad *= param.dtype.type(max_norm / _sum_of_squares(param.grad) ** 0.5)",
+            "param.grad *= param.dtype.type(max_norm / sum_of_squares(param.grad) ** 0.5)",
         ),
-        ("clip: the square of the norm", "math.sqrt(sum(_sum", "(sum(_sum"),
+        ("clip: the square of the norm", "math.sqrt(sum(sum", "(sum(sum"),
         ("clip: small gradients grow", "if max_norm < norm < math.inf", "if 0 < norm < math.inf"),
         ("clip: the norm is summed up in float32", "dtype=np.float64).sum()", "dtype=None).sum()"),
         ("cosine: half as far", "math.cos(math.pi * done)", "math.cos(math.pi / 2 * done)"),

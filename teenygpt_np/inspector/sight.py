@@ -44,7 +44,7 @@ def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array,
     """
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     allowed = np.tril(np.ones(scores.shape[-2:], bool))
-    scores = np.where(allowed, scores, -np.inf)
+    scores = np.where(allowed, scores, -np.inf)  # mg.softmax would be compiled for this alone
     e = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)
 
