@@ -1,4 +1,4 @@
-"""A few threads for kernels that release the GIL.
+"""How many threads the compiled kernels use, and what each of them gets.
 
 Work is cut into one block of rows per thread, by the number of rows and threads alone, so that the
 same thread count gives the same bits, whoever finishes first.
@@ -9,18 +9,9 @@ from __future__ import annotations
 import itertools
 import operator
 import os
-import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 # Below this many entries waking a thread costs more than it saves.
 _WORTHWHILE = 1 << 14
-
-_pool: ThreadPoolExecutor | None = None
-_lock = threading.Lock()  # so that no pool is shut down between being found and being given work
 
 
 def _available_cores() -> int:
@@ -30,7 +21,8 @@ def _available_cores() -> int:
         return os.cpu_count() or 1
 
 
-_count = _available_cores()
+CORES = _available_cores()
+_count = CORES
 
 
 def get_num_threads() -> int:
@@ -43,15 +35,11 @@ def set_num_threads(count: int) -> None:
 
     Raises ValueError for a count below 1, TypeError for what is no whole number.
     """
-    global _count, _pool
+    global _count
     count = operator.index(count)
     if count < 1:
         raise ValueError(f"number of threads is {count}, wanted at least 1")
-    with _lock:
-        if count != _count and _pool is not None:
-            _pool.shutdown(wait=False)  # its threads finish what they were given
-            _pool = None
-        _count = count
+    _count = count
 
 
 def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
@@ -61,33 +49,3 @@ def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
     parts = min(_count, rows)
     cuts = [rows * i // parts for i in range(parts + 1)]
     return list(itertools.pairwise(cuts))
-
-
-def run(task: Callable[..., Any], spans: list[tuple[int, int]], *args: Any) -> None:
-    """Call task(*args, part, start, stop) for every span, the first in this thread.
-
-    A compiled loop should count from 0, over arrays cut to start:stop: counting from a `start` that
-    might be negative, for all the compiler knows, can't be vectorized.
-    """
-    global _pool
-    waiting = []
-    if len(spans) > 1:
-        with _lock:
-            if _pool is None:
-                from concurrent.futures import ThreadPoolExecutor  # takes a while to import
-
-                _pool = ThreadPoolExecutor(_count, thread_name_prefix="minigrad")
-            waiting = [_pool.submit(task, *args, i, *s) for i, s in enumerate(spans[1:], 1)]
-    task(*args, 0, *spans[0])
-    for future in waiting:
-        future.result()
-
-
-def _forget_pool() -> None:
-    global _pool, _lock
-    _pool = None  # a fork copies the pool but not its threads
-    _lock = threading.Lock()  # one of which may have held it
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)

@@ -474,7 +474,16 @@ FAULTS = {
     ],
     "minigrad/threads.py": [
         ("threads: the rows left over get none", "rows * i // parts", "rows // parts * i"),
-        ("threads: an error in another thread is lost", "future.result()", "future.exception()"),
-        ("threads: all others get the second's rows", "*args, i, *s)", "*args, i, *spans[1])"),
+    ],
+    "minigrad/kernels/compiled/team.py": [
+        ("team: an error in another thread is lost", "raise member.error", "continue"),
+        ("team: all others get the second's rows", "part, *spans[part])", "part, *spans[1])"),
+        ("team: nobody waits for the others", "            member.wait()\n", "            pass\n"),
+        ("team: a task's arrays are kept", "self.task = None  # the", "pass  # the"),
+        ("team: nobody is woken", "self.raised.notify()", "pass"),
+        ("team: one is enough", "while len(_members) < len(spans) - 1", "if not _members"),
+        ("team: busy for ever", "        _free.release()\n", "        pass\n"),
+        ("team: shared while it works", "acquire(blocking=False)", "locked"),
+        ("team: a fork waits for threads it has not", "_members.clear()", "pass"),
     ],
 }

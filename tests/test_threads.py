@@ -1,24 +1,18 @@
-"""Rows cut into blocks, blocks run by threads, and what becomes of them in a fork."""
+"""The number of threads, and rows cut into blocks for them."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import kernels, threads
-from teenygpt_np import TeenyGPT
+from minigrad import threads
 
 ENOUGH = 10**9  # entries, so that every thread gets a block
 
@@ -59,7 +53,8 @@ def test_count_is_that_of_the_cores_at_first() -> None:
     restrict = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
     restricted = hasattr(os, "sched_setaffinity")
     code = restrict + print_count if restricted else print_count
-    assert int(python(code)) == (1 if restricted else os.cpu_count())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == (1 if restricted else os.cpu_count())
 
 
 # -- blocks ----------------------------------------------------------------------------------------
@@ -80,183 +75,3 @@ def test_blocks_cover_each_row_once(rows: int, count: int) -> None:
 def test_little_work_is_one_block(rows: int) -> None:
     mg.set_num_threads(4)
     assert threads.blocks(rows, 10) == [(0, rows)]
-
-
-# -- run -------------------------------------------------------------------------------------------
-
-
-def in_parts(count: int) -> list[tuple[int, int]]:
-    mg.set_num_threads(count)
-    return threads.blocks(3 * count, ENOUGH)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_run_calls_the_task_once_for_each_span(count: int) -> None:
-    calls: list[Any] = []
-    spans = in_parts(count)
-    threads.run(lambda *args: calls.append(args), spans, "a", "b")
-    assert sorted(calls) == [("a", "b", part, *span) for part, span in enumerate(spans)]
-
-
-def test_run_without_rows() -> None:
-    calls: list[Any] = []
-    threads.run(lambda *args: calls.append(args), threads.blocks(0, 0))
-    assert calls == [(0, 0, 0)]
-
-
-@pytest.mark.parametrize("count", [2, 5])
-def test_spans_run_at_once_and_the_first_in_this_thread(count: int) -> None:
-    everyone, names = threading.Barrier(count), {}
-
-    def task(part: int, start: int, stop: int) -> None:
-        everyone.wait(timeout=60)  # breaks, and raises, where they would run one by one
-        names[part] = threading.current_thread()
-
-    threads.run(task, in_parts(count))
-    assert len(set(names.values())) == count
-    assert names[0] is threading.current_thread()
-
-
-def test_run_waits_for_every_span() -> None:
-    done = []
-
-    def task(part: int, start: int, stop: int) -> None:
-        if part:
-            time.sleep(0.05)
-        done.append(part)
-
-    threads.run(task, in_parts(3))
-    assert sorted(done) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("bad", [0, 1, 2])
-def test_run_passes_on_exceptions(bad: int) -> None:
-    def task(part: int, start: int, stop: int) -> None:
-        if part == bad:
-            raise LookupError(f"part {part}")
-
-    with pytest.raises(LookupError, match=f"^part {bad}$"):
-        threads.run(task, in_parts(3))
-    test_run_calls_the_task_once_for_each_span(3)
-
-
-def test_the_number_of_threads_may_change_while_they_work() -> None:
-    """Whichever pool the spans are given to, each is run."""
-    spans = in_parts(2)
-
-    def work() -> None:
-        for _ in range(200):
-            calls: list[int] = []
-            threads.run(lambda to, part, start, stop: to.append(part), spans, calls)
-            assert sorted(calls) == [0, 1]
-
-    with ThreadPoolExecutor(2) as pool:
-        workers = [pool.submit(work) for _ in range(2)]
-        while not all(worker.done() for worker in workers):
-            mg.set_num_threads(5 - mg.get_num_threads())  # 2, 3, 2, 3 ...
-    for worker in workers:
-        worker.result()
-
-
-# -- kernels in threads ----------------------------------------------------------------------------
-
-
-def work(x: Any) -> list[bytes]:
-    p = kernels.softmax(x, 1)
-    return [a.tobytes() for a in (p, kernels.softmax_vjp(p, x, 1), kernels.gelu(x, "none"))]
-
-
-@pytest.mark.usefixtures("backend")
-def test_two_threads_compute_at_once(rng: np.random.Generator) -> None:
-    arrays = rng.standard_normal((2, 200, 100)).astype(np.float32)  # enough to be shared out
-    mg.set_num_threads(2)
-    wanted = [work(x) for x in arrays]
-    both = threading.Barrier(2)
-
-    def repeat(i: int) -> list[list[bytes]]:
-        both.wait(timeout=60)
-        return [work(arrays[i]) for _ in range(20)]
-
-    mg.set_num_threads(1)
-    mg.set_num_threads(2)  # and no threads yet: both will need them
-    with ThreadPoolExecutor(2) as pool:
-        for want, got in zip(wanted, pool.map(repeat, range(2)), strict=True):
-            assert got == [want] * 20
-
-
-def python(code: str) -> str:
-    """What a new Python prints; ends after a minute, should it hang."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def train(seed: int) -> dict[str, bytes]:
-    """The weights after a few steps, each of which is shared out to threads."""
-    rng = np.random.default_rng(seed)
-    model = TeenyGPT(25, 29, 64, 2, num_blocks=1, rng=rng)
-    optimizer = mg.optim.AdamW(model.parameters(), lr=0.01)
-    for _ in range(3):
-        ids = rng.integers(1, 29, (16, 25))
-        with mg.no_grad():
-            model.loss(ids)
-        optimizer.zero_grad()
-        model.loss(ids).backward()
-        optimizer.step()
-    return {name: array.tobytes() for name, array in model.state_dict().items()}
-
-
-@pytest.mark.usefixtures("backend")
-def test_two_threads_train_at_once() -> None:
-    """Each a model of its own; one that looks without recording does not stop the other's tape."""
-    mg.set_num_threads(2)
-    wanted = [train(seed) for seed in (0, 1)]
-    assert wanted[0] != wanted[1]
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(train, [0, 1, 0, 1])) == wanted * 2
-
-
-TRAIN_IN_FORKS = """
-import multiprocessing
-import signal
-import sys
-sys.path.insert(0, "tests")
-from test_threads import mg, train
-
-mg.set_num_threads(2)
-before = train(0)
-with multiprocessing.get_context("fork").Pool(2, signal.alarm, [60]) as pool:
-    print([weights == before for weights in pool.map(train, [0] * 4)], train(0) == before)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_forks_train() -> None:
-    """After the kernels ran in threads, of which a fork has none."""
-    assert python(TRAIN_IN_FORKS) == "[True, True, True, True] True\n"
-
-
-FORK = """
-import os
-import signal
-import numpy as np
-from minigrad import kernels, threads
-
-threads.set_num_threads(2)
-x = np.random.default_rng(0).standard_normal((200, 100)).astype(np.float32)
-before = kernels.softmax(x, 1)  # the threads are started
-child = os.fork()
-if child == 0:
-    signal.alarm(30)  # ends it, should it wait for threads that are not there
-same = np.array_equal(kernels.softmax(x, 1), before)
-if child == 0:
-    os._exit(0 if same else 3)
-print(same, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_both_sides_of_a_fork_compute() -> None:
-    assert python(FORK) == "True 0\n"

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import FUSED, jit, plain
 
 
@@ -19,7 +20,7 @@ def adamw(param, grad, m, v, step, lr, betas, eps, weight_decay):
     new = np.empty(param.shape, param.dtype)
     flat = [array.reshape(-1) for array in (new, plain(param), plain(grad), m, v)]
     settings = tuple([kind(number) for number in rates + scales])
-    threads.run(_adamw, threads.blocks(param.size, param.size), *flat, settings)
+    team.run(_adamw, threads.blocks(param.size, param.size), *flat, settings)
     return new
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels import reference
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.blocks import transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
@@ -31,7 +32,7 @@ def causal_attention(q, k, v):
     batch, queries, heads, _ = q.shape
     out, lse = np.empty_like(q), np.empty((batch, heads, queries), q.dtype)
     spans = threads.blocks(batch * heads, q.size * k.shape[1])
-    threads.run(_attention, spans, q, k, v, out, lse)
+    team.run(_attention, spans, q, k, v, out, lse)
     return out.swapaxes(1, 2), lse
 
 
@@ -96,7 +97,7 @@ def causal_attention_vjp(dout, q, k, v, out, lse):
     dout, q, k, v, out = (plain(array.swapaxes(1, 2)) for array in (dout, q, k, v, out))
     dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
     spans = threads.blocks(lse.shape[0] * lse.shape[1], q.size * k.shape[1])
-    threads.run(_attention_vjp, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
+    team.run(_attention_vjp, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
     return dq.swapaxes(1, 2), dk.swapaxes(1, 2), dv.swapaxes(1, 2)
 
 

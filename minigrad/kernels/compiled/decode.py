@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.layer_norm import norm_row
@@ -20,7 +21,7 @@ def decode(x, blocks, keys, values, position, eps):
     """See the reference."""
     y = np.array(x, order="C")
     spans = threads.blocks(len(y), len(y) * blocks[0].size)
-    threads.run(_decode, spans, y, *blocks, keys, values, position, y.dtype.type(eps))
+    team.run(_decode, spans, y, *blocks, keys, values, position, y.dtype.type(eps))
     return y
 
 

@@ -9,6 +9,7 @@ from numba import types
 from numba.extending import overload
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import FUSED, jit, plain
 from minigrad.kernels.reference import (
@@ -56,7 +57,7 @@ def erf(x):
     """See the reference."""
     x = plain(x)
     y = np.empty_like(x)
-    threads.run(_erf, threads.blocks(x.size, x.size), x.reshape(-1), y.reshape(-1))
+    team.run(_erf, threads.blocks(x.size, x.size), x.reshape(-1), y.reshape(-1))
     return y
 
 
@@ -72,7 +73,7 @@ def gelu(x, approximate):
     x = plain(x)
     y = np.empty_like(x)
     kernel = _gelu if approximate == "none" else _gelu_tanh
-    threads.run(kernel, threads.blocks(x.size, x.size), x.reshape(-1), y.reshape(-1))
+    team.run(kernel, threads.blocks(x.size, x.size), x.reshape(-1), y.reshape(-1))
     return y
 
 
@@ -101,7 +102,7 @@ def gelu_vjp(x, dy, approximate):
     dx = np.empty_like(x)
     kernel = _gelu_vjp if approximate == "none" else _gelu_tanh_vjp
     spans = threads.blocks(x.size, x.size)
-    threads.run(kernel, spans, x.reshape(-1), dy.reshape(-1), dx.reshape(-1))
+    team.run(kernel, spans, x.reshape(-1), dy.reshape(-1), dx.reshape(-1))
     return dx
 
 

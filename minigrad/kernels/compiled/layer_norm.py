@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit, plain
 
 
@@ -15,7 +16,7 @@ def layer_norm(x, weight, bias, eps):
     mean, rstd = np.empty((2, len(x)), x.dtype)
     spans = threads.blocks(len(x), x.size)
     args = plain(weight), plain(bias), x.dtype.type(eps), y, mean, rstd
-    threads.run(_layer_norm, spans, x, *args)
+    team.run(_layer_norm, spans, x, *args)
     return y, mean, rstd
 
 
@@ -65,7 +66,7 @@ def layer_norm_vjp(dy, x, weight, mean, rstd):
     spans = threads.blocks(len(x), x.size)
     dweight, dbias = np.zeros((2, len(spans), x.shape[1]), x.dtype)
     args = x, plain(weight), plain(mean), plain(rstd), dx, dweight, dbias
-    threads.run(_layer_norm_vjp, spans, dy, *args)
+    team.run(_layer_norm_vjp, spans, dy, *args)
     return dx, dweight.sum(axis=0), dbias.sum(axis=0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels import reference
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.matmul import FEW, add_product
 
@@ -18,7 +19,7 @@ def linear(x, weight, bias):
         return reference.linear(x, weight, bias)
     y = np.empty((len(x), len(weight)), x.dtype)
     spans = threads.blocks(len(x), len(x) * weight.size)
-    threads.run(_linear, spans, y, plain(x), plain(weight.T), plain(bias))
+    team.run(_linear, spans, y, plain(x), plain(weight.T), plain(bias))
     return y
 
 
@@ -44,7 +45,7 @@ def linear_vjp(dy, x, weight):
     spans = threads.blocks(len(x), len(x) * weight.size)
     dx, dweight = np.zeros_like(x), np.zeros((len(spans), *weight.shape), x.dtype)
     dbias = np.zeros((len(spans), len(weight)), x.dtype)
-    threads.run(_linear_vjp, spans, dy, x, plain(weight), dx, dweight, dbias)
+    team.run(_linear_vjp, spans, dy, x, plain(weight), dx, dweight, dbias)
     return dx, dweight.sum(axis=0), dbias.sum(axis=0)
 
 

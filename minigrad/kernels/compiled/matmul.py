@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.tile import (
     FEW_ROWS,
@@ -48,9 +49,9 @@ def _matmul(a, b):
     work = c.size * a.shape[2]
     a, b = np.require(a, None, ["A", "W"]), plain(b)
     if len(a) == 1:
-        threads.run(_rows, threads.blocks(a.shape[1], work), c[0], a[0], b[0])
+        team.run(_rows, threads.blocks(a.shape[1], work), c[0], a[0], b[0])
     else:
-        threads.run(_batch, threads.blocks(len(a), work), c, a, b)
+        team.run(_batch, threads.blocks(len(a), work), c, a, b)
     return c
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.kernels import reference
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.blocks import transpose
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
@@ -32,7 +33,7 @@ def mlp(x, w1, b1, w2, b2):
     y = np.empty((len(x), len(w2)), x.dtype)
     y[:] = b2
     spans = threads.blocks(len(x), len(x) * len(w1))
-    threads.run(_mlp, spans, y, plain(x), plain(w1), plain(b1), plain(w2.T))
+    team.run(_mlp, spans, y, plain(x), plain(w1), plain(b1), plain(w2.T))
     return y
 
 
@@ -68,7 +69,7 @@ def mlp_vjp(dy, x, w1, b1, w2):
     spans = threads.blocks(len(w1), len(x) * len(w1))
     dxs = np.zeros((len(spans), *x.shape), x.dtype)
     dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
-    threads.run(_mlp_vjp, spans, dy, x, w1, plain(b1), w2, dxs, dw1, db1, dw2)
+    team.run(_mlp_vjp, spans, dy, x, w1, plain(b1), w2, dxs, dw1, db1, dw2)
     return dxs[0] if len(dxs) == 1 else dxs.sum(axis=0), dw1, db1, dw2, dy.sum(axis=0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.matmul import add_product
 
@@ -14,7 +15,7 @@ def newton_schulz(x, coefficients, steps):
     y = np.array(x, order="C")
     spans = threads.blocks(len(y), y.size * y.shape[1])
     a, b, c = (y.dtype.type(number) for number in coefficients)
-    threads.run(_newton_schulz, spans, y, a, b, c, steps)
+    team.run(_newton_schulz, spans, y, a, b, c, steps)
     return y
 
 

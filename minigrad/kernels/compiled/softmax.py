@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from minigrad import threads
+from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain, rows_of, unrows
 
@@ -15,7 +16,7 @@ def softmax(x, axis):
     """See the reference."""
     rows = rows_of(x, axis)
     p = np.empty_like(rows)
-    threads.run(_softmax, threads.blocks(len(rows), rows.size), rows, p)
+    team.run(_softmax, threads.blocks(len(rows), rows.size), rows, p)
     return unrows(p, x.shape, axis)
 
 
@@ -47,7 +48,7 @@ def softmax_vjp(p, dp, axis):
     """See the reference."""
     p_rows, dp_rows = rows_of(p, axis), rows_of(dp, axis)
     dx = np.empty_like(p_rows)
-    threads.run(_softmax_vjp, threads.blocks(len(dx), dx.size), p_rows, dp_rows, dx)
+    team.run(_softmax_vjp, threads.blocks(len(dx), dx.size), p_rows, dp_rows, dx)
     return unrows(dx, p.shape, axis)
 
 
@@ -65,7 +66,7 @@ def log_softmax(x, axis):
     """See the reference."""
     rows = rows_of(x, axis)
     y = np.empty_like(rows)
-    threads.run(_log_softmax, threads.blocks(len(rows), rows.size), rows, y)
+    team.run(_log_softmax, threads.blocks(len(rows), rows.size), rows, y)
     return unrows(y, x.shape, axis)
 
 
@@ -85,7 +86,7 @@ def log_softmax_vjp(y, dy, axis):
     """See the reference."""
     y_rows, dy_rows = rows_of(y, axis), rows_of(dy, axis)
     dx = np.empty_like(y_rows)
-    threads.run(_log_softmax_vjp, threads.blocks(len(dx), dx.size), y_rows, dy_rows, dx)
+    team.run(_log_softmax_vjp, threads.blocks(len(dx), dx.size), y_rows, dy_rows, dx)
     return unrows(dx, y.shape, axis)
 
 
@@ -104,7 +105,7 @@ def cross_entropy(logits, target):
     logits = plain(logits)
     loss, largest, total = np.empty((3, len(logits)), logits.dtype)
     spans = threads.blocks(len(logits), logits.size)
-    threads.run(_cross_entropy, spans, logits, plain(target), loss, largest, total)
+    team.run(_cross_entropy, spans, logits, plain(target), loss, largest, total)
     return loss, largest, total
 
 
@@ -130,7 +131,7 @@ def cross_entropy_vjp(logits, largest, total, target, dloss):
     dlogits = np.empty_like(logits)
     spans = threads.blocks(len(logits), logits.size)
     args = plain(largest), plain(total), plain(target), plain(dloss), dlogits
-    threads.run(_cross_entropy_vjp, spans, logits, *args)
+    team.run(_cross_entropy_vjp, spans, logits, *args)
     return dlogits
 
 
