@@ -480,7 +480,6 @@ FAULTS = {
         ("team: all others get the second's rows", "part, *spans[part])", "part, *spans[1])"),
         ("team: nobody waits for the others", "            member.wait()\n", "            pass\n"),
         ("team: a task's arrays are kept", "self.task = None  # the", "pass  # the"),
-        ("team: nobody is woken", "self.raised.notify()", "pass"),
         ("team: one is enough", "while len(_members) < len(spans) - 1", "if not _members"),
         ("team: busy for ever", "        _free.release()\n", "        pass\n"),
         ("team: shared while it works", "acquire(blocking=False)", "locked"),
