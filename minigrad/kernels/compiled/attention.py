@@ -18,7 +18,7 @@ from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.blocks import transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import add_product
+from minigrad.kernels.compiled.matmul import set_product
 
 _QUERIES = 32  # of a block: more would mean more keys that only some of them see
 _FEW = 16  # up to this many queries, as in sampling, a block would be mostly empty
@@ -43,7 +43,7 @@ def _attention(q, k, v, out, lse, part, start, stop):
     keys = k.shape[1]
     qt, outt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
     largest, total = np.empty(size, q.dtype), np.empty(size, q.dtype)
-    scores = np.empty((keys, size), q.dtype)
+    scores, zeros = np.empty((keys, size), q.dtype), np.zeros((1, size), q.dtype)
     for n in range(start, stop):
         b, h = n // heads, n % heads
         for t in range(0, queries, size):
@@ -51,10 +51,9 @@ def _attention(q, k, v, out, lse, part, start, stop):
             position = t + keys - queries
             s = scores[: position + count]
             transpose(q[b, t : t + size, h], qt)
-            _scores(s, qt, k[b, :, h], position)
+            _scores(s, zeros, qt, k[b, :, h], position)
             _exponentials(s, largest, total)
-            outt[:] = 0
-            add_product(outt, v[b, : len(s), h].T, s)
+            set_product(outt, zeros, v[b, : len(s), h].T, s)
             for i in range(width):
                 for j in range(size):
                     outt[i, j] /= total[j]
@@ -64,14 +63,13 @@ def _attention(q, k, v, out, lse, part, start, stop):
 
 
 @jit
-def _scores(s, qt, k, position):
+def _scores(s, zeros, qt, k, position):
     """s = k q^T / sqrt(d), -inf where a key comes after the query.    s: (S, T), qt: (d, T)"""
     scale = s.dtype.type(1 / math.sqrt(len(qt)))
     for i in range(len(qt)):
         for j in range(qt.shape[1]):
             qt[i, j] *= scale
-    s[:] = 0
-    add_product(s, k[: len(s)], qt)
+    set_product(s, zeros, k[: len(s)], qt)
     for i in range(position + 1, len(s)):
         s[i, : i - position] = -np.inf
 
@@ -95,7 +93,7 @@ def causal_attention_vjp(dout, q, k, v, out, lse):
     if q.shape[2] <= _FEW:
         return reference.causal_attention_vjp(dout, q, k, v, out, lse)
     dout, q, k, v, out = (plain(array.swapaxes(1, 2)) for array in (dout, q, k, v, out))
-    dq, dk, dv = np.empty_like(q), np.zeros_like(k), np.zeros_like(v)
+    dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     spans = threads.blocks(lse.shape[0] * lse.shape[1], q.size * k.shape[1])
     team.run(_attention_vjp, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
     return dq.swapaxes(1, 2), dk.swapaxes(1, 2), dv.swapaxes(1, 2)
@@ -111,9 +109,11 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     dqt = np.empty((width, size), q.dtype)
     scores, dscores = np.empty((keys, size), q.dtype), np.empty((keys, size), q.dtype)
     shift, mean = np.empty(size, q.dtype), np.empty(size, q.dtype)
+    zeros = np.zeros((1, max(size, width)), q.dtype)
     for n in range(start, stop):
         b, h = n // heads, n % heads
-        for t in range(0, queries, size):
+        final = (queries - 1) // size * size  # begins the last block, the one to see every key
+        for t in range(final, -1, -size):
             count = min(size, queries - t)
             position = t + keys - queries
             p, ds = scores[: position + count], dscores[: position + count]
@@ -125,18 +125,17 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
                 shift[j] = lse[b, h, t + j]
                 for d in range(width):
                     mean[j] += dout[b, t + j, h, d] * out[b, t + j, h, d]
-            _scores(p, qt, k[b, :, h], position)
-            ds[:] = 0
-            add_product(ds, v[b, : len(ds), h], doutt)
+            _scores(p, zeros, qt, k[b, :, h], position)
+            set_product(ds, zeros, v[b, : len(ds), h], doutt)
             _through_softmax(p, ds, shift, mean)
-            dqt[:] = 0
-            add_product(dqt, k[b, : len(ds), h].T, ds)
+            set_product(dqt, zeros, k[b, : len(ds), h].T, ds)
             for i in range(width):
                 for j in range(size):
                     dqt[i, j] *= scale
             transpose_back(dqt, dq[b, now, h])
-            add_product(dk[b, : len(ds), h], ds[:, :count], q[b, now, h])
-            add_product(dv[b, : len(p), h], p[:, :count], dout[b, now, h])
+            dk_seen, dv_seen = dk[b, : len(ds), h], dv[b, : len(p), h]
+            set_product(dk_seen, dk_seen if t < final else zeros, ds[:, :count], q[b, now, h])
+            set_product(dv_seen, dv_seen if t < final else zeros, p[:, :count], dout[b, now, h])
         for i in range(keys):
             for d in range(width):
                 dk[b, i, h, d] *= scale

@@ -11,8 +11,8 @@ from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.layer_norm import norm_row
-from minigrad.kernels.compiled.linear import rows_by_weight
-from minigrad.kernels.compiled.mlp import add_mlp
+from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.mlp import add_units
 
 _UNITS = 256  # hidden units of the MLP at a time
 
@@ -57,20 +57,19 @@ def _decode(
     z = np.empty((rows, width), x.dtype)
     p = np.empty(position + 1, x.dtype)
     for block in range(len(in_w)):
-        rows_by_weight(qkv, x, in_w[block], in_b[block])
+        now = slice(block, block + 1)  # of biases, to be added to every row
+        set_product(qkv, in_b[now], x, in_w[block])
         for i in range(rows):
             for h in range(heads):
                 q, k, v = parts[i, 0, h], parts[i, 1, h], parts[i, 2, h]
                 seen = keys[block, start + i, h], values[block, start + i, h]
                 _attend(q, k, v, *seen, p, by_head[i, h])
-        rows_by_weight(z, attended, out_w[block], out_b[block])
+        set_product(z, out_b[now], attended, out_w[block])
         _add_and_norm(x, z, norm1_w[block], norm1_b[block], eps)
-        for i in range(rows):
-            for j in range(width):
-                z[i, j] = b2[block, j]
-        for unit in range(0, w1.shape[2], _UNITS):
-            now = slice(unit, unit + _UNITS)
-            add_mlp(z, x, w1[block, :, now], b1[block, now], w2[block, now])
+        for unit in range(0, max(w1.shape[2], 1), _UNITS):
+            units = slice(unit, unit + _UNITS)
+            weights = w1[block, :, units], b1[now, units], w2[block, units]
+            add_units(z, z if unit else b2[now], x, *weights)
         _add_and_norm(x, z, norm2_w[block], norm2_b[block], eps)
 
 

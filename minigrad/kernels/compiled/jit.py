@@ -55,7 +55,7 @@ def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     work through all of that again for the caller's sake.
     With NUMBA_DISABLE_JIT=1 the function stays Python, as silent about overflow as machine code is:
     slow, but it can be stepped through. What is written for the compiler, `exp`, `normal_cdf` and
-    `add_tile`, then is what its Python definition says.
+    `set_tile`, then is what its Python definition says.
     """
     if function is None:
         return functools.partial(jit, fastmath=fastmath, inline=inline)

@@ -8,7 +8,7 @@ from minigrad import threads
 from minigrad.kernels import reference
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import FEW, add_product
+from minigrad.kernels.compiled.matmul import FEW, set_product
 
 _ROWS = 192  # of a block, which is used for dx and dweight while it is in the cache
 
@@ -19,22 +19,13 @@ def linear(x, weight, bias):
         return reference.linear(x, weight, bias)
     y = np.empty((len(x), len(weight)), x.dtype)
     spans = threads.blocks(len(x), len(x) * weight.size)
-    team.run(_linear, spans, y, plain(x), plain(weight.T), plain(bias))
+    team.run(_linear, spans, y, plain(bias).reshape(1, -1), plain(x), plain(weight.T))
     return y
 
 
 @jit
-def _linear(y, x, wt, bias, part, start, stop):
-    rows_by_weight(y[start:stop], x[start:stop], wt, bias)
-
-
-@jit
-def rows_by_weight(y, x, wt, bias):
-    """y = x w^T + bias"""
-    for i in range(len(y)):
-        for j in range(len(bias)):
-            y[i, j] = bias[j]
-    add_product(y, x, wt)
+def _linear(y, bias, x, wt, part, start, stop):
+    set_product(y[start:stop], bias, x[start:stop], wt)
 
 
 def linear_vjp(dy, x, weight):
@@ -43,7 +34,7 @@ def linear_vjp(dy, x, weight):
         return reference.linear_vjp(dy, x, weight)
     dy, x = plain(dy), plain(x)
     spans = threads.blocks(len(x), len(x) * weight.size)
-    dx, dweight = np.zeros_like(x), np.zeros((len(spans), *weight.shape), x.dtype)
+    dx, dweight = np.empty_like(x), np.zeros((len(spans), *weight.shape), x.dtype)
     dbias = np.zeros((len(spans), len(weight)), x.dtype)
     team.run(_linear_vjp, spans, dy, x, plain(weight), dx, dweight, dbias)
     return dx, dweight.sum(axis=0), dbias.sum(axis=0)
@@ -51,12 +42,12 @@ def linear_vjp(dy, x, weight):
 
 @jit
 def _linear_vjp(dy, x, weight, dx, dweight, dbias, part, start, stop):
-    db = dbias[part]
+    db, zeros = dbias[part], np.zeros((1, x.shape[1]), x.dtype)
     for row in range(start, stop, _ROWS):
         last = min(stop, row + _ROWS)
         d = dy[row:last]
         for i in range(len(d)):
             for j in range(len(db)):
                 db[j] += d[i, j]
-        add_product(dx[row:last], d, weight)
-        add_product(dweight[part], d.T, x[row:last])
+        set_product(dx[row:last], zeros, d, weight)
+        set_product(dweight[part], dweight[part], d.T, x[row:last])

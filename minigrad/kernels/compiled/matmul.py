@@ -1,6 +1,6 @@
 """Products of matrices, tile by tile.
 
-The loops around `add_tile` are few because the model's matrices are small: a block of b's rows
+The loops around `set_tile` are few because the model's matrices are small: a block of b's rows
 stays in the second-level cache, and a is read where it lies, transposed or not. docs/matmul.md says
 how this compares with BLAS.
 """
@@ -18,12 +18,12 @@ from minigrad.kernels.compiled.tile import (
     FEW_ROWS,
     TILE_ROWS,
     VECTOR_BYTES,
-    add_few_narrow_rows,
-    add_few_rows,
-    add_narrow_row,
-    add_narrow_tile,
-    add_row,
-    add_tile,
+    set_few_narrow_rows,
+    set_few_rows,
+    set_narrow_row,
+    set_narrow_tile,
+    set_row,
+    set_tile,
 )
 
 _DEPTH = 256  # rows of b in a block
@@ -45,58 +45,63 @@ def matmul(a, b):
 
 def _matmul(a, b):
     """a: (N, M, K), b: (N, K, L) -> (N, M, L); the threads sharing N or, where that is 1, M."""
-    c = np.zeros((len(a), a.shape[1], b.shape[2]), a.dtype)
+    c = np.empty((len(a), a.shape[1], b.shape[2]), a.dtype)
     work = c.size * a.shape[2]
-    a, b = np.require(a, None, ["A", "W"]), plain(b)
+    a, b, zeros = np.require(a, None, ["A", "W"]), plain(b), np.zeros((1, b.shape[2]), b.dtype)
     if len(a) == 1:
-        team.run(_rows, threads.blocks(a.shape[1], work), c[0], a[0], b[0])
+        team.run(_rows, threads.blocks(a.shape[1], work), c[0], a[0], b[0], zeros)
     else:
-        team.run(_batch, threads.blocks(len(a), work), c, a, b)
+        team.run(_batch, threads.blocks(len(a), work), c, a, b, zeros)
     return c
 
 
 @jit
-def _rows(c, a, b, part, start, stop):
-    add_product(c[start:stop], a[start:stop], b)
+def _rows(c, a, b, zeros, part, start, stop):
+    set_product(c[start:stop], zeros, a[start:stop], b)
 
 
 @jit
-def _batch(c, a, b, part, start, stop):
+def _batch(c, a, b, zeros, part, start, stop):
     for n in range(start, stop):
-        add_product(c[n], a[n], b[n])
+        set_product(c[n], zeros, a[n], b[n])
 
 
 @jit(inline="always")
-def add_product(c, a, b):
-    """c += a @ b.    c: (M, N), a: (M, K), b: (K, N)
+def set_product(c, start, a, b):
+    """c = start + a @ b.    c: (M, N), start: (M, N) or (1, N), a: (M, K), b: (K, N)
 
-    Rows of b and c are contiguous, a has any layout.
+    start may be c. Rows of all but a are contiguous.
     """
     # With a step in the slice the compiler forgets what it knew of a layout: one type for all.
-    _add_product(c[::1, ::1], a[::1, ::1], b[::1, ::1])
+    _set_product(c[::1, ::1], start[::1, ::1], a[::1, ::1], b[::1, ::1])
 
 
 @jit
-def _add_product(c, a, b):
+def _set_product(c, start, a, b):
     columns = c.shape[1]
     vector = VECTOR_BYTES // c.itemsize
     whole = columns - columns % vector
-    _add_tiles(c, a, b, whole)
+    if not len(b):  # an empty sum
+        for i in range(len(c)):
+            for j in range(columns):
+                c[i, j] = start[i if len(start) > 1 else 0, j]
+        return
+    _set_tiles(c, start, a, b, whole)
     if whole < columns:  # the last columns, filled up with zeros to a whole vector
         narrow_b = np.zeros((len(b), vector), b.dtype)
         narrow_c = np.zeros((len(c), vector), c.dtype)
         for k in range(len(b)):
             for j in range(columns - whole):
                 narrow_b[k, j] = b[k, whole + j]
-        _add_tiles(narrow_c[::1, ::1], a, narrow_b[::1, ::1], vector)
+        _set_tiles(narrow_c[::1, ::1], narrow_c[::1, ::1], a, narrow_b[::1, ::1], vector)
         for i in range(len(c)):
             for j in range(columns - whole):
-                c[i, whole + j] += narrow_c[i, j]
+                c[i, whole + j] = start[i if len(start) > 1 else 0, whole + j] + narrow_c[i, j]
 
 
 @jit
-def _add_tiles(c, a, b, columns):
-    """c += a @ b in the first columns, a whole number of vectors."""
+def _set_tiles(c, start, a, b, columns):
+    """c = start + a @ b in the first columns, a whole number of vectors."""
     rows, inner = a.shape
     tile = 2 * VECTOR_BYTES // c.itemsize
     paired = columns - columns % tile
@@ -104,18 +109,19 @@ def _add_tiles(c, a, b, columns):
     even = rows - (rows - most) % FEW_ROWS
     for k in range(0, inner, _DEPTH):
         count = min(_DEPTH, inner - k)
+        s = c if k else start
         for i in range(0, most, TILE_ROWS):
             for j in range(0, paired, tile):
-                add_tile(c, a, b, i, j, k, count)
+                set_tile(c, s, a, b, i, j, k, count)
             if paired < columns:
-                add_narrow_tile(c, a, b, i, paired, k, count)
+                set_narrow_tile(c, s, a, b, i, paired, k, count)
         for i in range(most, even, FEW_ROWS):
             for j in range(0, paired, tile):
-                add_few_rows(c, a, b, i, j, k, count)
+                set_few_rows(c, s, a, b, i, j, k, count)
             if paired < columns:
-                add_few_narrow_rows(c, a, b, i, paired, k, count)
+                set_few_narrow_rows(c, s, a, b, i, paired, k, count)
         for i in range(even, rows):
             for j in range(0, paired, tile):
-                add_row(c, a, b, i, j, k, count)
+                set_row(c, s, a, b, i, j, k, count)
             if paired < columns:
-                add_narrow_row(c, a, b, i, paired, k, count)
+                set_narrow_row(c, s, a, b, i, paired, k, count)

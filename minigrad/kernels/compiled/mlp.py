@@ -19,8 +19,7 @@ from minigrad.kernels.compiled.blocks import transpose
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.linear import rows_by_weight
-from minigrad.kernels.compiled.matmul import FEW, add_product
+from minigrad.kernels.compiled.matmul import FEW, set_product
 
 _ROWS = 96  # of a block: a whole number of tiles, whatever their size
 _UNITS = 256  # hidden units of a block
@@ -31,34 +30,35 @@ def mlp(x, w1, b1, w2, b2):
     if len(x) <= FEW:
         return reference.mlp(x, w1, b1, w2, b2)
     y = np.empty((len(x), len(w2)), x.dtype)
-    y[:] = b2
     spans = threads.blocks(len(x), len(x) * len(w1))
-    team.run(_mlp, spans, y, plain(x), plain(w1), plain(b1), plain(w2.T))
+    b1, b2 = (plain(b).reshape(1, -1) for b in (b1, b2))
+    team.run(_mlp, spans, y, plain(x), plain(w1), b1, plain(w2.T), b2)
     return y
 
 
 @jit
-def _mlp(y, x, w1, b1, w2t, part, start, stop):
+def _mlp(y, x, w1, b1, w2t, b2, part, start, stop):
     w1t = np.empty((x.shape[1], _UNITS), x.dtype)
-    for unit in range(0, len(b1), _UNITS):
-        end = min(len(b1), unit + _UNITS)
+    for unit in range(0, max(len(w1), 1), _UNITS):  # once where there are none
+        end = min(len(w1), unit + _UNITS)
         transpose(w1[unit:end], w1t)
+        w1_now, b1_now, w2_now = w1t[:, : end - unit], b1[:, unit:end], w2t[unit:end]
         for row in range(start, stop, _ROWS):
-            last = min(stop, row + _ROWS)
-            add_mlp(y[row:last], x[row:last], w1t[:, : end - unit], b1[unit:end], w2t[unit:end])
+            now = slice(row, min(stop, row + _ROWS))
+            add_units(y[now], y[now] if unit else b2, x[now], w1_now, b1_now, w2_now)
 
 
 @jit
-def add_mlp(y, x, w1t, b1, w2t):
-    """y += gelu(x w1^T + b1) w2^T"""
+def add_units(y, start, x, w1t, b1, w2t):
+    """y = start + gelu(x w1^T + b1) w2^T"""
     kind = x.dtype.type
-    h = np.empty((len(x), len(b1)), x.dtype)  # as an argument it might be b1: no vectors
-    rows_by_weight(h, x, w1t, b1)
+    h = np.empty((len(x), w1t.shape[1]), x.dtype)  # as an argument it might be b1: no vectors
+    set_product(h, b1, x, w1t)
     for i in range(len(h)):
-        for j in range(len(b1)):
+        for j in range(h.shape[1]):
             a = h[i, j]
             h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
-    add_product(y, h, w2t)
+    set_product(y, start, h, w2t)
 
 
 def mlp_vjp(dy, x, w1, b1, w2):
@@ -67,9 +67,9 @@ def mlp_vjp(dy, x, w1, b1, w2):
         return reference.mlp_vjp(dy, x, w1, b1, w2)
     dy, x, w1, w2 = plain(dy), plain(x), plain(w1), plain(w2)
     spans = threads.blocks(len(w1), len(x) * len(w1))
-    dxs = np.zeros((len(spans), *x.shape), x.dtype)
+    dxs = np.empty((len(spans), *x.shape), x.dtype)
     dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
-    team.run(_mlp_vjp, spans, dy, x, w1, plain(b1), w2, dxs, dw1, db1, dw2)
+    team.run(_mlp_vjp, spans, dy, x, w1, plain(b1).reshape(1, -1), w2, dxs, dw1, db1, dw2)
     return dxs[0] if len(dxs) == 1 else dxs.sum(axis=0), dw1, db1, dw2, dy.sum(axis=0)
 
 
@@ -79,7 +79,8 @@ def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
     density_at_0 = kind(DENSITY_AT_0)
     hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
     w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((dy.shape[1], _UNITS), x.dtype)
-    for unit in range(start, stop, _UNITS):
+    zeros = np.zeros((1, max(_UNITS, x.shape[1])), x.dtype)
+    for unit in range(start, max(stop, start + 1), _UNITS):
         end = min(stop, unit + _UNITS)
         transpose(w1[unit:end], w1t)
         w, db = w2[:, unit:end].copy(), db1[unit:end]
@@ -87,9 +88,8 @@ def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
         for row in range(0, len(x), _ROWS):
             last = min(len(x), row + _ROWS)
             h, dh = hidden[: last - row, : end - unit], dhidden[: last - row, : end - unit]
-            rows_by_weight(h, x[row:last], w1t[:, : end - unit], b1[unit:end])
-            dh[:] = 0
-            add_product(dh, dy[row:last], w)
+            set_product(h, b1[:, unit:end], x[row:last], w1t[:, : end - unit])
+            set_product(dh, zeros, dy[row:last], w)
             for i in range(len(h)):
                 for j in range(end - unit):
                     a = h[i, j]
@@ -98,9 +98,10 @@ def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
                     h[i, j] = a * cdf
                     dh[i, j] *= cdf + a * e * density_at_0
                     db[j] += dh[i, j]
-            add_product(dxs[part, row:last], dh, w1[unit:end])
-            add_product(dw1[unit:end], dh.T, x[row:last])
-            add_product(dw[:, : end - unit], dy[row:last].T, h)
+            dx = dxs[part, row:last]
+            set_product(dx, dx if unit > start else zeros, dh, w1[unit:end])
+            set_product(dw1[unit:end], dw1[unit:end], dh.T, x[row:last])
+            set_product(dw[:, : end - unit], dw[:, : end - unit], dy[row:last].T, h)
         for i in range(len(dw)):
             for j in range(end - unit):
                 dw2[i, unit + j] = dw[i, j]

@@ -7,7 +7,7 @@ import numpy as np
 from minigrad import threads
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit
-from minigrad.kernels.compiled.matmul import add_product
+from minigrad.kernels.compiled.matmul import set_product
 
 
 def newton_schulz(x, coefficients, steps):
@@ -24,17 +24,16 @@ def _newton_schulz(x, a, b, c, steps, part, start, stop):
     rows, columns = x.shape[1:]
     old, transposed = np.empty((rows, columns), x.dtype), np.empty((columns, rows), x.dtype)
     square, scaled = np.empty((rows, rows), x.dtype), np.empty((rows, rows), x.dtype)
-    factor = np.empty((rows, rows), x.dtype)
+    factor, zeros = np.empty((rows, rows), x.dtype), np.zeros((1, rows), x.dtype)
     for n in range(start, stop):
         for _ in range(steps):
             for i in range(rows):
                 for j in range(columns):
                     old[i, j] = transposed[j, i] = x[n, i, j]
                     x[n, i, j] *= a
-            square[:] = 0
-            add_product(square, old, transposed)
+            set_product(square, zeros, old, transposed)
             for i in range(rows):
                 for j in range(rows):
                     scaled[i, j], factor[i, j] = c * square[i, j], b * square[i, j]
-            add_product(factor, scaled, square)
-            add_product(x[n], factor, old)
+            set_product(factor, factor, scaled, square)
+            set_product(x[n], x[n], factor, old)

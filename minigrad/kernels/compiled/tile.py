@@ -27,36 +27,41 @@ TILE_ROWS = 12 if _FEATURES.get("avx512f") or _ARM else 6
 FEW_ROWS = 4
 
 
-def _make_add_tile(rows, vectors):
+def _make_tile(rows, vectors):
     """A compiled function for tiles of so many rows, each of so many vectors."""
 
-    def add_tile(c, a, b, i, j, k, count):
-        """c[i:i+rows, j:j+columns] += a[i:i+rows, k:k+count] @ b[k:k+count, j:j+columns].
+    def set_tile(c, start, a, b, i, j, k, count):
+        """c[I, J] = start[I, J] + a[I, K] @ b[K, J], I = i:i+rows, J = j:j+columns, K = k:k+count.
 
-        columns: as many as the vectors hold. Rows of b and c are contiguous, a has any strides; all
-        are of one dtype. Nothing is checked: the tile must lie inside of c, count be at least 1.
+        columns: as many as the vectors hold. start has the shape of c, and may be c, or a single
+        row. Rows of b, c and start are contiguous, a has any strides; all are of one dtype. Nothing
+        is checked: the tile must lie inside of c, count be at least 1.
         """
         columns = vectors * VECTOR_BYTES // c.itemsize
         product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
-        c[i : i + rows, j : j + columns] += product
+        first = i if len(start) > 1 else 0
+        c[i : i + rows, j : j + columns] = start[first : first + rows, j : j + columns] + product
 
     @intrinsic
-    def compiled(typing_context, c, a, b, i, j, k, count):
-        signature = types.void(c, a, b, *[types.intp] * 4)
+    def compiled(typing_context, c, start, a, b, i, j, k, count):
+        signature = types.void(c, start, a, b, *[types.intp] * 4)
         return signature, lambda context, builder, _, args: _emit(
-            context, builder, (c, a, b), args, rows, range(vectors)
+            context, builder, (c, start, a, b), args, rows, range(vectors)
         )
 
-    @overload(add_tile)
-    def _(c, a, b, i, j, k, count):
-        return lambda c, a, b, i, j, k, count: compiled(c, a, b, i, j, k, count)  # type: ignore[call-arg]
+    @overload(set_tile)
+    def _(c, start, a, b, i, j, k, count):
+        return lambda c, start, a, b, i, j, k, count: compiled(c, start, a, b, i, j, k, count)  # type: ignore[call-arg]
 
-    return add_tile
+    return set_tile
+
+
+C, START, A, B = range(4)  # where in the arguments
 
 
 def _emit(context, builder, array_types, args, rows, columns):
     """Write the instructions of one tile."""
-    i, j, k, count = args[3:]
+    i, j, k, count = args[4:]
     scalar = context.get_data_type(array_types[0].dtype)
     width = VECTOR_BYTES // context.get_abi_sizeof(scalar)
     vector = ir.VectorType(scalar, width)
@@ -67,14 +72,17 @@ def _emit(context, builder, array_types, args, rows, columns):
         """A pointer to an entry of an array, and the array's strides in bytes."""
         array = context.make_array(array_types[number])(context, builder, args[number])
         strides = cgutils.unpack_tuple(builder, array.strides)
+        if number == START:  # of a single row each row is the same
+            single = builder.icmp_signed("==", builder.extract_value(array.shape, 0), index(1))
+            strides[0] = builder.select(single, index(0), strides[0])
         offsets = [builder.mul(n, s) for n, s in zip((row, column), strides, strict=True)]
-        start = builder.bitcast(array.data, byte_pointer)
-        return builder.gep(start, [builder.add(*offsets)]), *strides
+        origin = builder.bitcast(array.data, byte_pointer)
+        return builder.gep(origin, [builder.add(*offsets)]), *strides
 
     def entry(pointer, stride, row, kind):
         """A pointer of that kind to the start of a row."""
-        start = builder.gep(pointer, [builder.mul(stride, index(row))])
-        return builder.bitcast(start, kind.as_pointer())
+        first = builder.gep(pointer, [builder.mul(stride, index(row))])
+        return builder.bitcast(first, kind.as_pointer())
 
     def spread(value):
         """A vector of equal entries."""
@@ -83,9 +91,10 @@ def _emit(context, builder, array_types, args, rows, columns):
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
         return builder.shuffle_vector(one, undefined, zeros)
 
-    c, c_stride, _ = locate(0, i, j)
-    a, a_row, a_column = locate(1, i, k)
-    b, b_row, _ = locate(2, k, j)
+    c, c_row, _ = locate(C, i, j)
+    start, start_row, _ = locate(START, i, j)
+    a, a_row, a_column = locate(A, i, k)
+    b, b_row, _ = locate(B, k, j)
     before, loop = builder.block, builder.append_basic_block("k")
     after = builder.append_basic_block("store")
     builder.branch(loop)
@@ -104,23 +113,23 @@ def _emit(context, builder, array_types, args, rows, columns):
     following = builder.add(step, index(1))
     moved = builder.gep(a_now, [a_column]), builder.gep(b_now, [b_row])
     phis = [step, a_now, b_now, *(phi for row in sums for phi in row)]
-    starts = [index(0), a, b, *[ir.Constant(vector, None)] * (rows * len(columns))]
+    firsts = [index(0), a, b, *[ir.Constant(vector, None)] * (rows * len(columns))]
     ends = [following, *moved, *(total for row in totals for total in row)]
-    for phi, start, end in zip(phis, starts, ends, strict=True):
-        phi.add_incoming(start, before)
+    for phi, first, end in zip(phis, firsts, ends, strict=True):
+        phi.add_incoming(first, before)
         phi.add_incoming(end, loop)
     builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
 
     builder.position_at_end(after)
     for row in range(rows):
-        start = entry(c, c_stride, row, vector)
+        source, target = entry(start, start_row, row, vector), entry(c, c_row, row, vector)
         for v in columns:
-            place = builder.gep(start, [index(v)])
-            total = builder.fadd(builder.load(place, align=1), totals[row][v])
-            builder.store(total, place, align=1)
+            first = builder.load(builder.gep(source, [index(v)]), align=1)
+            total = builder.fadd(first, totals[row][v])
+            builder.store(total, builder.gep(target, [index(v)]), align=1)
     return context.get_dummy_value()
 
 
 _KINDS = (TILE_ROWS, FEW_ROWS, 1)
-add_tile, add_few_rows, add_row = (_make_add_tile(rows, 2) for rows in _KINDS)
-add_narrow_tile, add_few_narrow_rows, add_narrow_row = (_make_add_tile(rows, 1) for rows in _KINDS)
+set_tile, set_few_rows, set_row = (_make_tile(rows, 2) for rows in _KINDS)
+set_narrow_tile, set_few_narrow_rows, set_narrow_row = (_make_tile(rows, 1) for rows in _KINDS)
