@@ -15,10 +15,9 @@ import numpy as np
 from minigrad import threads
 from minigrad.kernels import reference
 from minigrad.kernels.compiled import team
-from minigrad.kernels.compiled.blocks import transpose, transpose_back
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.matmul import set_product, transpose
 
 _QUERIES = 32  # of a block: more would mean more keys that only some of them see
 _FEW = 16  # up to this many queries, as in sampling, a block would be mostly empty
@@ -41,9 +40,9 @@ def _attention(q, k, v, out, lse, part, start, stop):
     queries, heads, width = q.shape[1:]
     size = _QUERIES
     keys = k.shape[1]
-    qt, outt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
+    qt, scores = np.empty((width, size), q.dtype), np.empty((keys, size), q.dtype)
     largest, total = np.empty(size, q.dtype), np.empty(size, q.dtype)
-    scores, zeros = np.empty((keys, size), q.dtype), np.zeros((1, size), q.dtype)
+    zeros = np.zeros((1, max(size, width)), q.dtype)
     for n in range(start, stop):
         b, h = n // heads, n % heads
         for t in range(0, queries, size):
@@ -53,12 +52,11 @@ def _attention(q, k, v, out, lse, part, start, stop):
             transpose(q[b, t : t + size, h], qt)
             _scores(s, zeros, qt, k[b, :, h], position)
             _exponentials(s, largest, total)
-            set_product(outt, zeros, v[b, : len(s), h].T, s)
-            for i in range(width):
-                for j in range(size):
-                    outt[i, j] /= total[j]
-            transpose_back(outt, out[b, t : t + size, h])
+            means = out[b, t : t + count, h]
+            set_product(means, zeros, s[:, :count].T, v[b, : len(s), h])
             for j in range(count):
+                for d in range(width):
+                    means[j, d] /= total[j]
                 lse[b, h, t + j] = largest[j] + math.log(total[j])
 
 
@@ -78,7 +76,12 @@ def _scores(s, zeros, qt, k, position):
 def _exponentials(s, largest, total):
     """s = e^(s - largest), with the largest and the total of each column."""
     largest[:] = -np.inf
-    for i in range(len(s)):
+    by_four = len(s) // 4 * 4
+    for i in range(0, by_four, 4):  # one by one, each would wait for the one before
+        for j in range(s.shape[1]):
+            two, others = max(s[i, j], s[i + 1, j]), max(s[i + 2, j], s[i + 3, j])
+            largest[j] = max(largest[j], max(two, others))
+    for i in range(by_four, len(s)):
         for j in range(s.shape[1]):
             largest[j] = max(largest[j], s[i, j])
     total[:] = 0
@@ -106,7 +109,6 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     keys = k.shape[1]
     scale = q.dtype.type(1 / math.sqrt(width))
     qt, doutt = np.empty((width, size), q.dtype), np.empty((width, size), q.dtype)
-    dqt = np.empty((width, size), q.dtype)
     scores, dscores = np.empty((keys, size), q.dtype), np.empty((keys, size), q.dtype)
     shift, mean = np.empty(size, q.dtype), np.empty(size, q.dtype)
     zeros = np.zeros((1, max(size, width)), q.dtype)
@@ -128,11 +130,11 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
             _scores(p, zeros, qt, k[b, :, h], position)
             set_product(ds, zeros, v[b, : len(ds), h], doutt)
             _through_softmax(p, ds, shift, mean)
-            set_product(dqt, zeros, k[b, : len(ds), h].T, ds)
-            for i in range(width):
-                for j in range(size):
-                    dqt[i, j] *= scale
-            transpose_back(dqt, dq[b, now, h])
+            dq_now = dq[b, now, h]
+            set_product(dq_now, zeros, ds[:, :count].T, k[b, : len(ds), h])
+            for j in range(count):
+                for d in range(width):
+                    dq_now[j, d] *= scale
             dk_seen, dv_seen = dk[b, : len(ds), h], dv[b, : len(p), h]
             set_product(dk_seen, dk_seen if t < final else zeros, ds[:, :count], q[b, now, h])
             set_product(dv_seen, dv_seen if t < final else zeros, p[:, :count], dout[b, now, h])

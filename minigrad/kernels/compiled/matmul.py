@@ -125,3 +125,13 @@ def _set_tiles(c, start, a, b, columns):
                 set_row(c, s, a, b, i, j, k, count)
             if paired < columns:
                 set_narrow_row(c, s, a, b, i, paired, k, count)
+
+
+@jit
+def transpose(x, xt):
+    """xt = x^T, and 0 where x has fewer rows than xt has columns."""
+    for i in range(len(xt)):
+        for j in range(len(x)):
+            xt[i, j] = x[j, i]
+        for j in range(len(x), xt.shape[1]):
+            xt[i, j] = 0

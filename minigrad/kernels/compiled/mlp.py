@@ -15,11 +15,10 @@ import numpy as np
 from minigrad import threads
 from minigrad.kernels import reference
 from minigrad.kernels.compiled import team
-from minigrad.kernels.compiled.blocks import transpose
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import FEW, set_product
+from minigrad.kernels.compiled.matmul import FEW, set_product, transpose
 
 _ROWS = 96  # of a block: a whole number of tiles, whatever their size
 _UNITS = 256  # hidden units of a block
