@@ -332,9 +332,9 @@ FAULTS = {
     ],
     "minigrad/kernels/compiled/attention.py": [
         (
-            "causal_attention: compiled, a block's last query is no mean",
-            "for j in range(count):\n                for d in range(width):\n                    means",
-            "for j in range(count - 1):\n                for d in range(width):\n                    means",
+            "causal_attention: compiled, the sum of another query",
+            "means[j, d] /= total[j]",
+            "means[j, d] /= total[max(j, 1) - 1]",
         ),
         (
             "causal_attention: compiled, a query sees one key too far",
