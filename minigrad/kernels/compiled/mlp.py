@@ -69,7 +69,10 @@ def mlp_vjp(dy, x, w1, b1, w2):
     dxs = np.empty((len(spans), *x.shape), x.dtype)
     dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
     team.run(_mlp_vjp, spans, dy, x, w1, plain(b1).reshape(1, -1), w2, dxs, dw1, db1, dw2)
-    return dxs[0] if len(dxs) == 1 else dxs.sum(axis=0), dw1, db1, dw2, dy.sum(axis=0)
+    dx, *others = dxs
+    for other in others:
+        dx += other
+    return dx, dw1, db1, dw2, dy.sum(axis=0)
 
 
 @jit
