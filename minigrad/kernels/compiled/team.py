@@ -54,7 +54,7 @@ class _Counter:
             self.raised.notify()
 
     def wait_for(self, number: int, looks: int) -> None:
-        if self.value[0] < number:
+        if looks and self.value[0] < number:
             _watch(self.value, number - 1, looks, _LAST_LOOKS)
         if self.value[0] < number:
             with self.raised:
@@ -65,7 +65,8 @@ class _Member:
     """A thread that does one task after the other."""
 
     def __init__(self) -> None:
-        self.number, self.looks = 0, 0  # of tasks given so far; at a flag before sleeping
+        self.number = 0  # of tasks given so far
+        self.looks = 0  # for the next task, before sleeping
         self.given, self.done = _Counter(), _Counter()
         self.task: Callable[[], None] | None = None
         self.error: BaseException | None = None
@@ -97,7 +98,7 @@ class _Member:
 
 
 _members: list[_Member] = []
-_free = threading.Lock()  # while nobody has given the members anything to do
+_free = threading.Lock()  # held by the thread that the members work for
 
 
 def run(task: Callable[..., None], spans: list[tuple[int, int]], *args: Any) -> None:
@@ -112,18 +113,25 @@ def run(task: Callable[..., None], spans: list[tuple[int, int]], *args: Any) -> 
         for part, span in enumerate(spans):
             task(*args, part, *span)
         return
-    looks = _LOOKS if _CAN_LOOK and len(spans) <= threads.CORES else 0
     try:
         while len(_members) < len(spans) - 1:
             _members.append(_Member())
-        members = _members[: len(spans) - 1]
+        _share(task, spans, args)
+    finally:
+        _free.release()
+
+
+def _share(task: Callable[..., None], spans: list[tuple[int, int]], args: tuple[Any, ...]) -> None:
+    """As `run`, with members for all spans but the first."""
+    looks = _LOOKS if _CAN_LOOK and len(spans) <= threads.CORES else 0
+    members = _members[: len(spans) - 1]
+    try:
         for part, member in enumerate(members, 1):
             member.start(functools.partial(task, *args, part, *spans[part]), looks)
         task(*args, 0, *spans[0])
     finally:
         for member in members:
             member.wait()
-        _free.release()
     for member in members:
         if member.error:
             raise member.error
