@@ -70,6 +70,8 @@ class _Member:
         self.given, self.done = _Counter(), _Counter()
         self.task: Callable[[], None] | None = None
         self.error: BaseException | None = None
+        if _CAN_LOOK:  # compile it now: a fork while the thread does would find the compiler locked
+            _watch(self.done.value, 0, 0, 0)
         self.thread = threading.Thread(target=self._work, name="minigrad", daemon=True)
         self.thread.start()
 
