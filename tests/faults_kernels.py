@@ -308,6 +308,11 @@ FAULTS = {
             "count = min(_DEPTH, max(inner - k - 1, 1))",
         ),
         (
+            "matmul: compiled, columns beyond the first block are missing",
+            "right = min(columns, left + _WIDTH)",
+            "right = min(columns, _WIDTH)",
+        ),
+        (
             "matmul: compiled, batches of b are not repeated",
             "b = np.broadcast_to(b, batch + b.shape[-2:])",
             "b = np.resize(b, batch + b.shape[-2:])",

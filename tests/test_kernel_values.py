@@ -96,6 +96,15 @@ def test_matmul_repeats_the_batch_that_is_meant(twin: ModuleType, before: Any, a
 
 @DTYPES
 @pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("columns", [511, 512, 513, 1041])
+def test_matmul_of_several_blocks(twin: ModuleType, dtype: Any, columns: int, rng: Any) -> None:
+    """Of whole numbers again."""
+    a, b = rng.integers(-3, 4, (23, 300)), rng.integers(-3, 4, (300, columns))
+    np.testing.assert_array_equal(twin.matmul(a.astype(dtype), b.astype(dtype)), a @ b)
+
+
+@DTYPES
+@pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("bad", [NAN, INF])
 def test_nan_stays_in_its_row(twin: ModuleType, dtype: Any, bad: float, rng: Any) -> None:
     q, k, v = rng.standard_normal((3, 1, 2, 70, 5)).astype(dtype)

@@ -26,7 +26,7 @@ from minigrad.kernels.compiled.tile import (
     set_tile,
 )
 
-_DEPTH = 256  # rows of b in a block
+_DEPTH, _WIDTH = 256, 512  # rows and columns of b in a block
 FEW = 16  # up to this many rows, as in sampling, a call costs more than the product; BLAS wins
 
 
@@ -104,27 +104,29 @@ def _set_tiles(c, start, a, b, columns):
     """c = start + a @ b in the first columns, a whole number of vectors."""
     rows, inner = a.shape
     tile = 2 * VECTOR_BYTES // c.itemsize
-    paired = columns - columns % tile
     most = rows - rows % TILE_ROWS
     even = rows - (rows - most) % FEW_ROWS
-    for k in range(0, inner, _DEPTH):
-        count = min(_DEPTH, inner - k)
-        s = c if k else start
-        for i in range(0, most, TILE_ROWS):
-            for j in range(0, paired, tile):
-                set_tile(c, s, a, b, i, j, k, count)
-            if paired < columns:
-                set_narrow_tile(c, s, a, b, i, paired, k, count)
-        for i in range(most, even, FEW_ROWS):
-            for j in range(0, paired, tile):
-                set_few_rows(c, s, a, b, i, j, k, count)
-            if paired < columns:
-                set_few_narrow_rows(c, s, a, b, i, paired, k, count)
-        for i in range(even, rows):
-            for j in range(0, paired, tile):
-                set_row(c, s, a, b, i, j, k, count)
-            if paired < columns:
-                set_narrow_row(c, s, a, b, i, paired, k, count)
+    for left in range(0, columns, _WIDTH):
+        right = min(columns, left + _WIDTH)
+        paired = right - (right - left) % tile
+        for k in range(0, inner, _DEPTH):
+            count = min(_DEPTH, inner - k)
+            s = c if k else start
+            for i in range(0, most, TILE_ROWS):
+                for j in range(left, paired, tile):
+                    set_tile(c, s, a, b, i, j, k, count)
+                if paired < right:
+                    set_narrow_tile(c, s, a, b, i, paired, k, count)
+            for i in range(most, even, FEW_ROWS):
+                for j in range(left, paired, tile):
+                    set_few_rows(c, s, a, b, i, j, k, count)
+                if paired < right:
+                    set_few_narrow_rows(c, s, a, b, i, paired, k, count)
+            for i in range(even, rows):
+                for j in range(left, paired, tile):
+                    set_row(c, s, a, b, i, j, k, count)
+                if paired < right:
+                    set_narrow_row(c, s, a, b, i, paired, k, count)
 
 
 @jit
