@@ -54,8 +54,8 @@ def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     inline="always" is for a line or two around a function that takes long to compile: LLVM would
     work through all of that again for the caller's sake.
     With NUMBA_DISABLE_JIT=1 the function stays Python, as silent about overflow as machine code is:
-    slow, but it can be stepped through. What is written for the compiler, `exp`, `normal_cdf` and
-    `set_tile`, then is what its Python definition says.
+    slow, but it can be stepped through. What is written for the compiler, `exp`, `normal_density`,
+    `normal_cdf` and `set_tile`, then is what its Python definition says.
     """
     if function is None:
         return functools.partial(jit, fastmath=fastmath, inline=inline)

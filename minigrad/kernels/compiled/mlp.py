@@ -15,8 +15,7 @@ import numpy as np
 from minigrad import threads
 from minigrad.kernels import reference
 from minigrad.kernels.compiled import team
-from minigrad.kernels.compiled.exp import exp
-from minigrad.kernels.compiled.gelu import DENSITY_AT_0, normal_cdf
+from minigrad.kernels.compiled.gelu import normal_cdf, normal_density
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.matmul import FEW, set_product, transpose
 
@@ -50,13 +49,12 @@ def _mlp(y, x, w1, b1, w2t, b2, part, start, stop):
 @jit
 def add_units(y, start, x, w1t, b1, w2t):
     """y = start + gelu(x w1^T + b1) w2^T"""
-    kind = x.dtype.type
     h = np.empty((len(x), w1t.shape[1]), x.dtype)  # as an argument it might be b1: no vectors
     set_product(h, b1, x, w1t)
     for i in range(len(h)):
         for j in range(h.shape[1]):
             a = h[i, j]
-            h[i, j] = a * normal_cdf(a, exp(kind(-0.5) * a * a))
+            h[i, j] = a * normal_cdf(a, normal_density(a))
     set_product(y, start, h, w2t)
 
 
@@ -77,8 +75,6 @@ def mlp_vjp(dy, x, w1, b1, w2):
 
 @jit
 def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
-    kind = x.dtype.type
-    density_at_0 = kind(DENSITY_AT_0)
     hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
     w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((dy.shape[1], _UNITS), x.dtype)
     zeros = np.zeros((1, max(_UNITS, x.shape[1])), x.dtype)
@@ -95,10 +91,10 @@ def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
             for i in range(len(h)):
                 for j in range(end - unit):
                     a = h[i, j]
-                    e = exp(kind(-0.5) * a * a)
-                    cdf = normal_cdf(a, e)
+                    density = normal_density(a)
+                    cdf = normal_cdf(a, density)
                     h[i, j] = a * cdf
-                    dh[i, j] *= cdf + a * e * density_at_0
+                    dh[i, j] *= cdf + a * density
                     db[j] += dh[i, j]
             dx = dxs[part, row:last]
             set_product(dx, dx if unit > start else zeros, dh, w1[unit:end])
