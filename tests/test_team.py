@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -145,6 +146,36 @@ def test_nothing_is_kept(team: Any) -> None:
     assert gone() is None
 
 
+def test_no_error_is_kept(team: Any) -> None:
+    """Its traceback would hold the task's arrays."""
+
+    class Error(Exception):
+        pass
+
+    def task(part: int, start: int, stop: int) -> None:
+        if part:
+            raise Error
+
+    def gone() -> Any:
+        with pytest.raises(Error) as caught:
+            team.run(task, in_parts(2))
+        return weakref.ref(caught.value)
+
+    reference = gone()
+    gc.collect()
+    assert reference() is None
+
+
+def test_without_threads_the_caller_does_it_all(team: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(team, "_members", [])
+    monkeypatch.setattr(threading.Thread, "start", start)
+    test_run_calls_the_task_once_for_each_span(team, 3)
+    assert not team._taken
+
+
 def test_the_number_of_threads_may_change_while_they_work(team: Any) -> None:
     spans = in_parts(2)
 
@@ -186,6 +217,72 @@ def test_two_threads_compute_at_once(rng: np.random.Generator) -> None:
     with ThreadPoolExecutor(2) as pool:
         for want, got in zip(wanted, pool.map(repeat, range(2)), strict=True):
             assert got == [want] * 20
+
+
+INTERRUPTED = """
+import sys
+
+from minigrad import threads
+from minigrad.kernels.compiled import team
+
+
+def run():
+    calls = []
+    team.run(lambda part, start, stop: calls.append(part), [(0, 1), (1, 2)])
+    assert sorted(calls) == [0, 1]
+
+
+def trace(frame, event, _):
+    global left
+    if frame.f_code.co_filename != team.__file__:
+        return None
+    left -= event == "line" and frame.f_lineno not in SAFE
+    if left < 0:
+        raise KeyboardInterrupt
+    return trace
+
+
+with open(team.__file__) as file:  # Python looks for signals at calls, of which these have none
+    SAFE = [i for i, line in enumerate(file, 1) if '_taken["by"]' in line]
+run()
+for line in range(1000):
+    left = line
+    sys.settrace(trace)
+    try:
+        run()
+    except KeyboardInterrupt:
+        sys.settrace(None)
+    else:
+        break
+    run()
+    assert not team._taken
+sys.settrace(None)
+print(line > 20)
+"""
+
+
+@pytest.mark.usefixtures("team")
+def test_an_interrupt_at_any_line_leaves_the_team_free() -> None:
+    assert python(INTERRUPTED) == "True\n"
+
+
+AT_EXIT = """
+import atexit
+
+import numpy as np
+
+from minigrad import kernels
+
+x = np.ones((200, 100), np.float32)
+atexit.register(lambda: print(kernels.softmax(x, 1).shape))
+kernels.softmax(x, 1)
+"""
+
+
+@pytest.mark.usefixtures("team")
+def test_a_kernel_may_be_called_at_exit() -> None:
+    """By a handler that was there before the team was: so it is called when the team is gone."""
+    assert python(AT_EXIT) == "(200, 100)\n"
 
 
 def python(code: str) -> str:

@@ -12,7 +12,7 @@ from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.layer_norm import norm_row
 from minigrad.kernels.compiled.matmul import set_product
-from minigrad.kernels.compiled.mlp import add_units
+from minigrad.kernels.compiled.mlp import set_units
 
 _UNITS = 256  # hidden units of the MLP at a time
 
@@ -69,7 +69,7 @@ def _decode(
         for unit in range(0, max(w1.shape[2], 1), _UNITS):
             units = slice(unit, unit + _UNITS)
             weights = w1[block, :, units], b1[now, units], w2[block, units]
-            add_units(z, z if unit else b2[now], x, *weights)
+            set_units(z, z if unit else b2[now], x, *weights)
         _add_and_norm(x, z, norm2_w[block], norm2_b[block], eps)
 
 

@@ -70,7 +70,7 @@ def _batch(c, a, b, zeros, part, start, stop):
 def set_product(c, start, a, b):
     """c = start + a @ b.    c: (M, N), start: (M, N) or (1, N), a: (M, K), b: (K, N)
 
-    start may be c. Rows of all but a are contiguous.
+    start may be c, a and b may not; its rows may be longer. Rows of all but a are contiguous.
     """
     # With a step in the slice the compiler forgets what it knew of a layout: one type for all.
     _set_product(c[::1, ::1], start[::1, ::1], a[::1, ::1], b[::1, ::1])

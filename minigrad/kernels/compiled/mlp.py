@@ -43,11 +43,11 @@ def _mlp(y, x, w1, b1, w2t, b2, part, start, stop):
         w1_now, b1_now, w2_now = w1t[:, : end - unit], b1[:, unit:end], w2t[unit:end]
         for row in range(start, stop, _ROWS):
             now = slice(row, min(stop, row + _ROWS))
-            add_units(y[now], y[now] if unit else b2, x[now], w1_now, b1_now, w2_now)
+            set_units(y[now], y[now] if unit else b2, x[now], w1_now, b1_now, w2_now)
 
 
 @jit
-def add_units(y, start, x, w1t, b1, w2t):
+def set_units(y, start, x, w1t, b1, w2t):
     """y = start + gelu(x w1^T + b1) w2^T"""
     h = np.empty((len(x), w1t.shape[1]), x.dtype)  # as an argument it might be b1: no vectors
     set_product(h, b1, x, w1t)
@@ -64,17 +64,17 @@ def mlp_vjp(dy, x, w1, b1, w2):
         return reference.mlp_vjp(dy, x, w1, b1, w2)
     dy, x, w1, w2 = plain(dy), plain(x), plain(w1), plain(w2)
     spans = threads.blocks(len(w1), len(x) * len(w1))
-    dxs = np.empty((len(spans), *x.shape), x.dtype)
+    dx, others = np.empty_like(x), np.empty((len(spans) - 1, *x.shape), x.dtype)
     dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
-    team.run(_mlp_vjp, spans, dy, x, w1, plain(b1).reshape(1, -1), w2, dxs, dw1, db1, dw2)
-    dx, *others = dxs
+    team.run(_mlp_vjp, spans, dy, x, w1, plain(b1).reshape(1, -1), w2, dx, others, dw1, db1, dw2)
     for other in others:
         dx += other
     return dx, dw1, db1, dw2, dy.sum(axis=0)
 
 
 @jit
-def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
+def _mlp_vjp(dy, x, w1, b1, w2, dx, others, dw1, db1, dw2, part, start, stop):
+    own_dx = others[part - 1] if part else dx
     hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
     w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((dy.shape[1], _UNITS), x.dtype)
     zeros = np.zeros((1, max(_UNITS, x.shape[1])), x.dtype)
@@ -96,8 +96,8 @@ def _mlp_vjp(dy, x, w1, b1, w2, dxs, dw1, db1, dw2, part, start, stop):
                     h[i, j] = a * cdf
                     dh[i, j] *= cdf + a * density
                     db[j] += dh[i, j]
-            dx = dxs[part, row:last]
-            set_product(dx, dx if unit > start else zeros, dh, w1[unit:end])
+            dx_rows = own_dx[row:last]
+            set_product(dx_rows, dx_rows if unit > start else zeros, dh, w1[unit:end])
             set_product(dw1[unit:end], dw1[unit:end], dh.T, x[row:last])
             set_product(dw[:, : end - unit], dw[:, : end - unit], dy[row:last].T, h)
         for i in range(len(dw)):

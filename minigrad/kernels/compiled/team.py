@@ -8,37 +8,65 @@ one that waits for its team: what they hand each other then arrives within a few
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
-from numba import types
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from minigrad import threads
 from minigrad.kernels.compiled.jit import jit
 
-# How often a counter is looked at: in vain, before sleeping, for about half a millisecond; and once
-# it has been raised, until the thread that raised it is sure to be in its kernel, without the GIL.
-# Whoever asked for the GIL earlier would be put to sleep.
-_LOOKS, _LAST_LOOKS = 1000, 5
-_CAN_LOOK = hasattr(os, "sched_yield") and not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
-_yield = types.ExternalFunction("sched_yield", types.int32())  # lets others have the core
+# How often a counter is looked at, some 25 ns each time: in vain, before sleeping; and once it has
+# been raised, until the thread that raised it is sure to be in its kernel, without the GIL. Whoever
+# asked for the GIL earlier would be put to sleep.
+_LOOKS, _LAST_LOOKS = 3000, 100
+_SECONDS = 75e-6  # that so many looks take
+_CAN_LOOK = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+
+# The instruction for a moment's pause, for the sake of whatever else runs on the core.
+_ARCHITECTURE = llvmlite.binding.get_process_triple().partition("-")[0].replace("arm64", "aarch64")
+_PAUSES: dict[str, tuple[str, list[int]]] = {
+    "x86_64": ("llvm.x86.sse2.pause", []),
+    "aarch64": ("llvm.aarch64.isb", [15]),
+}
+
+
+@intrinsic
+def _look(typing_context, counter):
+    """counter[0] as the last thread has set it, after a moment."""
+
+    def emit(context, builder, signature, args):
+        if _ARCHITECTURE in _PAUSES:
+            name, operands = _PAUSES[_ARCHITECTURE]
+            word = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [word] * len(operands))
+            pause = cgutils.get_or_insert_function(builder.module, kind, name)
+            builder.call(pause, [word(operand) for operand in operands])
+        array = context.make_array(counter)(context, builder, args[0])
+        return builder.load_atomic(array.data, "acquire", align=8)
+
+    return counter.dtype(counter), emit
 
 
 @jit
 def _watch(counter, old, looks, last_looks):
     """Return when counter[0] is no longer `old`, or was looked at so often in vain."""
     for _ in range(looks):
-        if counter[0] != old:
+        if _look(counter) != old:  # type: ignore[call-arg]
             for _ in range(last_looks):
-                _yield()
+                _look(counter)
             break
-        _yield()  # as the compiler can't know what this does, it reads the counter again
 
 
 class _Counter:
@@ -46,49 +74,66 @@ class _Counter:
 
     def __init__(self) -> None:
         self.value = np.zeros(16, np.int64)  # the first; the others keep its cache line free
-        self.raised = threading.Condition(threading.Lock())
+        self.sleep = threading.Lock()  # open where there may be something new
+        self.looks = _LOOKS
 
     def increase(self) -> None:
-        with self.raised:
-            self.value[0] += 1
-            self.raised.notify()
+        self.value[0] += 1
+        self.wake()
 
-    def wait_for(self, number: int, looks: int) -> None:
-        if looks and self.value[0] < number:
-            _watch(self.value, number - 1, looks, _LAST_LOOKS)
-        if self.value[0] < number:
-            with self.raised:
-                self.raised.wait_for(lambda: self.value[0] >= number)
+    def wake(self) -> None:
+        """Have the other one look again. Once too often does no harm."""
+        if self.sleep.locked():
+            self.sleep.release()
+
+    def wait_for(self, number: int, may_look: bool) -> None:
+        """Look for a while, then sleep; but sleep at once where the last wait was a long one.
+
+        Where other programs want the cores, the thread that is waited for may have none, and
+        looking would keep it from having this one.
+        """
+        start = time.perf_counter()
+        if may_look and self.value[0] < number:
+            _watch(self.value, number - 1, self.looks, _LAST_LOOKS)
+        while self.value[0] < number:
+            self.sleep.acquire()
+        self.looks = _LOOKS if time.perf_counter() - start < _SECONDS else 0
 
 
 class _Member:
-    """A thread that does one task after the other."""
+    """A thread that does one task after the other.
+
+    An interrupt may come in between any two lines of the thread that gives the tasks.
+    """
 
     def __init__(self) -> None:
-        self.number = 0  # of tasks given so far
-        self.looks = 0  # for the next task, before sleeping
         self.given, self.done = _Counter(), _Counter()
         self.task: Callable[[], None] | None = None
+        self.may_look = False
         self.error: BaseException | None = None
         if _CAN_LOOK:  # compile it now: a fork while the thread does would find the compiler locked
             _watch(self.done.value, 0, 0, 0)
         self.thread = threading.Thread(target=self._work, name="minigrad", daemon=True)
         self.thread.start()
 
-    def start(self, task: Callable[[], None] | None, looks: int) -> None:
+    def start(self, task: Callable[[], None] | None, may_look: bool) -> None:
         """Have the task done; None is the last."""
         self.wait()
-        self.task, self.looks, self.error = task, looks, None
-        self.number += 1
+        self.task, self.may_look = task, may_look
         self.given.increase()
 
-    def wait(self) -> None:
-        """Until the task is done."""
-        self.done.wait_for(self.number, self.looks)
+    def wait(self) -> BaseException | None:
+        """Until the task is done; what it has raised."""
+        given = int(self.given.value[0])
+        if self.done.value[0] < given:
+            self.given.wake()  # where an interrupt kept `start` from it
+            self.done.wait_for(given, self.may_look)
+        error, self.error = self.error, None
+        return error
 
     def _work(self) -> None:
         for number in itertools.count(1):
-            self.given.wait_for(number, self.looks)
+            self.given.wait_for(number, self.may_look)
             if self.task is None:
                 break
             try:
@@ -100,57 +145,65 @@ class _Member:
 
 
 _members: list[_Member] = []
-_free = threading.Lock()  # held by the thread that the members work for
+_taken: dict[str, object] = {}  # "by": the call that the members work for
 
 
 def run(task: Callable[..., None], spans: list[tuple[int, int]], *args: Any) -> None:
     """Call task(*args, part, start, stop) for every span, the first in this thread.
 
-    While the team works for another thread, this one does all of it itself.
+    This thread does all of it where the team works for another one, or has too few members.
 
     A compiled loop should count from 0, over arrays cut to start:stop: counting from a `start` that
     might be negative, for all the compiler knows, can't be vectorized.
     """
-    if len(spans) == 1 or not _free.acquire(blocking=False):
+    me, shared = object(), False
+    try:
+        if len(spans) > 1 and _taken.setdefault("by", me) is me and _has_members(len(spans) - 1):
+            _share(task, spans, args)
+            shared = True
+    finally:  # without a call, after which an interrupt might come in
+        if "by" in _taken and _taken["by"] is me:
+            del _taken["by"]
+    if not shared:
         for part, span in enumerate(spans):
             task(*args, part, *span)
-        return
-    try:
-        while len(_members) < len(spans) - 1:
+
+
+def _has_members(count: int) -> bool:
+    """Whether there are so many, now at the latest."""
+    with contextlib.suppress(RuntimeError):  # the system has no more threads for us
+        while len(_members) < count:
             _members.append(_Member())
-        _share(task, spans, args)
-    finally:
-        _free.release()
+    return len(_members) >= count
 
 
 def _share(task: Callable[..., None], spans: list[tuple[int, int]], args: tuple[Any, ...]) -> None:
     """As `run`, with members for all spans but the first."""
-    looks = _LOOKS if _CAN_LOOK and len(spans) <= threads.CORES else 0
+    may_look = _CAN_LOOK and len(spans) <= threads.CORES
     members = _members[: len(spans) - 1]
     try:
         for part, member in enumerate(members, 1):
-            member.start(functools.partial(task, *args, part, *spans[part]), looks)
+            member.start(functools.partial(task, *args, part, *spans[part]), may_look)
         task(*args, 0, *spans[0])
     finally:
-        for member in members:
-            member.wait()
-    for member in members:
-        if member.error:
-            raise member.error
+        errors = [member.wait() for member in members]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 @atexit.register
 def _dismiss() -> None:
     """Let the threads end: none should run in an interpreter that is being taken down."""
+    _taken["by"] = _dismiss  # for good: a call from now on has no team
     for member in _members:
-        member.start(None, 0)
+        member.start(None, False)
         member.thread.join()
 
 
 def _forget() -> None:
-    global _free
     _members.clear()  # a fork copies them, but not their threads
-    _free = threading.Lock()
+    _taken.clear()
 
 
 if hasattr(os, "register_at_fork"):
