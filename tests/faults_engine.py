@@ -483,7 +483,6 @@ FAULTS = {
         ("team: a task's arrays are kept", "self.task = None  # the", "pass  # the"),
         ("team: one is enough", "while len(_members) < count:", "if not _members:"),
         ("team: taken for ever", '            del _taken["by"]', "            pass"),
-        ("team: shared while it works", 'setdefault("by", me) is me', 'setdefault("by", me)'),
         ("team: a call at exit is shared", '_taken["by"] = _dismiss', "pass"),
         ("team: a fork waits for threads it has not", "_members.clear()", "pass"),
     ],
