@@ -17,10 +17,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -35,7 +34,7 @@ _SECONDS = 75e-6  # that so many looks take
 _CAN_LOOK = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
 # The instruction for a moment's pause, for the sake of whatever else runs on the core.
-_ARCHITECTURE = llvmlite.binding.get_process_triple().partition("-")[0].replace("arm64", "aarch64")
+_ARCHITECTURE = binding.get_process_triple().partition("-")[0].replace("arm64", "aarch64")
 _PAUSES: dict[str, tuple[str, list[int]]] = {
     "x86_64": ("llvm.x86.sse2.pause", []),
     "aarch64": ("llvm.aarch64.isb", [15]),
