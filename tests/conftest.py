@@ -45,6 +45,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
+@pytest.fixture
+def same_thread_count() -> Iterator[None]:
+    """Afterwards as before."""
+    before = mg.get_num_threads()
+    yield
+    mg.set_num_threads(before)
+
+
 @pytest.fixture(params=mg.available_backends())
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each backend that is installed, in turn."""

@@ -9,25 +9,18 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from test_threads import ENOUGH
 
 import minigrad as mg
 from minigrad import kernels, threads
 from teenygpt_np import TeenyGPT
 
-ENOUGH = 10**9  # entries, so that every thread gets a block
-
-
-@pytest.fixture(autouse=True)
-def _same_count_afterwards() -> Iterator[None]:
-    before = mg.get_num_threads()
-    yield
-    mg.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("same_thread_count")
 
 
 @pytest.fixture(params=["looking", "sleeping"])

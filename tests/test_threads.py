@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -16,12 +15,7 @@ from minigrad import threads
 
 ENOUGH = 10**9  # entries, so that every thread gets a block
 
-
-@pytest.fixture(autouse=True)
-def _same_count_afterwards() -> Iterator[None]:
-    before = mg.get_num_threads()
-    yield
-    mg.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("same_thread_count")
 
 
 # -- the number of threads -------------------------------------------------------------------------
