@@ -4,8 +4,8 @@
 
 The first step is that of `teenygpt_np.train`, which reads the corpus before, seen by the first line
 with a loss; PyTorch's is of the same sizes, on random tokens. Cold is with no compiled code kept,
-warm the same once more. The headlines come from random weights that never end one before the last
-token there is room for.
+warm the same once more. Python's bytecode is kept in any case, as it is where pip installs. The
+headlines come from random weights that never end one before the last token there is room for.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def until(wanted: str, *command: str, **environment: str) -> tuple[str, float, f
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
-        env=os.environ | environment,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | environment,
         stdout=subprocess.PIPE,
         encoding="utf-8",
     )
@@ -64,6 +64,8 @@ def imports(rounds: int) -> list[sides.Row]:
     modules = ["numpy", "minigrad", *["torch"] * sides.HAS_PYTORCH]
     seconds: dict[str, list[float]] = {module: [] for module in modules}
     memory: dict[str, list[float]] = {module: [] for module in modules}
+    for module in modules:
+        until(r"\d", "-c", IMPORT.format(module))  # writes the bytecode
     for _ in range(rounds):
         for module in modules:
             line, _, peak = until(r"\d", "-c", IMPORT.format(module))
