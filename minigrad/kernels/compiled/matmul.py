@@ -78,55 +78,35 @@ def set_product(c, start, a, b):
 
 @jit
 def _set_product(c, start, a, b):
-    columns = c.shape[1]
-    vector = VECTOR_BYTES // c.itemsize
-    whole = columns - columns % vector
-    if not len(b):  # an empty sum
-        for i in range(len(c)):
+    (rows, inner), columns = a.shape, c.shape[1]
+    if not inner:  # an empty sum
+        for i in range(rows):
             for j in range(columns):
                 c[i, j] = start[i if len(start) > 1 else 0, j]
-        return
-    _set_tiles(c, start, a, b, whole)
-    if whole < columns:  # the last columns, filled up with zeros to a whole vector
-        narrow_b = np.zeros((len(b), vector), b.dtype)
-        narrow_c = np.zeros((len(c), vector), c.dtype)
-        for k in range(len(b)):
-            for j in range(columns - whole):
-                narrow_b[k, j] = b[k, whole + j]
-        _set_tiles(narrow_c[::1, ::1], narrow_c[::1, ::1], a, narrow_b[::1, ::1], vector)
-        for i in range(len(c)):
-            for j in range(columns - whole):
-                c[i, whole + j] = start[i if len(start) > 1 else 0, whole + j] + narrow_c[i, j]
-
-
-@jit
-def _set_tiles(c, start, a, b, columns):
-    """c = start + a @ b in the first columns, a whole number of vectors."""
-    rows, inner = a.shape
-    tile = 2 * VECTOR_BYTES // c.itemsize
+    vector = VECTOR_BYTES // c.itemsize
     most = rows - rows % TILE_ROWS
     even = rows - (rows - most) % FEW_ROWS
     for left in range(0, columns, _WIDTH):
         right = min(columns, left + _WIDTH)
-        paired = right - (right - left) % tile
+        paired = right - (right - left) % (2 * vector)
         for k in range(0, inner, _DEPTH):
             count = min(_DEPTH, inner - k)
             s = c if k else start
             for i in range(0, most, TILE_ROWS):
-                for j in range(left, paired, tile):
+                for j in range(left, paired, 2 * vector):
                     set_tile(c, s, a, b, i, j, k, count)
-                if paired < right:
-                    set_narrow_tile(c, s, a, b, i, paired, k, count)
+                for j in range(paired, right, vector):
+                    set_narrow_tile(c, s, a, b, i, j, k, count)
             for i in range(most, even, FEW_ROWS):
-                for j in range(left, paired, tile):
+                for j in range(left, paired, 2 * vector):
                     set_few_rows(c, s, a, b, i, j, k, count)
-                if paired < right:
-                    set_few_narrow_rows(c, s, a, b, i, paired, k, count)
+                for j in range(paired, right, vector):
+                    set_few_narrow_rows(c, s, a, b, i, j, k, count)
             for i in range(even, rows):
-                for j in range(left, paired, tile):
+                for j in range(left, paired, 2 * vector):
                     set_row(c, s, a, b, i, j, k, count)
-                if paired < right:
-                    set_narrow_row(c, s, a, b, i, paired, k, count)
+                for j in range(paired, right, vector):
+                    set_narrow_row(c, s, a, b, i, j, k, count)
 
 
 @jit

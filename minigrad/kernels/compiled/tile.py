@@ -3,7 +3,8 @@
 LLVM's vectorizer does not find this loop on its own, so it is spelled out in LLVM's instructions.
 A tile has `rows` x 2 vectors of sums. For each k it loads two vectors of b and, row by row, spreads
 one entry of a and multiplies and adds: 2 rows multiply-adds for 2 + rows loads, so that the loop is
-bound by arithmetic and not by memory. Narrow ones, of one vector, do the last columns.
+bound by arithmetic and not by memory. Narrow ones, of one vector, do the last columns, as many as
+there are: what would be read or written beyond them is masked.
 
 Source: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 ACM TOMS 41, 2015, section 4 (the micro-kernel).
@@ -33,9 +34,10 @@ def _make_tile(rows, vectors):
     def set_tile(c, start, a, b, i, j, k, count):
         """c[I, J] = start[I, J] + a[I, K] @ b[K, J], I = i:i+rows, J = j:j+columns, K = k:k+count.
 
-        columns: as many as the vectors hold. start has the shape of c, and may be c, or a single
-        row. Rows of b, c and start are contiguous, a has any strides; all are of one dtype. Nothing
-        is checked: the tile must lie inside of c, count be at least 1.
+        columns: as many as the vectors hold or, in a narrow tile, as c has from j on. start has the
+        shape of c, and may be c, or a single row. Rows of b, c and start are contiguous, a has any
+        strides; all are of one dtype. Nothing is checked: the tile must lie inside of c, count be
+        at least 1.
         """
         columns = vectors * VECTOR_BYTES // c.itemsize
         product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
@@ -65,7 +67,7 @@ def _emit(context, builder, array_types, args, rows, columns):
     scalar = context.get_data_type(array_types[0].dtype)
     width = VECTOR_BYTES // context.get_abi_sizeof(scalar)
     vector = ir.VectorType(scalar, width)
-    index = context.get_value_type(types.intp)
+    index, int32 = context.get_value_type(types.intp), ir.IntType(32)
     byte_pointer = ir.IntType(8).as_pointer()
 
     def locate(number, row, column):
@@ -86,11 +88,32 @@ def _emit(context, builder, array_types, args, rows, columns):
 
     def spread(value):
         """A vector of equal entries."""
-        undefined = ir.Constant(vector, ir.Undefined)
-        one = builder.insert_element(undefined, value, ir.IntType(32)(0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        undefined = ir.Constant(ir.VectorType(value.type, width), ir.Undefined)
+        one = builder.insert_element(undefined, value, int32(0))
+        zeros = ir.Constant(ir.VectorType(int32, width), [0] * width)
         return builder.shuffle_vector(one, undefined, zeros)
 
+    def masked(deed, result, *arguments):
+        """A load or store of the lanes that are in c."""
+        name = f"llvm.masked.{deed}.v{width}f{8 * context.get_abi_sizeof(scalar)}.p0"
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+    def load(pointer):
+        if len(columns) > 1:
+            return builder.load(pointer, align=1)
+        return masked("load", vector, pointer, int32(1), mask, ir.Constant(vector, None))
+
+    def store(value, pointer):
+        if len(columns) > 1:
+            builder.store(value, pointer, align=1)
+        else:
+            masked("store", ir.VoidType(), value, pointer, int32(1), mask)
+
+    c_columns = context.make_array(array_types[C])(context, builder, args[C]).shape
+    lanes = ir.Constant(ir.VectorType(index, width), list(range(width)))
+    left = builder.sub(builder.extract_value(c_columns, 1), j)
+    mask = builder.icmp_signed("<", lanes, spread(left))
     c, c_row, _ = locate(C, i, j)
     start, start_row, _ = locate(START, i, j)
     a, a_row, a_column = locate(A, i, k)
@@ -103,7 +126,7 @@ def _emit(context, builder, array_types, args, rows, columns):
     step, a_now, b_now = (builder.phi(kind) for kind in (index, byte_pointer, byte_pointer))
     sums = [[builder.phi(vector) for _ in columns] for _ in range(rows)]
     b_start = builder.bitcast(b_now, vector.as_pointer())
-    loaded = [builder.load(builder.gep(b_start, [index(v)]), align=1) for v in columns]
+    loaded = [load(builder.gep(b_start, [index(v)])) for v in columns]
     totals = []
     for row in range(rows):
         spread_a = spread(builder.load(entry(a_now, a_row, row, scalar), align=1))
@@ -124,9 +147,8 @@ def _emit(context, builder, array_types, args, rows, columns):
     for row in range(rows):
         source, target = entry(start, start_row, row, vector), entry(c, c_row, row, vector)
         for v in columns:
-            first = builder.load(builder.gep(source, [index(v)]), align=1)
-            total = builder.fadd(first, totals[row][v])
-            builder.store(total, builder.gep(target, [index(v)]), align=1)
+            total = builder.fadd(load(builder.gep(source, [index(v)])), totals[row][v])
+            store(total, builder.gep(target, [index(v)]))
     return context.get_dummy_value()
 
 
