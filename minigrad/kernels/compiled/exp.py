@@ -10,9 +10,19 @@ from numba.extending import overload
 
 from minigrad.kernels.compiled.jit import FUSED
 
+# A float32 added to ROUND is rounded to a whole number n, and n stands in the last bits of the sum:
+# add EXPONENT, shift it to where a float's exponent is, and the bits are those of 2^(n + 64). That
+# times TINY, which is in the polynomials' coefficients, is right down to the smallest number.
+ROUND = np.float32(1.5 * 2**23)
+EXPONENT = np.int32(127 + 64)
+TINY = 2.0**-64
+
 
 def exp(x):
-    """e^x, for use in compiled kernels: within 1.3 units in the last place in float32."""
+    """e^x, for use in compiled kernels: within 1.3 units in the last place in float32.
+
+    There, infinite above 44: before a softmax takes powers it takes the largest x away.
+    """
     return type(x)(np.exp(float(x)))
 
 
@@ -25,27 +35,22 @@ def _exp(x):
     log2_e = f32(1 / math.log(2))
     ln2_high = f32(0.693359375)  # nine bits, so n * ln2_high is exact
     ln2_low = f32(math.log(2) - 0.693359375)
-    c2, c3, c4, c5, c6, c7 = (f32(1 / math.factorial(k)) for k in range(2, 8))
+    c0, c1, c2, c3, c4, c5, c6, c7 = (f32(TINY / math.factorial(k)) for k in range(8))
 
     def exp32(x):
         # x = n ln 2 + r with |r| <= ln(2)/2, so e^x = 2^n e^r, and Taylor's series up to r^7 leaves
-        # 5e-9. Outside of the bounds the result is 0 or infinite anyhow; NaN passes through.
-        x = min(max(x, f32(-104)), f32(89))
-        n = np.floor(x * log2_e + f32(0.5))
+        # 5e-9. At the bounds the result is 0, or n is 64 and 2^n infinite; NaN passes through.
+        x = min(max(x, f32(-104)), f32(44.4))
+        rounded = x * log2_e + ROUND
+        n = rounded - ROUND
         r = (x - n * ln2_high) - n * ln2_low
         p = c7 * r + c6
         p = p * r + c5
         p = p * r + c4
         p = p * r + c3
         p = p * r + c2
-        p = p * r + f32(1)
-        p = p * r + f32(1)
-        # 2^n as two factors, each written straight into a float's exponent bits: the first alone
-        # would overflow at both ends of the range.
-        half = i32(n) >> i32(1)
-        rest = i32(n) - half
-        a = i32((half + i32(127)) << i32(23)).view(f32)
-        b = i32((rest + i32(127)) << i32(23)).view(f32)
-        return p * a * b
+        p = p * r + c1
+        p = p * r + c0
+        return p * i32((f32(rounded).view(i32) + EXPONENT) << i32(23)).view(f32)
 
     return exp32

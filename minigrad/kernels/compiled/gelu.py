@@ -10,6 +10,7 @@ from numba.extending import overload
 
 from minigrad import threads
 from minigrad.kernels.compiled import team
+from minigrad.kernels.compiled.exp import EXPONENT, ROUND, TINY
 from minigrad.kernels.compiled.jit import FUSED, jit, plain
 from minigrad.kernels.reference import (
     SQRT_2_OVER_PI,
@@ -48,25 +49,24 @@ def _normal_density(x):
     f32, i32 = np.float32, np.int32
     rate = f32(-0.5 / math.log(2))
     rate_low = f32(-0.5 / math.log(2) - float(rate))
-    c0, c1, c2, c3, c4, c5, c6 = (f32(DENSITY_AT_0 * c) for c in POWER_COEFFICIENTS)
+    c0, c1, c2, c3, c4, c5, c6 = (f32(TINY * DENSITY_AT_0 * c) for c in POWER_COEFFICIENTS)
 
     def density32(x):
         # e^(-x^2/2) = 2^(n + f). A product and a sum are rounded once, so that f has the error of
-        # x^2 alone. From the bound on the result is 0.
-        square = x * x
-        n = np.floor(rate * min(square, f32(208)) + f32(0.5))
-        f = max((rate * square - n) + rate_low * square, f32(-0.5))
+        # x^2 alone; for n it is another product, or both would be rounded before the sum. From the
+        # bound on the result is 0.
+        z = min(abs(x), f32(14.5))
+        square = z * z
+        rounded = rate * z * z + ROUND
+        n = rounded - ROUND
+        f = (rate * square - n) + rate_low * square
         p = c6 * f + c5
         p = p * f + c4
         p = p * f + c3
         p = p * f + c2
         p = p * f + c1
         p = p * f + c0
-        # 2^n as two factors, as in `exp`; the first may be put into the exponent of p.
-        half = i32(n) >> i32(1)
-        rest = i32(n) - half
-        p = i32(f32(p).view(i32) + (half << i32(23))).view(f32)
-        return p * i32((rest + i32(127)) << i32(23)).view(f32)
+        return p * i32((f32(rounded).view(i32) + EXPONENT) << i32(23)).view(f32)
 
     return density32
 
