@@ -41,7 +41,7 @@ def choose(
         ids: Array = scores.argmax(axis=1)
         return ids
     # A temperature below this takes the likeliest as well; the quotient would overflow.
-    log_p = (scores.astype(np.float64) - largest) / max(temperature, 1e-200)
+    log_p = np.subtract(scores, largest, dtype=np.float64) / max(temperature, 1e-200)
     if top_k is not None or top_p is not None:
         order = np.argsort(-scores, axis=1, kind="stable")
         p = _likeliest(np.exp(log_p), order, top_k or log_p.shape[1], top_p or 1.0)

@@ -69,9 +69,9 @@ def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     return dispatcher
 
 
-def plain(array, dtype=None):
+def plain(array):
     """The array C-contiguous, aligned and writable: one layout, so one compilation."""
-    return np.require(array, dtype, ["C", "A", "W"])
+    return array if array.flags.carray else np.require(array, None, ["C", "A", "W"])
 
 
 def rows_of(x, axis):
