@@ -29,8 +29,8 @@ from minigrad.kernels.compiled.jit import jit
 # How often a counter is looked at, some 25 ns each time: in vain, before sleeping; and once it has
 # been raised, until the thread that raised it is sure to be in its kernel, without the GIL. Whoever
 # asked for the GIL earlier would be put to sleep.
-_LOOKS, _LAST_LOOKS = 3000, 100
-_SECONDS = 75e-6  # that so many looks take
+_LOOKS, _LAST_LOOKS = 6000, 100
+_SECONDS = 150e-6  # that so many looks take
 _CAN_LOOK = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
 # The instruction for a moment's pause, for the sake of whatever else runs on the core.
