@@ -32,17 +32,21 @@ def linear_vjp(dy, x, weight):
     """See the reference. Each thread sums dweight and dbias over its own rows."""
     if len(x) <= FEW:
         return reference.linear_vjp(dy, x, weight)
-    dy, x = plain(dy), plain(x)
+    dy, x, weight = plain(dy), plain(x), plain(weight)
     spans = threads.blocks(len(x), len(x) * weight.size)
-    dx, dweight = np.empty_like(x), np.zeros((len(spans), *weight.shape), x.dtype)
+    dx, dweight = np.empty_like(x), np.empty_like(weight)
+    others = np.empty((len(spans) - 1, *weight.shape), x.dtype)
     dbias = np.zeros((len(spans), len(weight)), x.dtype)
-    team.run(_linear_vjp, spans, dy, x, plain(weight), dx, dweight, dbias)
-    return dx, dweight.sum(axis=0), dbias.sum(axis=0)
+    team.run(_linear_vjp, spans, dy, x, weight, dx, dweight, others, dbias)
+    for other in others:
+        dweight += other
+    return dx, dweight, dbias.sum(axis=0)
 
 
 @jit
-def _linear_vjp(dy, x, weight, dx, dweight, dbias, part, start, stop):
-    db, zeros = dbias[part], np.zeros((1, x.shape[1]), x.dtype)
+def _linear_vjp(dy, x, weight, dx, dweight, others, dbias, part, start, stop):
+    dw, db = others[part - 1] if part else dweight, dbias[part]
+    zeros = np.zeros((1, x.shape[1]), x.dtype)
     for row in range(start, stop, _ROWS):
         last = min(stop, row + _ROWS)
         d = dy[row:last]
@@ -50,4 +54,4 @@ def _linear_vjp(dy, x, weight, dx, dweight, dbias, part, start, stop):
             for j in range(len(db)):
                 db[j] += d[i, j]
         set_product(dx[row:last], zeros, d, weight)
-        set_product(dweight[part], dweight[part], d.T, x[row:last])
+        set_product(dw, dw if row > start else zeros, d.T, x[row:last])

@@ -65,7 +65,7 @@ def mlp_vjp(dy, x, w1, b1, w2):
     dy, x, w1, w2 = plain(dy), plain(x), plain(w1), plain(w2)
     spans = threads.blocks(len(w1), len(x) * len(w1))
     dx, others = np.empty_like(x), np.empty((len(spans) - 1, *x.shape), x.dtype)
-    dw1, db1, dw2 = np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
+    dw1, db1, dw2 = np.empty_like(w1), np.zeros_like(b1), np.empty_like(w2)
     team.run(_mlp_vjp, spans, dy, x, w1, plain(b1).reshape(1, -1), w2, dx, others, dw1, db1, dw2)
     for other in others:
         dx += other
@@ -82,7 +82,7 @@ def _mlp_vjp(dy, x, w1, b1, w2, dx, others, dw1, db1, dw2, part, start, stop):
         end = min(stop, unit + _UNITS)
         transpose(w1[unit:end], w1t)
         w, db = w2[:, unit:end].copy(), db1[unit:end]
-        dw[:] = 0
+        dw1_now, dw2_now = dw1[unit:end], dw[:, : end - unit]
         for row in range(0, len(x), _ROWS):
             last = min(len(x), row + _ROWS)
             h, dh = hidden[: last - row, : end - unit], dhidden[: last - row, : end - unit]
@@ -98,8 +98,8 @@ def _mlp_vjp(dy, x, w1, b1, w2, dx, others, dw1, db1, dw2, part, start, stop):
                     db[j] += dh[i, j]
             dx_rows = own_dx[row:last]
             set_product(dx_rows, dx_rows if unit > start else zeros, dh, w1[unit:end])
-            set_product(dw1[unit:end], dw1[unit:end], dh.T, x[row:last])
-            set_product(dw[:, : end - unit], dw[:, : end - unit], dy[row:last].T, h)
+            set_product(dw1_now, dw1_now if row else zeros, dh.T, x[row:last])
+            set_product(dw2_now, dw2_now if row else zeros, dy[row:last].T, h)
         for i in range(len(dw)):
             for j in range(end - unit):
                 dw2[i, unit + j] = dw[i, j]
