@@ -32,7 +32,7 @@ class Decoder:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, wanted at least 1")
-        dtype = blocks[0][0].dtype
+        dtype = blocks[0][0].dtype.newbyteorder("=")
         self._blocks = tuple(
             np.array([array.T for array in kind], dtype, order="C")
             for kind in zip(*blocks, strict=True)

@@ -52,9 +52,10 @@ class Optimizer:
     def _with_gradient(self) -> Iterator[tuple[int, Tensor, Array]]:
         for i, param in enumerate(self.params):
             if param.grad is not None:
-                if param.grad.shape != param.shape:
-                    raise ValueError(f"grad has shape {param.grad.shape}, wanted {param.shape}")
-                yield i, param, param.grad
+                grad = np.asarray(param.grad, param.dtype)  # put there by hand it may be of another
+                if grad.shape != param.shape:
+                    raise ValueError(f"grad has shape {grad.shape}, wanted {param.shape}")
+                yield i, param, grad
 
     def state_dict(self) -> dict[str, Array]:
         """What is kept between steps, by names like 'm/0': copies."""

@@ -405,6 +405,11 @@ FAULTS = {
     # -- optimizers, clipping, schedules -----------------------------------------------------------
     "minigrad/optim.py": [
         (
+            "another_dtype: a gradient put there by hand is taken as it is",
+            "grad = np.asarray(param.grad, param.dtype)",
+            "grad = param.grad",
+        ),
+        (
             "muon: the step not as long as AdamW's",
             "0.2 * math.sqrt(max(shape))",
             "math.sqrt(max(shape))",

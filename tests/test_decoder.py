@@ -76,7 +76,8 @@ def test_all_is_of_the_first_arrays_dtype() -> None:
     made, x = blocks(np.float32), np.ones((B, D), np.float32)
     wanted = decoder(made).step(x)
     arrays = [[param.data for param in block.parameters()] for block in made]
-    mixed = [[first, *[array.astype(float) for array in rest]] for first, *rest in arrays]
-    ours = mg.Decoder(mixed, H, B, T).step(np.ones((B, D), int))
-    assert ours.dtype == np.float32
-    np.testing.assert_array_equal(ours, wanted)
+    for dtype in ("f4", ">f4"):  # in any byte order
+        mixed = [[a.astype(dtype), *[array.astype(float) for array in rest]] for a, *rest in arrays]
+        ours = mg.Decoder(mixed, H, B, T).step(np.ones((B, D), int))
+        assert ours.dtype == np.float32
+        np.testing.assert_array_equal(ours, wanted)

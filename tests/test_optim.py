@@ -237,6 +237,20 @@ def test_a_gradient_of_another_shape_is_refused(make: Callable[[list[Tensor]], A
 
 
 @pytest.mark.parametrize("make", KINDS)
+def test_a_gradient_of_another_dtype_is_taken_in_the_parameters(make: Any) -> None:
+    grad = np.arange(6, dtype=np.float32).reshape(2, 3)
+    results = []
+    for given in (grad, grad.astype(float), grad.astype(int), grad.astype(">f4"), Tensor(grad)):
+        param = parameter(np.ones((2, 3)), np.float32)
+        param.grad = given  # type: ignore[assignment]
+        make([param]).step()
+        assert param.dtype == np.float32
+        results.append(param.data)
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("make", KINDS)
 def test_state_travels(make: Callable[[list[Tensor]], Any]) -> None:
     """What is loaded is what was saved: the next steps are the same, bit for bit."""
     rng = np.random.default_rng(3)

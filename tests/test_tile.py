@@ -38,9 +38,9 @@ def test_nothing_beyond_is_read_or_written(dtype: Any, rows: int, start_rows: An
     for columns in range(1, 3 * vector + 2):
         (a, _), (b, _) = (inside(shape, dtype, rng) for shape in ((rows, INNER), (INNER, columns)))
         c, around = inside((rows, columns), dtype, rng)
-        start, _ = inside((1 if start_rows == 1 else rows, columns), dtype, rng)
+        start, _ = inside((1 if start_rows == 1 else rows, columns + vector), dtype, rng)
         start = c if start_rows == "c" else start
-        want = start + a @ b
+        want = start[:, :columns] + a @ b
         product(c, start, a, b)
         np.testing.assert_allclose(c, want, rtol=0, atol=40 * np.finfo(dtype).eps)
         c[...] = np.nan

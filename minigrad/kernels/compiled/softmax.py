@@ -143,7 +143,8 @@ def _cross_entropy_vjp(logits, largest, total, target, dloss, dlogits, part, sta
             dlogits[n] = 0
             continue
         scale = dloss[n] / total[n]
+        shift = largest[n] if total[n] < np.inf else total[n]  # beside an infinite one p is 0
         for c in range(logits.shape[1]):
-            dlogits[n, c] = scale * exp(logits[n, c] - largest[n])
-        p = exp(logits[n, t] - largest[n]) / total[n]
+            dlogits[n, c] = scale * exp(logits[n, c] - shift)
+        p = exp(logits[n, t] - shift) / total[n]
         dlogits[n, t] = dloss[n] * (p - logits.dtype.type(1))

@@ -39,7 +39,7 @@ def _make_tile(rows, vectors):
         strides; all are of one dtype. Nothing is checked: the tile must lie inside of c, count be
         at least 1.
         """
-        columns = vectors * VECTOR_BYTES // c.itemsize
+        columns = min(vectors * VECTOR_BYTES // c.itemsize, c.shape[1] - j)
         product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
         first = i if len(start) > 1 else 0
         c[i : i + rows, j : j + columns] = start[first : first + rows, j : j + columns] + product
