@@ -8,14 +8,22 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from minigrad.kernels.compiled.jit import FUSED
+from minigrad.kernels.compiled.jit import FUSED, jit
 
-# A float32 added to ROUND is rounded to a whole number n, and n stands in the last bits of the sum:
-# add EXPONENT, shift it to where a float's exponent is, and the bits are those of 2^(n + 64). That
-# times TINY, which is in the polynomials' coefficients, is right down to the smallest number.
+# A float32 added to this is rounded to a whole number, which then stands in the sum's last bits.
 ROUND = np.float32(1.5 * 2**23)
-EXPONENT = np.int32(127 + 64)
 TINY = 2.0**-64
+
+
+@jit(fastmath=FUSED)
+def power_of_two(rounded):
+    """2^n / TINY for n + ROUND, n from -190 on: n goes straight into a float's exponent bits.
+
+    With TINY in what it is multiplied by, the product is right down to the smallest number. For 64,
+    the largest n there may be, it is infinite.
+    """
+    exponent = np.float32(rounded).view(np.int32) + np.int32(127 + 64)
+    return np.int32(exponent << np.int32(23)).view(np.float32)
 
 
 def exp(x):
@@ -31,7 +39,7 @@ def _exp(x):
     if x != types.float32:
         return lambda x: math.exp(x)
 
-    f32, i32 = np.float32, np.int32
+    f32 = np.float32
     log2_e = f32(1 / math.log(2))
     ln2_high = f32(0.693359375)  # nine bits, so n * ln2_high is exact
     ln2_low = f32(math.log(2) - 0.693359375)
@@ -51,6 +59,6 @@ def _exp(x):
         p = p * r + c2
         p = p * r + c1
         p = p * r + c0
-        return p * i32((f32(rounded).view(i32) + EXPONENT) << i32(23)).view(f32)
+        return p * power_of_two(rounded)
 
     return exp32

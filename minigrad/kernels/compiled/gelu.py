@@ -10,7 +10,7 @@ from numba.extending import overload
 
 from minigrad import threads
 from minigrad.kernels.compiled import team
-from minigrad.kernels.compiled.exp import EXPONENT, ROUND, TINY
+from minigrad.kernels.compiled.exp import ROUND, TINY, power_of_two
 from minigrad.kernels.compiled.jit import FUSED, jit, plain
 from minigrad.kernels.reference import (
     SQRT_2_OVER_PI,
@@ -46,7 +46,7 @@ def _normal_density(x):
     if x != types.float32:
         return lambda x: DENSITY_AT_0 * math.exp(-0.5 * x * x)
 
-    f32, i32 = np.float32, np.int32
+    f32 = np.float32
     rate = f32(-0.5 / math.log(2))
     rate_low = f32(-0.5 / math.log(2) - float(rate))
     c0, c1, c2, c3, c4, c5, c6 = (f32(TINY * DENSITY_AT_0 * c) for c in POWER_COEFFICIENTS)
@@ -66,7 +66,7 @@ def _normal_density(x):
         p = p * f + c2
         p = p * f + c1
         p = p * f + c0
-        return p * i32((f32(rounded).view(i32) + EXPONENT) << i32(23)).view(f32)
+        return p * power_of_two(rounded)
 
     return density32
 

@@ -30,7 +30,7 @@ from minigrad.kernels.compiled.jit import jit
 # been raised, until the thread that raised it is sure to be in its kernel, without the GIL. Whoever
 # asked for the GIL earlier would be put to sleep.
 _LOOKS, _LAST_LOOKS = 6000, 100
-_SECONDS = 150e-6  # that so many looks take
+_SECONDS = 25e-9 * _LOOKS
 _CAN_LOOK = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
 # The instruction for a moment's pause, for the sake of whatever else runs on the core.

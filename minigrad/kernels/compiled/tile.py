@@ -69,10 +69,14 @@ def _emit(context, builder, array_types, args, rows, columns):
     vector = ir.VectorType(scalar, width)
     index, int32 = context.get_value_type(types.intp), ir.IntType(32)
     byte_pointer = ir.IntType(8).as_pointer()
+    arrays = [
+        context.make_array(kind)(context, builder, argument)
+        for kind, argument in zip(array_types, args[:4], strict=True)
+    ]
 
     def locate(number, row, column):
         """A pointer to an entry of an array, and the array's strides in bytes."""
-        array = context.make_array(array_types[number])(context, builder, args[number])
+        array = arrays[number]
         strides = cgutils.unpack_tuple(builder, array.strides)
         if number == START:  # of a single row each row is the same
             single = builder.icmp_signed("==", builder.extract_value(array.shape, 0), index(1))
@@ -110,9 +114,8 @@ def _emit(context, builder, array_types, args, rows, columns):
         else:
             masked("store", ir.VoidType(), value, pointer, int32(1), mask)
 
-    c_columns = context.make_array(array_types[C])(context, builder, args[C]).shape
     lanes = ir.Constant(ir.VectorType(index, width), list(range(width)))
-    left = builder.sub(builder.extract_value(c_columns, 1), j)
+    left = builder.sub(builder.extract_value(arrays[C].shape, 1), j)
     mask = builder.icmp_signed("<", lanes, spread(left))
     c, c_row, _ = locate(C, i, j)
     start, start_row, _ = locate(START, i, j)
