@@ -1,4 +1,4 @@
-"""Write the goldens, PyTorch's figures, for tests/test_golden.py to compare to.
+"""Write the goldens, PyTorch's figures, for tests/golden/test_golden.py to compare to.
 
     python tests/golden/make_golden.py
 

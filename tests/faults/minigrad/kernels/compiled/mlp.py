@@ -1,0 +1,28 @@
+"""Seeded faults in `minigrad/kernels/compiled/mlp.py`."""
+
+FAULTS = [
+    (
+        "mlp: compiled, a block of units has the first's bias",
+        "w1t[:, : end - unit], b1[:, unit:end], w2t",
+        "w1t[:, : end - unit], b1[:, : end - unit], w2t",
+    ),
+    (
+        "mlp_vjp: compiled, dx of the first thread only",
+        "        dx += other",
+        "        pass",
+    ),
+    ("mlp_vjp: compiled, a stale dh", "(dh, zeros, dy[", "(dh, dh, dy["),
+    ("mlp_vjp: compiled, dx of the last units", "dx_rows if unit > start else zeros", "zeros"),
+    (
+        "mlp_vjp: compiled, dw2 of one block of units in the next",
+        "dw2_now if row else zeros",
+        "dw2_now",
+    ),
+    ("mlp_vjp: compiled, = for += in db1", "db[j] += dh[i, j]", "db[j] = dh[i, j]"),
+    ("mlp_vjp: compiled, a for gelu(a)", "h[i, j] = a * cdf", "h[i, j] = a"),
+    (
+        "mlp_vjp: compiled, x p(x) without the x",
+        "cdf + a * density",
+        "cdf + density",
+    ),
+]

@@ -1,0 +1,185 @@
+"""Seeded faults in `minigrad/kernels/reference.py`."""
+
+FAULTS = [
+    ("newton_schulz: one step less", "range(steps)", "range(steps - 1)"),
+    ("linear: no bias", "return x @ weight.T + bias", "return x @ weight.T"),
+    (
+        "linear_vjp: the weight's gradient 0.1% off",
+        "return dy @ weight, dy.T @ x, dy.sum(axis=0)",
+        "return dy @ weight, dy.T @ x * 1.001, dy.sum(axis=0)",
+    ),
+    (
+        "linear_vjp: the mean over rows",
+        "return dy @ weight, dy.T @ x, dy.sum(axis=0)",
+        "return dy @ weight, dy.T @ x, dy.mean(axis=0)",
+    ),
+    (
+        "linear_vjp: dx of zeros",
+        "return dy @ weight, dy.T @ x, dy.sum(axis=0)",
+        "return np.zeros_like(x), dy.T @ x, dy.sum(axis=0)",
+    ),
+    (
+        "decode: the position itself is not seen",
+        "cache[..., : position + 1]",
+        "cache[..., : max(position, 1)]",
+    ),
+    (
+        "decode: keys for values",
+        "qkv[:, 1, :, 0], qkv[:, 2, :, 0]",
+        "qkv[:, 1, :, 0], qkv[:, 1, :, 0]",
+    ),
+    (
+        "matmul: 0.1% off",
+        "return np.matmul(a, b)",
+        "return np.matmul(a, b) * a.dtype.type(1.001)",
+    ),
+    ("erf: 0.1% off", "_each(math.erf, x)", "_each(math.erf, x * 1.001)"),
+    ("gelu: slope 1 in the normal distribution", "x * -math.sqrt(0.5)", "-x"),
+    (
+        "gelu: a coefficient of the tail, in its last digits",
+        "    0.1198373387,",
+        "    0.1198383387,",
+    ),
+    (
+        "gelu_vjp: x p(x) without the x",
+        "_normal_cdf(x) + x * density",
+        "_normal_cdf(x) + density",
+    ),
+    (
+        "gelu_vjp: the cubic's 3 is missing",
+        "1 + 3 * TANH_CUBIC * near",
+        "1 + TANH_CUBIC * near",
+    ),
+    ("gelu: overflows far out", "near = np.clip(x, -20, 20)", "near = x"),
+    (
+        "softmax: the largest is not taken out",
+        "e = np.exp(x - np.where(largest == -np.inf, 0, largest))",
+        "e = np.exp(x)",
+    ),
+    ("softmax: a row of -inf gives nan", "e / np.where(total == 0, 1, total)", "e / total"),
+    (
+        "softmax_vjp: always along the last axis",
+        "np.sum(dp * p, axis=axis, keepdims=True)",
+        "np.sum(dp * p, axis=-1, keepdims=True)",
+    ),
+    (
+        "softmax_vjp: the mean is missing",
+        "p * (dp - np.sum(dp * p, axis=axis, keepdims=True))",
+        "p * dp",
+    ),
+    (
+        "log_softmax: the largest is not taken out",
+        "shifted = x - np.where(largest == -np.inf, 0, largest)",
+        "shifted = x",
+    ),
+    (
+        "log_softmax_vjp: dy is not summed up",
+        "np.exp(y) * np.sum(dy, axis=axis, keepdims=True)",
+        "np.exp(y) * dy",
+    ),
+    (
+        "cross_entropy: what is ignored is counted",
+        "np.where(target < 0, 0, loss), largest",
+        "loss, largest",
+    ),
+    (
+        "cross_entropy_vjp: what is ignored gets a gradient",
+        "np.where(target[:, None] < 0, 0, dlogits * dloss[:, None])",
+        "dlogits * dloss[:, None]",
+    ),
+    ("cross_entropy_vjp: 0.1% too little at the target", "] -= 1", "] -= 0.999"),
+    ("cross_entropy_vjp: dloss forgotten", "dlogits * dloss[:, None])", "dlogits)"),
+    (
+        "layer_norm: eps outside of the root",
+        "scale * np.sqrt(var + x.dtype.type(eps) / scale / scale)",
+        "scale * np.sqrt(var) + x.dtype.type(eps)",
+    ),
+    (
+        "layer_norm: the variance of a sample",
+        "(scaled * scaled).mean(axis=1)",
+        "(scaled * scaled).sum(axis=1) / max(x.shape[1] - 1, 1)",
+    ),
+    (
+        "layer_norm_vjp: the mean of g stays",
+        "dx = g - g.mean(axis=1, keepdims=True) -",
+        "dx = g -",
+    ),
+    (
+        "layer_norm_vjp: the part along xhat stays",
+        " - xhat * (g * xhat).mean(axis=1, keepdims=True)\n",
+        "\n",
+    ),
+    ("layer_norm_vjp: x for xhat", "(dy * xhat).sum(axis=0)", "(dy * x).sum(axis=0)"),
+    (
+        "layer_norm_vjp: the mean over rows",
+        "dy.sum(axis=0)\n\n\n# -- emb",
+        "dy.mean(axis=0)\n\n\n# -- emb",
+    ),
+    ("embedding: counted from the end", "return weight[ids]", "return weight[ids - 1]"),
+    (
+        "embedding_vjp: duplicates lost",
+        "np.add.at(dweight, ids, dy)",
+        "dweight[ids] += dy",
+    ),
+    (
+        "causal_attention: a query does not see itself",
+        "np.arange(keys) > np",
+        "np.arange(keys) >= np",
+    ),
+    (
+        "causal_attention: a query sees one key too far",
+        "+ keys - queries\n",
+        "+ keys - queries + 1\n",
+    ),
+    ("causal_attention: cached keys are not seen", "[:, None] + keys - queries", "[:, None]"),
+    (
+        "causal_attention: scores not scaled",
+        "q @ k.swapaxes(-1, -2) * (1 / math.sqrt(q.shape[-1]))",
+        "q @ k.swapaxes(-1, -2)",
+    ),
+    ("causal_attention_vjp: ds not scaled", "keepdims=True)) * scale", "keepdims=True))"),
+    (
+        "causal_attention_vjp: the softmax's sum is missing",
+        "p * (dp - (dout * out).sum(axis=-1, keepdims=True))",
+        "p * dp",
+    ),
+    ("causal_attention_vjp: q for k", "return ds @ k, ", "return ds @ q, "),
+    (
+        "causal_attention_vjp: ds for p",
+        "p.swapaxes(-1, -2) @ dout",
+        "ds.swapaxes(-1, -2) @ dout",
+    ),
+    ("mlp: the last bias is missing", ' "none") @ w2.T + b2\n', ' "none") @ w2.T\n'),
+    (
+        "composed: mlp's last piece is missing",
+        "range(0, len(x), step)",
+        "range(0, max(len(x) - step, 1), step)",
+    ),
+    ("composed: = for += in mlp's dw1", "dw1 += da.T @ x[rows]", "dw1[:] = da.T @ x[rows]"),
+    ("composed: = for += in mlp's db1", "db1 += da.sum(axis=0)", "db1[:] = da.sum(axis=0)"),
+    ("composed: = for += in mlp's dw2", "dw2 += dy[rows].T", "dw2[:] = dy[rows].T"),
+    (
+        "mlp_vjp: the first layer without its bias",
+        "a = x[rows] @ w1.T + b1\n        da",
+        "a = x[rows] @ w1.T\n        da",
+    ),
+    ("adamw: no bias correction of m", "step_size = lr / (1 - b1**step)", "step_size = lr"),
+    ("adamw: no bias correction of v", "np.sqrt(v) / math.sqrt(1 - b2**step)", "np.sqrt(v)"),
+    (
+        "adamw: eps inside of the root",
+        "root = np.sqrt(v) / math.sqrt(1 - b2**step)",
+        "eps, root = 0, np.sqrt(v / (1 - b2**step) + eps)",
+    ),
+    (
+        "adamw: weight decay coupled",
+        "    b1, b2 = betas\n",
+        "    b1, b2 = betas\n    grad = grad + weight_decay * param\n",
+    ),
+    ("adamw: weight decay not scaled by lr", "1 - lr * weight_decay", "1 - weight_decay"),
+    ("adamw: = for += in m", "m += (1 - b1) * grad", "m[...] = (1 - b1) * grad"),
+    (
+        "adamw: the gradient for its square",
+        "v += (1 - b2) * grad * grad",
+        "v += (1 - b2) * abs(grad)",
+    ),
+]

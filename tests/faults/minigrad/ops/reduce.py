@@ -1,0 +1,38 @@
+"""Seeded faults in `minigrad/ops/reduce.py`."""
+
+FAULTS = [
+    (
+        "sum: a new axis at the end, wherever it was",
+        "np.expand_dims(reduced, axis)",
+        "np.expand_dims(reduced, tuple(range(reduced.ndim - len(shape), 0)))",
+    ),
+    (
+        "sum: the gradient of the mean",
+        "(np.broadcast_to(_restore(dy, shape, axis, keepdims), shape),)",
+        "(np.broadcast_to(_restore(dy / _count(shape, axis), shape, axis, keepdims), shape),)",
+    ),
+    ("mean: not divided by n", "_restore(dy / n, shape", "_restore(dy, shape"),
+    ("var: the 2 is missing", "dy * (2 * deviation /", "dy * (deviation /"),
+    (
+        "var: the correction forgotten on the way back",
+        "2 * deviation / np.asarray(n, deviation.dtype)",
+        "2 * deviation / np.asarray(n + correction, deviation.dtype)",
+    ),
+    (
+        "max: of several that tie, each gets all",
+        "np.where(chosen, dy / count, 0)",
+        "np.where(chosen, dy, 0)",
+    ),
+    (
+        "min: zeros for a gradient",
+        "return _extreme(np.min, x, axis, keepdims)",
+        "return _extreme(np.min, x, axis, keepdims)[0], lambda dy: (np.zeros_like(x),)",
+    ),
+    ("logsumexp: not divided by the sum", "e / np.where(total == 0, 1, total)", "e"),
+    ("logsumexp: a row of -inf gives nan", "e / np.where(total == 0, 1, total)", "e / total"),
+    (
+        "logsumexp: the largest is not taken out",
+        "np.where(np.isfinite(largest), largest, 0)",
+        "0 * largest",
+    ),
+]

@@ -1,0 +1,83 @@
+"""The examples run, with small settings, and show what their first lines say."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from paths import ROOT
+from running import LINES, tiny_run
+
+from teenygpt_np.run import load_run
+
+FOLDER = ROOT / "examples"
+Example = Callable[..., str]
+
+
+@pytest.fixture
+def example(
+    backend: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Example:
+    """A function that runs an example in this process; what it prints."""
+
+    def run(name: str, *arguments: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        status = None
+        try:
+            runpy.run_path(str(FOLDER / name), run_name="__main__")
+        except SystemExit as done:
+            status = done.code
+        printed = capsys.readouterr()
+        assert not status, printed.err
+        return printed.out
+
+    return run
+
+
+def test_each_is_tested_and_says_how_it_is_run() -> None:
+    tests = Path(__file__).read_text(encoding="utf-8")
+    paths = list(FOLDER.glob("*.py"))
+    assert len(paths) > 3
+    for path in paths:
+        assert f'"{path.name}"' in tests
+        assert f"Usage: python examples/{path.name}" in path.read_text(encoding="utf-8")
+
+
+def test_own_operation(example: Example) -> None:
+    right, wrong, *gradient = example("own_operation.py").splitlines()
+    assert right == "softplus: right"
+    assert wrong.startswith("softplus_with_a_slip: worst relative error 0.407 at input 0, index ")
+    assert gradient == ["[[ 0.12  5.   81.76]", " [ 0.95  3.78 56.22]]"]
+
+
+def test_fit_sine(example: Example) -> None:
+    first, *_, last = re.findall(r"loss (\S+)", example("fit_sine.py"))
+    assert float(last) < 1e-5 < 0.5 < float(first)
+
+
+def test_fine_tune(example: Example, tmp_path: Path) -> None:
+    old, new = tiny_run(tmp_path), tmp_path / "new"
+    other = tmp_path / "other.txt"
+    other.write_text("".join(f"{line[::-1]}\n" for line in LINES), encoding="utf-8")
+    out = example("fine_tune.py", old, other, new, "--epochs=2")
+    before, *after = map(float, re.findall(r"val (\d+\.\d+)", out))
+    assert len(after) == 2
+    assert max(after) < before
+    assert (new / "test.json").exists()
+    assert load_run(new).config.lr == load_run(old).config.lr / 5
+
+
+def test_sample_without_numba(tmp_path: Path) -> None:
+    command = [sys.executable, str(FOLDER / "sample_without_numba.py"), "-n2"]
+    for run, parameters in ((), "465,245"), ([tiny_run(tmp_path)], "1,"):
+        done = subprocess.run([*command, *map(str, run)], capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[2].startswith(parameters)
+        assert lines[3].endswith("s for each after it")
+        assert lines[-1] == "numba loaded: False"

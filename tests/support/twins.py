@@ -1,0 +1,16 @@
+"""The functions that a module of kernels has."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+
+def public(module: ModuleType) -> dict[str, inspect.Signature]:
+    """Its own functions, by name; none that it imports from elsewhere."""
+    functions = inspect.getmembers(module, inspect.isfunction)
+    return {
+        name: inspect.signature(f)
+        for name, f in functions
+        if not name.startswith("_") and f.__module__.startswith(module.__name__)
+    }

@@ -1,0 +1,398 @@
+"""A run taken up again, by whom, and after what: nothing lost, and nothing wrong in silence."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import mutants
+import numpy as np
+import pytest
+from running import SMALL, call, left_behind, start, write_corpus
+
+import minigrad as mg
+from minigrad import kernels
+from teenygpt_np import checkpoint, run, train, trainer
+from teenygpt_np.errors import InputError
+from teenygpt_np.progress import Progress
+from teenygpt_np.scores import scores
+from teenygpt_np.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def flags(corpus: Path, tmp_path: Path) -> list[str]:
+    out = tmp_path / "run"
+    return [f"--data={corpus}", f"--out={out}", *SMALL, "--epochs=2", "--dropout=0.2"]
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a run leaves behind that nobody disturbs."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    done = call("train", f"--data={corpus}", f"--out={out}", *SMALL, "--epochs=2", "--dropout=0.2")
+    assert done.status == 0
+    return left_behind(out)
+
+
+# -- signals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("split", "calls"), [(6, 1), (6, 2), (6, 3)])
+def test_a_signal_while_scoring_is_heeded_there(
+    flags: list[str],
+    tmp_path: Path,
+    whole: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    split: int,
+    calls: int,
+) -> None:
+    """In the first or second validation, or the test: what is scored is scored again."""
+    count = 0
+
+    def signalled(model: Any, ids: Any, before_batch: Callable[[], object]) -> dict[str, float]:
+        nonlocal count
+        count += 1
+        if count == calls:
+            signal.raise_signal(signal.SIGTERM)
+        return scores(model, ids, before_batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "scores", signalled)
+        done = call("train", *flags)
+    steps = [3, 6, 6][calls - 1]
+    assert (done.status, done.err) == (128 + signal.SIGTERM, "")
+    assert done.out.splitlines()[-1].startswith(f"stopped after step {steps}; to go on: ")
+    assert call("train", "--resume", tmp_path / "run").status == 0
+    assert left_behind(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_reader_who_goes_away_changes_nothing(
+    flags: list[str],
+    tmp_path: Path,
+    whole: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+) -> None:
+    """At an epoch's line, or at the samples below it, which the generator has then drawn."""
+    line, seen = Progress.line, 0
+
+    def gone(self: Progress, text: str = "") -> None:
+        nonlocal seen
+        seen += seen > 0 or text.startswith("epoch 0: ")
+        if seen > after:
+            raise BrokenPipeError
+        line(self, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "line", gone)
+        patch.setattr(os, "dup2", lambda *_: None)
+        with open(os.devnull, "w", encoding="utf-8") as out:
+            assert call("train", *flags, out=out).status == 0
+    assert not (tmp_path / "run" / "test.json").exists()
+    assert call("train", "--resume", tmp_path / "run").status == 0
+    assert left_behind(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_an_output_that_fails_costs_no_step(
+    flags: list[str],
+    tmp_path: Path,
+    whole: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    """As a terminal's does that is closed, or a file's on a disk that is full."""
+    shown = 0
+
+    def gone(*_: Any) -> None:
+        nonlocal shown
+        shown += 1
+        if shown == step:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "update", gone)
+        done = call("train", *flags)
+    assert (done.status, done.err) == (1, "teenygpt_np.train: error: output: Input/output error\n")
+    _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert meta["step"] == step
+    assert call("train", "--resume", tmp_path / "run").status == 0
+    assert left_behind(tmp_path / "run") == whole
+
+
+# -- where it stopped ------------------------------------------------------------------------------
+
+
+def test_killed_while_compiling(flags: list[str], tmp_path: Path, whole: dict[str, Any]) -> None:
+    """There is a config.json alone: it just starts, on the same text."""
+    out = tmp_path / "run"
+    call("train", *flags, "--quiet")
+    for path in [*out.glob("*.npz"), *(out / n for n in ("metrics.jsonl", "test.json", ".lock"))]:
+        path.unlink()
+    shutil.rmtree(out / "samples")
+    (out / "samples").mkdir()
+    assert call("train", "--resume", out).status == 0
+    assert left_behind(out) == whole
+
+
+def test_the_first_checkpoint_comes_before_the_first_step(flags: list[str], tmp_path: Path) -> None:
+    """A kill between the first epoch's files must find one."""
+    with mock.patch.object(Trainer, "_step", side_effect=OSError(5, "Input/output error")):
+        assert call("train", *flags).status == 1
+    _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert meta["step"] == 0
+
+
+def test_a_long_epoch_is_saved_in_its_midst(
+    flags: list[str], tmp_path: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer._step
+
+    def killed(self: Trainer, *batch: Any) -> Any:
+        if self.step == 5:
+            raise OSError(errno.EIO, "Input/output error", "a file")
+        return step(self, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "_SAVE_AFTER", 0.0)
+        patch.setattr(Trainer, "_step", killed)
+        assert call("train", *flags).status == 1
+    _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert (meta["step"], meta["batches_done"]) == (5, 2)
+    assert call("train", "--resume", tmp_path / "run").status == 0
+    assert left_behind(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("torn", [b'{"epoch": 1, "st', b'{"epoch": 1}\n{"ep', b"\xff\n\x00"])
+def test_a_torn_line_is_mended(
+    corpus: Path, tmp_path: Path, whole: dict[str, Any], torn: bytes
+) -> None:
+    out = mutants.stopped_run(tmp_path)
+    told = out / "metrics.jsonl"
+    before = told.read_bytes()
+    with told.open("ab") as file:
+        file.write(torn)
+    assert call("train", "--resume", out).status == 0
+    assert told.read_bytes().startswith(before)
+    assert [json.loads(line)["epoch"] for line in told.read_bytes().splitlines()] == [0, 1]
+
+
+def test_another_software_is_told(flags: list[str], tmp_path: Path) -> None:
+    """And the same is not."""
+    out = mutants.stopped_run(tmp_path)
+    shutil.copytree(out, tmp_path / "same")
+    arrays, meta = checkpoint.load(out / "last.npz")
+    versions = {**meta["versions"], "numpy": "1.0", "numba": "0.1"}
+    checkpoint.save(out / "last.npz", arrays, {**meta, "threads": 99, "versions": versions})
+    numba = version("numba") if mg.get_backend() == "numba" else "none"
+    line = (
+        f"threads 99, now {mg.get_num_threads()}; numpy 1.0, now {np.__version__}; "
+        f"numba 0.1, now {numba}\n"
+    )
+    assert line in call("train", "--resume", out).out
+    assert ", now " not in call("train", "--resume", tmp_path / "same").out
+
+
+def test_another_text_before_there_is_a_checkpoint(flags: list[str], tmp_path: Path) -> None:
+    out = mutants.stopped_run(tmp_path)
+    for name in ("last.npz", "best.npz", "metrics.jsonl"):
+        (out / name).unlink()
+    text = tmp_path / "lines.txt"
+    text.write_text(text.read_text(encoding="utf-8").replace("king", "kong"), encoding="utf-8")
+    call("train", "--resume", out).assert_refused(r"config\.json was trained on another text than ")
+
+
+# -- one owner -------------------------------------------------------------------------------------
+
+
+def test_a_second_process_is_refused(flags: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start("train", *flags, "--epochs=100000")
+    try:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("epoch 0: "):
+            assert process.poll() is None
+        done = call("train", "--resume", out)
+        done.assert_refused(f"run is in use by another process, {process.pid}\n$")
+    finally:
+        process.kill()
+        process.communicate()
+    with run.lock(out):  # the system has let go of it
+        assert (out / ".lock").read_text("utf-8") == str(os.getpid())
+        with pytest.raises(InputError, match=f"in use by another process, {os.getpid()}$"):
+            run.lock(out)
+    run.lock(out).close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="flock")
+def test_where_there_are_no_locks_nothing_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def none(*_: Any) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with run.lock(tmp_path), run.lock(tmp_path):
+        pass
+
+
+def test_two_that_start_at_once_have_a_directory_each(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one makes its own while this one reads the text."""
+    made = train._trainer
+
+    def slow(*args: Any) -> Trainer:
+        Path("runs", "lines-small-1").mkdir(parents=True)
+        return made(*args)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "_trainer", slow)
+    done = call("train", *(f for f in flags if not f.startswith("--out")), "--max-steps=1")
+    assert (done.status, done.err) == (0, "")
+    assert sorted(p.name for p in Path("runs").iterdir()) == ["lines-small-1", "lines-small-2"]
+    assert not any(Path("runs", "lines-small-1").iterdir())
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "best.npz", "last.npz"])
+def test_what_is_left_of_a_run_is_not_overwritten(
+    flags: list[str], tmp_path: Path, name: str
+) -> None:
+    """Neither by a new run, nor by one that is resumed but would have to start anew."""
+    left = tmp_path / "run" / name
+    left.parent.mkdir()
+    left.write_bytes(b"precious")
+    call("train", *flags).assert_refused("run holds what is left of a run; wanted a new --out")
+    call("train", *flags, "--out", tmp_path / "other", "--quiet")
+    shutil.copy(tmp_path / "other" / "config.json", left.parent)
+    call("train", "--resume", left.parent).assert_refused(r"last\.npz is n")
+    assert left.read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
+def test_a_lock_that_is_another_file_as_well_is_not_written(tmp_path: Path) -> None:
+    out, other = mutants.stopped_run(tmp_path), tmp_path / "other"
+    other.write_text("precious", encoding="utf-8")
+    (out / ".lock").unlink(missing_ok=True)
+    (out / ".lock").hardlink_to(other)
+    assert call("train", "--resume", out, "--quiet").status == 0
+    assert other.read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("name", ["file", "file/x", "file/x/y"])
+def test_a_file_in_the_way(flags: list[str], tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    done = call("train", *flags, "--out", tmp_path / name)
+    done.assert_refused(r"file is a file; wanted a new directory\n$")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
+@pytest.mark.parametrize("name", ["config.json", ".lock", "metrics.jsonl", "samples"])
+def test_a_run_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    """By a link, even to what is not there yet, or by a pipe, for which nobody should wait."""
+    out = mutants.stopped_run(tmp_path)
+    path = out / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "elsewhere")
+    for _ in range(2):
+        call("train", "--resume", out).assert_refused(f"{path} is a link or a pipe; wanted ")
+        path.unlink()
+        os.mkfifo(path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lines.txt", "run"]
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, step: int, steps_done: list[int]) -> None:
+    """Have a kernel give NaN from that step on; every step that is done is counted."""
+    kernel, do_step = getattr(kernels, name), Trainer._step
+
+    def spoil(*args: Any, **settings: Any) -> Any:
+        result = kernel(*args, **settings)
+        if len(steps_done) < step:
+            return result
+        if isinstance(result, tuple):
+            return (result[0] * np.float32(np.nan), *result[1:])
+        return result * np.float32(np.nan)
+
+    def counted(self: Trainer, *batch: Any) -> Any:
+        result = do_step(self, *batch)
+        steps_done.append(self.step)
+        return result
+
+    monkeypatch.setattr(kernels, name, spoil)
+    monkeypatch.setattr(Trainer, "_step", counted)
+
+
+@pytest.mark.parametrize("clip", ["0", "1"])
+@pytest.mark.parametrize(
+    ("kernel", "what", "operation"),
+    [("mlp", "loss", "mlp"), ("layer_norm_vjp", "gradient's norm", "layer_norm's vjp")],
+)
+def test_the_first_operation_that_gave_nan_is_named(
+    flags: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kernel: str,
+    what: str,
+    operation: str,
+    clip: str,
+) -> None:
+    """Before the optimizer's step: the weights are those of the last one; nothing is saved."""
+    done_steps: list[int] = []
+    spoiled(monkeypatch, kernel, 4, done_steps)
+    done = call("train", *flags, f"--clip-grad-norm={clip}", "--quiet")
+    done.assert_refused(
+        rf"the {what} at step 4 is nan, first {operation} gave nan; a smaller --lr than 0\.008 may "
+        r"help; the last good checkpoint is .*run.last\.npz, after step 3\n$"
+    )
+    assert done_steps == [1, 2, 3, 4]
+    _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert meta["step"] == 3
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the last loss and its gradient were finite."""
+    show = Trainer._show_step
+
+    def spoil(self: Trainer, loss: float) -> None:
+        show(self, loss)
+        if self.step == 2:
+            bias = dict(self.model.named_parameters())["logits.0.bias"]
+            bias.data = np.full(bias.shape, np.inf)
+            self.stop_signal = signal.SIGINT
+
+    monkeypatch.setattr(Trainer, "_show_step", spoil)
+    done = call("train", *flags, "--quiet")
+    done.assert_refused(r"model/logits\.0\.bias holds NaN or infinity after step 2; .*after step 0")
+    arrays, _ = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert run.not_finite(arrays) == ""
+
+
+# -- files that are not what they were -------------------------------------------------------------
+
+
+def test_mutated_files(tmp_path: Path) -> None:
+    """One of each kind; `python tests/long/mutants.py` has 2,000."""
+    for row in mutants.attempts(tmp_path, len(mutants.CASES)).values():
+        assert row.wrong == []
+        assert row.tried == row.refused + row.handled == 1
