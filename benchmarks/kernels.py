@@ -194,7 +194,7 @@ def pytorch_calls(case: Case, F: Any) -> Iterator[tuple[list[Any], Callable[[], 
 
 def measure(name: str, short: bool, only: str) -> dict[str, tuple[float, float, float]]:
     """By kernel and shapes: seconds, GFLOP of its products, GB of its arrays and results."""
-    from teenygpt_np.commands import keep_freed_memory
+    from teenygpt_np.cli import keep_freed_memory
 
     keep_freed_memory()  # otherwise much of the time would go into pages for the results
     sides.use_threads()

@@ -119,16 +119,16 @@ def make_run(directory: str) -> None:
     """A run directory with a model of the default sizes that never ends a headline."""
     import numpy as np
 
-    from teenygpt_np import checkpoint, run
+    from teenygpt_np import checkpoint, run_directory
     from teenygpt_np.config import Config
-    from teenygpt_np.tokenizer import Tokenizer
+    from teenygpt_np.text.characters import Tokenizer
 
     config, tokenizer = Config(), Tokenizer()
-    model = run.build_model(config, tokenizer, np.random.default_rng(0))
+    model = run_directory.build_model(config, tokenizer, np.random.default_rng(0))
     arrays = {f"model/{name}": array for name, array in model.state_dict().items()}
     arrays["model/logits.0.bias"][tokenizer.pad] = -1e9
     meta = {"config": config.as_dict(), "characters": tokenizer.characters}
-    checkpoint.save(Path(directory) / run.BEST, arrays, meta)
+    checkpoint.save(Path(directory) / run_directory.BEST, arrays, meta)
 
 
 def first_headlines(rounds: int, threads: int, short: bool) -> list[sides.Row]:

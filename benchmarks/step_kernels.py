@@ -41,7 +41,7 @@ FLOPS: dict[str, Callable[..., float]] = {
 def profile(sizes: Sizes, steps: int) -> dict[str, Kernel]:
     """What each kernel takes of a step; "rest" is what is not in a kernel. Medians over steps."""
     from minigrad import kernels
-    from teenygpt_np.commands import keep_freed_memory
+    from teenygpt_np.cli import keep_freed_memory
 
     keep_freed_memory()
     step = our_step(sizes)

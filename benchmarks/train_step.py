@@ -77,7 +77,7 @@ def pytorch_step(sizes: Sizes, compiled: bool = False) -> Step:
 
 def milliseconds(make: Callable[..., Step], budget: float, *args: Any) -> float:
     """The median time of a step, in ms."""
-    from teenygpt_np.commands import keep_freed_memory
+    from teenygpt_np.cli import keep_freed_memory
 
     keep_freed_memory()
     return 1e3 * sides.seconds(make(*args), budget)

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from teenygpt_np.commands import Parser, run_command
+from teenygpt_np.cli import Parser, run_command
 from teenygpt_np.errors import InputError
 
 HERE = Path(__file__).resolve().parent

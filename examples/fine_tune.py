@@ -15,12 +15,12 @@ import dataclasses
 import os
 from pathlib import Path
 
-from teenygpt_np.commands import run_command
-from teenygpt_np.data import load_corpus
-from teenygpt_np.progress import Progress
-from teenygpt_np.run import load_run
+from teenygpt_np.cli import run_command
+from teenygpt_np.run_directory import load_run
 from teenygpt_np.scores import scores
-from teenygpt_np.trainer import Trainer
+from teenygpt_np.text.corpus import load_corpus
+from teenygpt_np.training.console import Progress
+from teenygpt_np.training.loop import Trainer
 
 
 def main() -> int:

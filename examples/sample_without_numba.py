@@ -30,8 +30,8 @@ def main() -> int:
     import numpy as np
 
     from teenygpt_np.config import Config
-    from teenygpt_np.run import build_model, load_run
-    from teenygpt_np.tokenizer import Tokenizer
+    from teenygpt_np.run_directory import build_model, load_run
+    from teenygpt_np.text.characters import Tokenizer
 
     rng, tokenizer = np.random.default_rng(), Tokenizer()
     if args.run:
@@ -55,6 +55,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from teenygpt_np.commands import run_command
+    from teenygpt_np.cli import run_command
 
     run_command("sample_without_numba", main)

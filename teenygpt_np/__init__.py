@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from teenygpt_np.model import TeenyGPT
+    from teenygpt_np.model.teenygpt import TeenyGPT
 
 __all__ = ["TeenyGPT"]
 
@@ -17,6 +17,6 @@ __all__ = ["TeenyGPT"]
 def __getattr__(name: str) -> Any:
     if name != "TeenyGPT":
         raise AttributeError(f"module 'teenygpt_np' has no attribute {name!r}")
-    from teenygpt_np.model import TeenyGPT
+    from teenygpt_np.model.teenygpt import TeenyGPT
 
     return TeenyGPT

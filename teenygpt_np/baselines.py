@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from teenygpt_np.data import lengths
+from teenygpt_np.text.corpus import lengths
 
 Array = npt.NDArray[np.float64]
 AnyIds = npt.NDArray[np.integer[Any]]

@@ -16,8 +16,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from minigrad import Array
 from teenygpt_np.errors import InputError
-from teenygpt_np.layers import Array
 
 _META, _SHA256 = "meta", "sha256"  # two arrays besides the given ones: JSON, and a hash of the rest
 _MAX_META = 1 << 20  # bytes; a parsed JSON takes many times its size

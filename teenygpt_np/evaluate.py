@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from teenygpt_np.commands import Parser, path, run_command, set_up
+from teenygpt_np.cli import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
@@ -32,9 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     import numpy as np
 
     from teenygpt_np.baselines import baselines
-    from teenygpt_np.data import corpus_hash, encode_split
-    from teenygpt_np.run import load_own_corpus, load_run
+    from teenygpt_np.run_directory import load_own_corpus, load_run
     from teenygpt_np.scores import scores
+    from teenygpt_np.text.corpus import corpus_hash, encode_split
 
     run = load_run(args.run)
     config = run.config

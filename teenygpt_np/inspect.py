@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 
-from teenygpt_np.commands import Parser, path, run_command, set_up
+from teenygpt_np.cli import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.inspector.listing import listing, size
     from teenygpt_np.inspector.page import inspection
     from teenygpt_np.inspector.tape import first_sample, trace_text
-    from teenygpt_np.run import check_files, load_run
+    from teenygpt_np.run_directory import check_files, load_run
 
     for directory in filter(None, (args.run, args.against)):
         check_files(directory)

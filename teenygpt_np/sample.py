@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from teenygpt_np.commands import Parser, path, run_command, set_up
+from teenygpt_np.cli import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 _BATCH = 64
@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     import numpy as np
 
-    from teenygpt_np.run import load_run
-    from teenygpt_np.sampler import check_settings
+    from teenygpt_np.run_directory import load_run
+    from teenygpt_np.sampling import check_settings
 
     try:
         check_settings(args.temperature, args.top_k, args.top_p)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 import minigrad as mg
-from teenygpt_np.layers import Array
-from teenygpt_np.model import TeenyGPT, counted
+from minigrad import Array
+from teenygpt_np.model.teenygpt import TeenyGPT, counted
 
 _BATCH = 64
 

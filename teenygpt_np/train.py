@@ -11,13 +11,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teenygpt_np.commands import Parser, keep_freed_memory, path, run_command, set_up
+from teenygpt_np.cli import Parser, keep_freed_memory, path, run_command, set_up
 from teenygpt_np.config import OPTIMIZERS, PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
 
 if TYPE_CHECKING:
-    from teenygpt_np.tokenizer import Tokenizer
-    from teenygpt_np.trainer import Trainer
+    from teenygpt_np.text.characters import Tokenizer
+    from teenygpt_np.training.loop import Trainer
 
 _MAX_CONFIG = 1 << 20  # characters; what is cut is no JSON
 _NUMBERS = {
@@ -110,7 +110,7 @@ def _changes(args: Namespace) -> dict[str, Any]:
 
 
 def _new(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
-    from teenygpt_np import run
+    from teenygpt_np import run_directory
 
     changes = _changes(args)
     try:
@@ -125,18 +125,18 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; wanted a new directory")
     if args.out:
-        run.check_new(out)
+        run_directory.check_new(out)
     trainer = _trainer(config, out, args.quiet)
     out.mkdir(parents=True, exist_ok=True)
     if not args.out:
         trainer.out = _new_directory(out, config)
-    owned.enter_context(run.lock(trainer.out))
+    owned.enter_context(run_directory.lock(trainer.out))
     trainer.start()
     return trainer
 
 
 def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
-    from teenygpt_np import run
+    from teenygpt_np import run_directory
 
     out = Path(args.resume)
     changed = [*_changes(args), *(["preset"] if args.preset != "small" else [])]
@@ -146,34 +146,37 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> Trainer:
         raise InputError(
             f"--{name} can't be changed by --resume, which goes on with {out} as it is"
         )
-    run.check_files(out)
-    path = out / run.CONFIG
+    run_directory.check_files(out)
+    path = out / run_directory.CONFIG
     try:
         with path.open(encoding="utf-8") as file:
             description = json.loads(file.read(_MAX_CONFIG))
-        config, tokenizer = run.described(description)
+        config, tokenizer = run_directory.described(description)
     except FileNotFoundError:
         raise InputError(f"{out} has no config.json; wanted a run directory") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} can't be used: {error}") from error
-    owned.enter_context(run.lock(out))
+    owned.enter_context(run_directory.lock(out))
     # Without these it was killed before it had anything to save.
-    begun = any((out / name).exists() for name in (run.LAST, run.BEST, run.METRICS))
-    saved = run.load_last(out, config, tokenizer) if begun else None
+    begun = any(
+        (out / name).exists()
+        for name in (run_directory.LAST, run_directory.BEST, run_directory.METRICS)
+    )
+    saved = run_directory.load_last(out, config, tokenizer) if begun else None
     trainer = _trainer(config, out, args.quiet, tokenizer)
     if saved:
         trainer.restore(*saved)
     else:
         trainer.check_corpus(description, path)
-    if trainer.finished and (out / run.REPORT).exists():
+    if trainer.finished and (out / run_directory.REPORT).exists():
         raise InputError(f"{out} is finished, after {trainer.epoch} epochs; nothing to resume")
     return trainer
 
 
 def _trainer(config: Config, out: Path, quiet: bool, tokenizer: Tokenizer | None = None) -> Trainer:
-    from teenygpt_np.progress import Progress
-    from teenygpt_np.run import load_own_corpus
-    from teenygpt_np.trainer import Trainer
+    from teenygpt_np.run_directory import load_own_corpus
+    from teenygpt_np.training.console import Progress
+    from teenygpt_np.training.loop import Trainer
 
     return Trainer(config, load_own_corpus(config, tokenizer), out, Progress(quiet=quiet))
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 import minigrad as mg
+from minigrad import Array
 from teenygpt_np.inspector.tape import Tape
-from teenygpt_np.layers import Array, Module
+from teenygpt_np.model.layers import Module
 
 
 def listing(tape: Tape) -> Iterator[str]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from minigrad import Array
 from teenygpt_np.inspector.pack import norm, number, summary
 from teenygpt_np.inspector.tape import Tape
-from teenygpt_np.layers import Array
 
 # Products in a forward pass, from which on it pays to compile the kernels for float64.
 _MANY = 3e7

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from teenygpt_np.layers import Array
+from minigrad import Array
 
 _SIDE = 32  # of a picture, in pixels
 _BINS = 25

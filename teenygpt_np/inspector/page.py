@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from teenygpt_np import checkpoint
-from teenygpt_np.data import Corpus
 from teenygpt_np.inspector.nodes import graph_data
 from teenygpt_np.inspector.pack import number, script
 from teenygpt_np.inspector.sight import attention, prediction
 from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.inspector.training import training_data
-from teenygpt_np.run import REPORT, TrainedRun
+from teenygpt_np.run_directory import REPORT, TrainedRun
+from teenygpt_np.text.corpus import Corpus
 
 _SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "training.js", "page.js")
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from minigrad import Array
 from teenygpt_np.inspector.pack import number, packed
 from teenygpt_np.inspector.tape import Tape, characters
-from teenygpt_np.layers import Array, Dropout
-from teenygpt_np.model import TeenyGPT
-from teenygpt_np.tokenizer import Tokenizer
+from teenygpt_np.model.layers import Dropout
+from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.text.characters import Tokenizer
 
 _LIKELIEST = 5
 

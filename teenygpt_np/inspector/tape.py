@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import minigrad as mg
-from teenygpt_np import run
+from minigrad import Array
+from teenygpt_np import run_directory
 from teenygpt_np.errors import InputError
-from teenygpt_np.layers import Array, Module
-from teenygpt_np.model import PAD, TeenyGPT
-from teenygpt_np.tokenizer import Tokenizer
+from teenygpt_np.model.layers import Module
+from teenygpt_np.model.teenygpt import PAD, TeenyGPT
+from teenygpt_np.text.characters import Tokenizer
 
 END = "⏎"  # stands for the first pad, a headline's end mark
 BEGIN = "▷"
@@ -70,7 +71,7 @@ def characters(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
 
 def first_sample(directory: Path) -> str:
     """A headline that the run's model wrote, for want of another."""
-    for path in sorted((directory / run.SAMPLES).glob("epoch_*.txt"), reverse=True):
+    for path in sorted((directory / run_directory.SAMPLES).glob("epoch_*.txt"), reverse=True):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.strip():
                 return line

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from teenygpt_np import run
+from teenygpt_np import run_directory
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, corpus_hash, encode_split
 from teenygpt_np.errors import InputError
-from teenygpt_np.tokenizer import Tokenizer
+from teenygpt_np.text.characters import Tokenizer
+from teenygpt_np.text.corpus import Corpus, corpus_hash, encode_split
 
 _SAMPLES = 8  # headlines of each epoch
 
@@ -23,11 +23,11 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
     nothing to compare with. Raises InputError where there is no run.
     """
     try:
-        described = json.loads((directory / run.CONFIG).read_text(encoding="utf-8"))
-        config, tokenizer = run.described(described)
-        epochs = [json.loads(line) for line in _lines(directory / run.METRICS)]
-        test = json.loads("".join(_lines(directory / run.TEST)) or "null")
-        paths = sorted((directory / run.SAMPLES).glob("epoch_*.txt"))
+        described = json.loads((directory / run_directory.CONFIG).read_text(encoding="utf-8"))
+        config, tokenizer = run_directory.described(described)
+        epochs = [json.loads(line) for line in _lines(directory / run_directory.METRICS)]
+        test = json.loads("".join(_lines(directory / run_directory.TEST)) or "null")
+        paths = sorted((directory / run_directory.SAMPLES).glob("epoch_*.txt"))
         samples = [[int(path.stem[6:]), _lines(path)[:_SAMPLES]] for path in paths]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{directory} is no run directory: {error}") from error
@@ -51,7 +51,7 @@ def _guesses(
 ) -> dict[str, Any]:
     """What is scored on the validation split by guessing, and by the grammar that wrote it."""
     try:
-        corpus = corpus or run.load_own_corpus(config, tokenizer)
+        corpus = corpus or run_directory.load_own_corpus(config, tokenizer)
     except (InputError, OSError):
         return {"baselines": {}}
     if corpus_hash(corpus) != digest:

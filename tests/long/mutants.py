@@ -36,7 +36,7 @@ import numpy as np
 from running import SMALL, call, write_corpus
 
 import minigrad as mg
-from teenygpt_np.trainer import Trainer
+from teenygpt_np.training.loop import Trainer
 
 Rng = np.random.Generator
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]

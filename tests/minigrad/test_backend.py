@@ -105,7 +105,7 @@ def test_unknown_backend_in_the_environment(unsettled: pytest.MonkeyPatch) -> No
 
 def test_importing_does_not_import_numba() -> None:
     code = """
-import sys, minigrad, teenygpt_np, teenygpt_np.model
+import sys, minigrad, teenygpt_np, teenygpt_np.model.teenygpt
 from minigrad.kernels import reference
 print('numba' in sys.modules)
 """

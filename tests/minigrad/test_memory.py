@@ -21,7 +21,7 @@ from test_ops import gradients_of
 from minigrad import Tensor, optim
 from minigrad.tensor import Node
 from teenygpt_np import checkpoint
-from teenygpt_np.model import TeenyGPT
+from teenygpt_np.model.teenygpt import TeenyGPT
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -14,7 +14,7 @@ from minigrad import Tensor, Trace, ops
 from minigrad.optim import SGD
 from minigrad.tensor import observing
 from minigrad.trace import formulas
-from teenygpt_np.model import TeenyGPT
+from teenygpt_np.model.teenygpt import TeenyGPT
 
 RNG = np.random.default_rng(0)
 IDS = RNG.integers(1, 12, (2, 7))

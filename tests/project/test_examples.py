@@ -13,7 +13,7 @@ import pytest
 from paths import ROOT
 from running import LINES, tiny_run
 
-from teenygpt_np.run import load_run
+from teenygpt_np.run_directory import load_run
 
 FOLDER = ROOT / "examples"
 Example = Callable[..., str]

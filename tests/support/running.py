@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import minigrad as mg
 from teenygpt_np import checkpoint
-from teenygpt_np.commands import run_command
+from teenygpt_np.cli import run_command
 
 # 48 to learn from: three batches of 16, so that an epoch ends after steps 3, 6 and 9.
 LINES = [

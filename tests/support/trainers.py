@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from running import write_corpus
 
-from teenygpt_np import run
+from teenygpt_np import run_directory
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, encode_split, load_corpus
-from teenygpt_np.progress import Progress
-from teenygpt_np.trainer import Trainer
+from teenygpt_np.text.corpus import Corpus, encode_split, load_corpus
+from teenygpt_np.training.console import Progress
+from teenygpt_np.training.loop import Trainer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,7 +60,7 @@ def metrics(out: Path) -> list[dict[str, Any]]:
 
 def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
     made = make(corpus, out, **changes)
-    made.restore(*run.load_last(out, made.config, corpus.tokenizer))
+    made.restore(*run_directory.load_last(out, made.config, corpus.tokenizer))
     return made
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teenygpt_np.baselines import baselines
-from teenygpt_np.tokenizer import Tokenizer
+from teenygpt_np.text.characters import Tokenizer
 
 V, T = 5, 6
 Rows = list[list[int]]

@@ -14,7 +14,7 @@ import pytest
 from running import LINES, SMALL, call, process_restored, start, tiny_run
 
 import minigrad as mg
-from teenygpt_np.commands import run_command, set_up
+from teenygpt_np.cli import run_command, set_up
 from teenygpt_np.errors import InputError
 
 COMMANDS = ["train", "sample", "evaluate", "inspect"]
@@ -130,7 +130,7 @@ def runs(run: Path, out: Path) -> list[list[str]]:
 
 _WITHOUT_STDOUT = """
 import importlib, json, sys
-from teenygpt_np.commands import run_command
+from teenygpt_np.cli import run_command
 for name, *arguments in json.loads(sys.argv[1]):
     main = importlib.import_module("teenygpt_np." + name).main
     sys.stdout = None

@@ -12,9 +12,9 @@ import pytest
 from running import LINES, SMALL, call, tiny_run
 
 from teenygpt_np.baselines import baselines
-from teenygpt_np.data import encode_split, load_corpus
-from teenygpt_np.run import load_run
+from teenygpt_np.run_directory import load_run
 from teenygpt_np.scores import scores
+from teenygpt_np.text.corpus import encode_split, load_corpus
 
 MEASURES = ["nll", "nll_no_pad", "top1", "top1_no_pad"]
 

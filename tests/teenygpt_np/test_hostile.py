@@ -20,7 +20,8 @@ import pytest
 from paths import ROOT
 from running import LINES, SMALL, TEXT, call, tiny_run
 
-from teenygpt_np import checkpoint, reading
+from teenygpt_np import checkpoint
+from teenygpt_np.text import files
 
 GRAMMAR = str(ROOT / "data" / "grammar.py")
 COMMANDS = ["train", "sample", "evaluate", "inspect"]
@@ -183,7 +184,7 @@ def test_hopeless_texts(tmp_path: Path, name: str, content: bytes, message: str)
 def test_bombs_of_many_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, name: str, content: bytes
 ) -> None:
-    monkeypatch.setattr(reading, limit, 5000)
+    monkeypatch.setattr(files, limit, 5000)
     (tmp_path / name).write_bytes(gzip.compress(content))
     flags = [] if ".txt" in name else ["--column=t"]
     done = call("train", "--data", tmp_path / name, "--out", tmp_path / "run", *SMALL, *flags)
@@ -298,7 +299,7 @@ def test_the_environment_changes_no_byte(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from teenygpt_np import train
-from teenygpt_np.commands import run_command
+from teenygpt_np.cli import run_command
 
 def limit(megabytes):
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
@@ -310,7 +311,7 @@ def in_use():
 if sys.argv[1] == "at the start":
     limit(in_use() + 200)
 else:
-    from teenygpt_np.trainer import Trainer
+    from teenygpt_np.training.loop import Trainer
     prepare = Trainer.prepare
 
     def prepare_and_limit(self):

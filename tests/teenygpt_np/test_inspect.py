@@ -15,7 +15,6 @@ import pytest
 from running import SMALL, call, tiny_run, write_corpus
 
 import minigrad as mg
-from teenygpt_np.data import encode_split, load_corpus
 from teenygpt_np.inspector import pack
 from teenygpt_np.inspector.listing import norm, size
 from teenygpt_np.inspector.pack import number, packed, picture, script, summary
@@ -23,7 +22,8 @@ from teenygpt_np.inspector.page import page
 from teenygpt_np.inspector.sight import attention_weights, sensitivity
 from teenygpt_np.inspector.tape import trace_text
 from teenygpt_np.inspector.training import training_data
-from teenygpt_np.run import load_run
+from teenygpt_np.run_directory import load_run
+from teenygpt_np.text.corpus import encode_split, load_corpus
 
 TEXT = "king plans rain"
 

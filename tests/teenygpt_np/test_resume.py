@@ -20,11 +20,12 @@ from running import SMALL, call, left_behind, start, write_corpus
 
 import minigrad as mg
 from minigrad import kernels
-from teenygpt_np import checkpoint, run, train, trainer
+from teenygpt_np import checkpoint, run_directory, train
 from teenygpt_np.errors import InputError
-from teenygpt_np.progress import Progress
 from teenygpt_np.scores import scores
-from teenygpt_np.trainer import Trainer
+from teenygpt_np.training import loop
+from teenygpt_np.training.console import Progress
+from teenygpt_np.training.loop import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_a_signal_while_scoring_is_heeded_there(
         return scores(model, ids, before_batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "scores", signalled)
+        patch.setattr(loop, "scores", signalled)
         done = call("train", *flags)
     steps = [3, 6, 6][calls - 1]
     assert (done.status, done.err) == (128 + signal.SIGTERM, "")
@@ -168,7 +169,7 @@ def test_a_long_epoch_is_saved_in_its_midst(
         return step(self, *batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "_SAVE_AFTER", 0.0)
+        patch.setattr(loop, "_SAVE_AFTER", 0.0)
         patch.setattr(Trainer, "_step", killed)
         assert call("train", *flags).status == 1
     _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
@@ -231,11 +232,11 @@ def test_a_second_process_is_refused(flags: list[str], tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-    with run.lock(out):  # the system has let go of it
+    with run_directory.lock(out):  # the system has let go of it
         assert (out / ".lock").read_text("utf-8") == str(os.getpid())
         with pytest.raises(InputError, match=f"in use by another process, {os.getpid()}$"):
-            run.lock(out)
-    run.lock(out).close()
+            run_directory.lock(out)
+    run_directory.lock(out).close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="flock")
@@ -248,7 +249,7 @@ def test_where_there_are_no_locks_nothing_is_locked(
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", none)
-    with run.lock(tmp_path), run.lock(tmp_path):
+    with run_directory.lock(tmp_path), run_directory.lock(tmp_path):
         pass
 
 
@@ -385,7 +386,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
     done = call("train", *flags, "--quiet")
     done.assert_refused(r"model/logits\.0\.bias holds NaN or infinity after step 2; .*after step 0")
     arrays, _ = checkpoint.load(tmp_path / "run" / "last.npz")
-    assert run.not_finite(arrays) == ""
+    assert run_directory.not_finite(arrays) == ""
 
 
 # -- files that are not what they were -------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from running import LINES, SMALL, call, start, tiny_run
 
-from teenygpt_np.run import load_run
+from teenygpt_np.run_directory import load_run
 
 ALPHABET = set("abcdefghijklmnopqrstuvwxyz ")
 

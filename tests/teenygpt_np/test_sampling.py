@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 import minigrad as mg
 from teenygpt_np import TeenyGPT
 from teenygpt_np.errors import InputError
-from teenygpt_np.sampler import choose, generate
+from teenygpt_np.sampling import choose, generate
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -16,8 +16,8 @@ from running import LINES, SIGNALS, SMALL, TEXT, call, start, tiny_run, write_co
 
 from minigrad import kernels
 from teenygpt_np import checkpoint
-from teenygpt_np.run import load_run
-from teenygpt_np.trainer import Trainer
+from teenygpt_np.run_directory import load_run
+from teenygpt_np.training.loop import Trainer
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ FAULTS = [
         "if error.filename is None:",
         "if False:",
     ),
-    ("resume: links are followed", "    run.check_files(out)\n", ""),
+    ("resume: links are followed", "    run_directory.check_files(out)\n", ""),
     (
         "signal: a second one waits as well",
         "signal.signal(name, signal.SIG_DFL)",

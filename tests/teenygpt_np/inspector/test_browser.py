@@ -16,7 +16,7 @@ from running import call, tiny_run
 
 from teenygpt_np.inspector.sight import attention_weights
 from teenygpt_np.inspector.tape import Tape, trace_text
-from teenygpt_np.run import load_run
+from teenygpt_np.run_directory import load_run
 
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: pip install -e '.[browser]'"

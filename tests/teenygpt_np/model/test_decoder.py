@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from teenygpt_np.layers import TransformerBlock
+from teenygpt_np.model.layers import TransformerBlock
 
 B, H, T, D = 3, 2, 40, 6
 

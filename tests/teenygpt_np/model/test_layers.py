@@ -12,7 +12,7 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor
 from teenygpt_np import TeenyGPT
-from teenygpt_np.layers import (
+from teenygpt_np.model.layers import (
     GELU,
     MLP,
     CausalSelfAttention,

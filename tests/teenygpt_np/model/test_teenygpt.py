@@ -11,7 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad.optim import AdamW, clip_grad_norm
 from teenygpt_np import TeenyGPT
-from teenygpt_np.model import counted
+from teenygpt_np.model.teenygpt import counted
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.tokenizer import ARTICLE, MAX_CHARACTERS, Tokenizer, tidy
+from teenygpt_np.text.characters import ARTICLE, MAX_CHARACTERS, Tokenizer, tidy
 
 TOKENIZER = Tokenizer()
 WORDS = st.text(alphabet=ARTICLE, max_size=40)

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teenygpt_np import data
-from teenygpt_np.data import batches, check_batch, encode_split, lengths, load_corpus
 from teenygpt_np.errors import InputError
-from teenygpt_np.tokenizer import Tokenizer
+from teenygpt_np.text import corpus as data
+from teenygpt_np.text.characters import Tokenizer
+from teenygpt_np.text.corpus import batches, check_batch, encode_split, lengths, load_corpus
 
 LETTERS = "abcdefghijklmnopqrst"
 LINES = [f"headline {c}" for c in LETTERS]
@@ -340,7 +340,7 @@ def test_where_the_bundled_corpus_is(
 ) -> None:
     package = tmp_path / "package"
     package.mkdir()
-    monkeypatch.setattr(data, "__file__", str(package / "data.py"))
+    monkeypatch.setattr(data, "__file__", str(package / "text" / "corpus.py"))
     directory(tmp_path / "data", train="from the checkout\n")
     if installed:
         directory(package / "corpus", train="from the wheel\n")

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from teenygpt_np import progress
-from teenygpt_np.progress import Progress, duration
+from teenygpt_np.training import console
+from teenygpt_np.training.console import Progress, duration
 
 
 class Terminal(io.StringIO):
@@ -40,7 +40,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(progress, "time", made)
+    monkeypatch.setattr(console, "time", made)
     return made
 
 

@@ -15,13 +15,14 @@ import pytest
 from running import left_behind
 from trainers import TINY, Array, ids, load, make, metrics, resumed, trained
 
-from teenygpt_np import checkpoint, run, trainer
+from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, lengths
 from teenygpt_np.errors import InputError
-from teenygpt_np.progress import Progress
 from teenygpt_np.scores import scores
-from teenygpt_np.trainer import Trainer
+from teenygpt_np.text.corpus import Corpus, lengths
+from teenygpt_np.training import loop
+from teenygpt_np.training.console import Progress
+from teenygpt_np.training.loop import Trainer
 
 KEYS = [
     "epoch",
@@ -77,7 +78,7 @@ def test_the_run_directory(finished: Path, corpus: Corpus) -> None:
     description = json.loads((finished / "config.json").read_text(encoding="utf-8"))
     assert Config.from_dict(description["config"]) == TINY
     assert description["characters"] == corpus.tokenizer.characters
-    assert description["parameters"] == run.load_run(finished).model.num_parameters()
+    assert description["parameters"] == run_directory.load_run(finished).model.num_parameters()
 
 
 def test_a_line_of_metrics_per_epoch(finished: Path, corpus: Corpus) -> None:
@@ -105,10 +106,10 @@ def test_64_headlines_at_each_new_best(finished: Path) -> None:
 
 def test_best_last_and_test_hold_the_scores_that_are_told(finished: Path, corpus: Corpus) -> None:
     found = metrics(finished)
-    last = run.load_run(finished, "last.npz")
+    last = run_directory.load_run(finished, "last.npz")
     for name, value in scores(last.model, ids(corpus, "val")).items():
         assert found[-1][f"val_{name}"] == value, name
-    best = run.load_run(finished)
+    best = run_directory.load_run(finished)
     epoch = min(range(3), key=lambda i: found[i]["val_nll_no_pad"])
     for name, value in scores(best.model, ids(corpus, "val")).items():
         assert found[epoch][f"val_{name}"] == value, name
@@ -226,7 +227,7 @@ def test_muon_changes_the_matrices_of_the_blocks(corpus: Corpus, tmp_path: Path)
 def test_headlines_that_are_sampled_do_not_disturb_the_training(
     corpus: Corpus, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "_SAMPLES", 3)
+    monkeypatch.setattr(loop, "_SAMPLES", 3)
     trained(corpus, tmp_path / "a")
     ours, _ = checkpoint.load(tmp_path / "a" / "last.npz")
     theirs, _ = checkpoint.load(finished / "last.npz")
@@ -254,7 +255,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
             return scores(model, ids)
         return {"nll": -value, "nll_no_pad": value, "top1": 0.0, "top1_no_pad": 0.0}
 
-    monkeypatch.setattr(trainer, "scores", fake)
+    monkeypatch.setattr(loop, "scores", fake)
 
 
 @pytest.mark.parametrize(

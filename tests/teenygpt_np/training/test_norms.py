@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from trainers import ids, load, make, metrics, trained
 
-from teenygpt_np.data import Corpus, lengths
-from teenygpt_np.norms import norms_by_layer, update_ratios
+from teenygpt_np.text.corpus import Corpus, lengths
+from teenygpt_np.training.norms import norms_by_layer, update_ratios
 
 ARRAYS = {
     "embedding.weight": np.array([[3.0, 4.0]], np.float32),

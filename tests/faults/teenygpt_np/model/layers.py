@@ -1,4 +1,4 @@
-"""Seeded faults in `teenygpt_np/layers.py`."""
+"""Seeded faults in `teenygpt_np/model/layers.py`."""
 
 FAULTS = [
     (

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.reading import SPLITS, read_texts, show
-from teenygpt_np.tokenizer import Ids, Tokenizer
+from teenygpt_np.text.characters import Ids, Tokenizer
+from teenygpt_np.text.files import SPLITS, read_texts, show
 
 MIN_LINES = 10
 
@@ -172,7 +172,7 @@ def lengths(ids: npt.NDArray[np.integer[Any]], pad: int = 0) -> Ids:
 
 
 def _bundled() -> Path:
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "corpus"
     return installed if installed.is_dir() else package.parent / "data"
 

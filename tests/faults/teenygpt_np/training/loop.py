@@ -1,4 +1,4 @@
-"""Seeded faults in `teenygpt_np/trainer.py`."""
+"""Seeded faults in `teenygpt_np/training/loop.py`."""
 
 FAULTS = [
     (
@@ -24,7 +24,7 @@ FAULTS = [
     ),
     (
         "trainer: the optimizers' state is not taken up",
-        'optimizer.load_state_dict(run.under(arrays, f"{kind}/"))',
+        'optimizer.load_state_dict(run_directory.under(arrays, f"{kind}/"))',
         "pass",
     ),
     (
@@ -54,7 +54,7 @@ FAULTS = [
     ),
     (
         "resume: nothing is saved before the first step",
-        "if not (self.out / run.LAST).exists():",
+        "if not (self.out / run_directory.LAST).exists():",
         "if False:",
     ),
     (
@@ -69,7 +69,7 @@ FAULTS = [
     ),
     (
         "saved: weights that are no numbers",
-        "if wrong := run.not_finite(arrays):",
+        "if wrong := run_directory.not_finite(arrays):",
         "if wrong := '':",
     ),
 ]

@@ -7,8 +7,8 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
+from minigrad import Array
 from minigrad.optim import sum_of_squares
-from teenygpt_np.layers import Array
 
 _LAYER = re.compile(r"transformer_blocks\.\d+|\w+")  # the beginning of a parameter's name
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minigrad import Array
 from teenygpt_np.errors import InputError
-from teenygpt_np.layers import Array, Generator
 
 
 def choose(
     scores: Array,
-    rng: Generator,
+    rng: np.random.Generator,
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -78,7 +78,7 @@ def generate(
     batch_size: int,
     pad: int,
     *,
-    rng: Generator,
+    rng: np.random.Generator,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,

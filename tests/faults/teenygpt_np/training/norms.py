@@ -1,4 +1,4 @@
-"""Seeded faults in `teenygpt_np/norms.py`."""
+"""Seeded faults in `teenygpt_np/training/norms.py`."""
 
 FAULTS = [
     ("norms: the last array for the layer", "squares[layer[0]] +=", "squares[layer[0]] ="),

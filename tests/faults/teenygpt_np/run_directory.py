@@ -1,4 +1,4 @@
-"""Seeded faults in `teenygpt_np/run.py`."""
+"""Seeded faults in `teenygpt_np/run_directory.py`."""
 
 FAULTS = [
     (

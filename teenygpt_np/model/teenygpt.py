@@ -13,7 +13,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Tensor
-from teenygpt_np.layers import (
+from teenygpt_np.model.layers import (
     Array,
     Dropout,
     Embedding,
@@ -23,7 +23,7 @@ from teenygpt_np.layers import (
     Sequential,
     TransformerBlock,
 )
-from teenygpt_np.sampler import generate
+from teenygpt_np.sampling import generate
 
 PAD = 0
 _NOT_COUNTED = -100

@@ -11,13 +11,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from minigrad import Array
 from teenygpt_np import checkpoint
 from teenygpt_np.config import Config
-from teenygpt_np.data import Corpus, load_corpus
 from teenygpt_np.errors import InputError
-from teenygpt_np.layers import Array
-from teenygpt_np.model import TeenyGPT
-from teenygpt_np.tokenizer import Tokenizer
+from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.text.characters import Tokenizer
+from teenygpt_np.text.corpus import Corpus, load_corpus
 
 CONFIG, METRICS, BEST, LAST = "config.json", "metrics.jsonl", "best.npz", "last.npz"
 SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"

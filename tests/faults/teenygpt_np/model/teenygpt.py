@@ -1,4 +1,4 @@
-"""Seeded faults in `teenygpt_np/model.py`."""
+"""Seeded faults in `teenygpt_np/model/teenygpt.py`."""
 
 FAULTS = [
     ("loss: a token is to predict itself", "return x[:, 1:]", "return x[:, :-1]"),

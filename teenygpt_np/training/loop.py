@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from minigrad import Array
 from minigrad.optim import AdamW, Muon, Optimizer, clip_grad_norm, constant, cosine, warmup
-from teenygpt_np import checkpoint, run
+from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import OPTIMIZERS, Config
-from teenygpt_np.data import Corpus, batches, check_batch, corpus_hash, encode_split, lengths
 from teenygpt_np.errors import InputError
 from teenygpt_np.inspector.page import write_report
-from teenygpt_np.layers import Array
-from teenygpt_np.model import TeenyGPT
-from teenygpt_np.norms import norms_by_layer, update_ratios
-from teenygpt_np.progress import Progress, duration
+from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
+from teenygpt_np.text.corpus import Corpus, batches, check_batch, corpus_hash, encode_split, lengths
+from teenygpt_np.training.console import Progress, duration
+from teenygpt_np.training.norms import norms_by_layer, update_ratios
 
 _STREAMS = ("model", "batches", "samples")  # one generator each, so that none disturbs another
 # Where a training stands, besides the weights, the optimizers and the generators.
@@ -63,7 +63,7 @@ class Trainer:
         self.rngs = {
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
-        self.model = run.build_model(config, corpus.tokenizer, self.rngs["model"])
+        self.model = run_directory.build_model(config, corpus.tokenizer, self.rngs["model"])
         self.optimizers = self._make_optimizers()
         self.batches_per_epoch = -(-len(self.ids["train"]) // config.batch_size)
         self.schedule = self._schedule()
@@ -104,9 +104,9 @@ class Trainer:
 
     def start(self) -> None:
         """Make the run directory, with its configuration."""
-        run.check_new(self.out)
-        (self.out / run.SAMPLES).mkdir(parents=True, exist_ok=True)
-        _write_json(self.out / run.CONFIG, self._description())
+        run_directory.check_new(self.out)
+        (self.out / run_directory.SAMPLES).mkdir(parents=True, exist_ok=True)
+        _write_json(self.out / run_directory.CONFIG, self._description())
 
     def prepare(self) -> None:
         """Say what is going to be trained on what, and compile: nothing that could be lost."""
@@ -122,7 +122,7 @@ class Trainer:
         """
         try:
             with np.errstate(all="ignore"):  # what overflows is noticed by these checks
-                if not (self.out / run.LAST).exists():
+                if not (self.out / run_directory.LAST).exists():
                     self.save()
                 while not self.finished:
                     self._epoch()
@@ -224,7 +224,7 @@ class Trainer:
         if math.isfinite(value):
             return
         cause = "though not when computed again"
-        if wrong := run.not_finite(self._arrays()):
+        if wrong := run_directory.not_finite(self._arrays()):
             cause = f"as {wrong} is not finite any more"
         else:
             try:
@@ -237,7 +237,7 @@ class Trainer:
     def _diverged(self, what: str) -> InputError:
         return InputError(
             f"{what}; a smaller --lr than {self.config.lr:g} may help; the last good checkpoint is "
-            f"{self.out / run.LAST}, after step {self.saved_step:,}"
+            f"{self.out / run_directory.LAST}, after step {self.saved_step:,}"
         )
 
     def _end_epoch(self, headlines: int) -> None:
@@ -260,11 +260,11 @@ class Trainer:
         samples = []
         if is_best:
             self.best, self.bad_epochs = record, 0
-            self._save(run.BEST, self._weights())
+            self._save(run_directory.BEST, self._weights())
             samples = self._write_samples()
         else:
             self.bad_epochs += 1
-        checkpoint.append_line(self.out / run.METRICS, json.dumps(record))
+        checkpoint.append_line(self.out / run_directory.METRICS, json.dumps(record))
         self.epoch += 1
         self.batches_done = self.epoch_tokens = 0
         self.epoch_loss = self.epoch_grad_norm = self.epoch_seconds = 0.0
@@ -282,18 +282,18 @@ class Trainer:
     def _write_samples(self) -> list[str]:
         ids = self.model.sample(_SAMPLES, rng=self.rngs["samples"])
         texts = [self.corpus.tokenizer.decode(row) for row in ids]
-        path = self.out / run.SAMPLES / f"epoch_{self.epoch:03}.txt"
+        path = self.out / run_directory.SAMPLES / f"epoch_{self.epoch:03}.txt"
         checkpoint.write_text(path, "".join(text + "\n" for text in texts))
         return texts
 
     def _finish(self) -> None:
         """Score the best model on the test split, and say where everything is."""
-        best = run.load_run(self.out)
+        best = run_directory.load_run(self.out)
         result = scores(best.model, self.ids["test"], self._heed_signal)
         test = {"epoch": best.meta.get("epoch"), **{f"test_{k}": v for k, v in result.items()}}
         if self.corpus.truth:
             test["truth_nll"] = self.corpus.truth["test"]
-        _write_json(self.out / run.TEST, test)
+        _write_json(self.out / run_directory.TEST, test)
         report = write_report(self.out, self.corpus)
         key = self._key.removeprefix("val_")
         say = self.progress.line
@@ -416,11 +416,11 @@ class Trainer:
 
     def save(self) -> None:
         """Write `last.npz`. Raises InputError instead where a number in it is not finite."""
-        self._save(run.LAST, self._arrays())
+        self._save(run_directory.LAST, self._arrays())
         self.saved_step, self.saved_at = self.step, time.monotonic()
 
     def _save(self, name: str, arrays: dict[str, Array]) -> None:
-        if wrong := run.not_finite(arrays):
+        if wrong := run_directory.not_finite(arrays):
             raise self._diverged(f"{wrong} holds NaN or infinity after step {self.step:,}")
         checkpoint.save(self.out / name, arrays, self._meta())
 
@@ -429,12 +429,12 @@ class Trainer:
 
         Raises InputError where they are not a run's, or of another corpus.
         """
-        path = self.out / run.LAST
+        path = self.out / run_directory.LAST
         self.check_corpus(meta, path)
-        run.check_arrays(arrays, self._arrays(), path)
-        self.model.load_state_dict(run.under(arrays, "model/"))
+        run_directory.check_arrays(arrays, self._arrays(), path)
+        self.model.load_state_dict(run_directory.under(arrays, "model/"))
         for kind, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(run.under(arrays, f"{kind}/"))
+            optimizer.load_state_dict(run_directory.under(arrays, f"{kind}/"))
         try:
             self.rngs["batches"].bit_generator.state = meta["order_state"]  # raises if it is none
             for name, rng in self.rngs.items():
@@ -442,7 +442,7 @@ class Trainer:
             for name in _PLACE:
                 setattr(self, name, meta[name])
             counts = [meta[name] for name in _COUNTS]
-            if not all(type(n) is int and 0 <= n <= run.MAX_COUNT for n in counts):
+            if not all(type(n) is int and 0 <= n <= run_directory.MAX_COUNT for n in counts):
                 raise ValueError(f"{_COUNTS} are {counts}")
             best = self.best[self._key] if self.best is not None else 0.0
             figures = [best, *(getattr(self, name) for name in _SUMS)]
@@ -455,7 +455,7 @@ class Trainer:
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
         self.saved_step = self.step
-        told = self.out / run.METRICS
+        told = self.out / run_directory.METRICS
         if told.exists():  # an epoch whose end was cut short is done, and told, again
             lines = told.read_bytes().splitlines(keepends=True)
             with checkpoint.atomic_file(told) as file:
