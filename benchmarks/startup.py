@@ -121,10 +121,11 @@ def make_run(directory: str) -> None:
 
     from teenygpt_np import checkpoint, run_directory
     from teenygpt_np.config import Config
-    from teenygpt_np.text.characters import Tokenizer
+    from teenygpt_np.model.building import build_model
+    from teenygpt_np.text.characters import CharacterTokenizer
 
-    config, tokenizer = Config(), Tokenizer()
-    model = run_directory.build_model(config, tokenizer, np.random.default_rng(0))
+    config, tokenizer = Config(), CharacterTokenizer()
+    model = build_model(config, tokenizer.num_token_vals, np.random.default_rng(0))
     arrays = {f"model/{name}": array for name, array in model.state_dict().items()}
     arrays["model/logits.0.bias"][tokenizer.pad] = -1e9
     meta = {"config": config.as_dict(), "characters": tokenizer.characters}

@@ -16,10 +16,11 @@ import os
 from pathlib import Path
 
 from teenygpt_np.cli import run_command
-from teenygpt_np.run_directory import load_run
+from teenygpt_np.inspector.page import write_report
+from teenygpt_np.run_directory import check_new, load_run
 from teenygpt_np.scores import scores
 from teenygpt_np.text.corpus import load_corpus
-from teenygpt_np.training.console import Progress
+from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
 
 
@@ -41,14 +42,12 @@ def main() -> int:
         lr=old.config.lr / 5,
     )
     corpus = load_corpus(args.text, alphabet=old.tokenizer, seed=config.seed)
-    trainer = Trainer(config, corpus, args.out, Progress())
+    check_new(args.out)
+    trainer = Trainer(config, corpus, Console())
     trainer.model.load_state_dict(old.model.state_dict())
-    trainer.start()
-    trainer.prepare()
-    score = "nll_no_pad" if config.ignore_pads else "nll"
-    print(f"before: val {scores(old.model, trainer.ids['val'])[score]:.2f}")
-    trainer.train()
-    return 0
+    before = scores(old.model, trainer.rows["val"])[trainer.objective.score]
+    print(f"before: val {before:.2f}")
+    return trainer.run(args.out, write_report)
 
 
 if __name__ == "__main__":

@@ -30,18 +30,23 @@ def main() -> int:
     import numpy as np
 
     from teenygpt_np.config import Config
-    from teenygpt_np.run_directory import build_model, load_run
-    from teenygpt_np.text.characters import Tokenizer
+    from teenygpt_np.model.building import build_model
+    from teenygpt_np.run_directory import load_run
+    from teenygpt_np.text.characters import CharacterTokenizer
+    from teenygpt_np.text.tokenizer import Tokenizer
 
-    rng, tokenizer = np.random.default_rng(), Tokenizer()
+    rng = np.random.default_rng()
+    tokenizer: Tokenizer = CharacterTokenizer()
     if args.run:
         run = load_run(args.run)
         model, tokenizer = run.model, run.tokenizer
     else:
-        model = build_model(Config(), tokenizer, rng)
+        model = build_model(Config(), tokenizer.num_token_vals, rng)
     times = []
     for _ in range(args.n):
-        print(tokenizer.decode(model.sample(1, 0.8, rng=rng)[0]))
+        prompt = tokenizer.encode_prompt("").tolist()
+        ids = model.sample(1, 0.8, prompt=prompt, end=tokenizer.end, rng=rng)
+        print(tokenizer.decode(ids[0]))
         times.append(time.perf_counter() - STARTED)
     print(f"{model.num_parameters():,} parameters, the first headline after {times[0]:.2f} s")
     print(f"{(times[-1] - times[0]) / max(args.n - 1, 1):.3f} s for each after it")

@@ -7,31 +7,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from teenygpt_np.text.corpus import lengths
+from teenygpt_np.text.batches import Rows
 
 Array = npt.NDArray[np.float64]
 AnyIds = npt.NDArray[np.integer[Any]]
 
 
-def baselines(
-    train_ids: AnyIds, ids: AnyIds, num_token_vals: int, pad: int = 0
-) -> dict[str, dict[str, float]]:
-    """Score `uniform`, `unigram` and `bigram`, fitted on train_ids (N, T), on ids (M, T).
+def baselines(train: Rows, rows: Rows, num_token_vals: int) -> dict[str, dict[str, float]]:
+    """Score `uniform`, `unigram` and `bigram`, fitted on train (N, T), on rows (M, T).
 
     uniform: p = 1 / V; unigram: p(b) = (n(b) + 1) / (n + V); bigram: p(b | a) = (n(a, b) + 1) /
-    (n(a) + V), with n counted in train_ids. The targets are tokens 1..T-1, given the one before.
+    (n(a) + V), with n counted in train. The targets are tokens 1..T-1, given the one before.
 
-    Of each: `nll`, mean nats per headline over all T-1 targets, and `top1`, mean over headlines of
-    the share of targets that the likeliest token hits (of k equally likely ones, 1/k of the hit).
-    `nll_no_pad` and `top1_no_pad` count, and fit on, a headline up to and including its first pad.
+    Of each: `nll`, mean nats per row over all T-1 targets, and `top1`, mean over rows of the share
+    of targets that the likeliest token hits (of k equally likely ones, 1/k of the hit).
+    `nll_no_pad` and `top1_no_pad` count, and fit on, a row up to and including the token that ends
+    it.
 
-    Raises ValueError where an array is not ids of that form.
+    Raises ValueError where there is an id outside 0..V-1.
     """
-    _check(train_ids=train_ids, ids=ids, num_token_vals=num_token_vals)
+    _check(num_token_vals, train=train, rows=rows)
     scores: dict[str, dict[str, float]] = {"uniform": {}, "unigram": {}, "bigram": {}}
-    for suffix, skip in (("", None), ("_no_pad", pad)):
-        fitted, _ = _pairs(train_ids, num_token_vals, skip)
-        seen, shares = _pairs(ids, num_token_vals, skip)
+    for suffix in ("", "_no_pad"):
+        fitted, _ = _pairs(train, num_token_vals, to_the_end=not suffix)
+        seen, shares = _pairs(rows, num_token_vals, to_the_end=not suffix)
         guesses = {
             "uniform": np.zeros_like(fitted),
             "unigram": np.broadcast_to(fitted.sum(axis=0), fitted.shape),
@@ -41,18 +40,18 @@ def baselines(
             p = (counts + 1) / (counts.sum(axis=1, keepdims=True) + num_token_vals)
             likeliest = counts == counts.max(axis=1, keepdims=True)
             hits = likeliest / likeliest.sum(axis=1, keepdims=True)
-            scores[name]["nll" + suffix] = float(-(seen * np.log(p)).sum() / len(ids))
-            scores[name]["top1" + suffix] = float((shares * hits).sum() / len(ids))
+            scores[name]["nll" + suffix] = float(-(seen * np.log(p)).sum() / len(rows))
+            scores[name]["top1" + suffix] = float((shares * hits).sum() / len(rows))
     return scores
 
 
-def _pairs(ids: AnyIds, num_token_vals: int, skip: int | None) -> tuple[Array, Array]:
-    """n(a, b), and the same with each headline weighing 1 in all.    ids: (N, T) -> (V, V) twice
+def _pairs(rows: Rows, num_token_vals: int, *, to_the_end: bool) -> tuple[Array, Array]:
+    """n(a, b), and the same with each row weighing 1 in all.    N rows -> (V, V) twice
 
-    skip: the pad after which a headline no longer counts, None to count all
+    to_the_end: count the pairs behind a row's end as well
     """
-    before, target = ids[:, :-1], ids[:, 1:]
-    counted = np.full(len(ids), target.shape[1]) if skip is None else lengths(target, skip)
+    before, target = rows.ids[:, :-1], rows.ids[:, 1:]
+    counted = np.full(len(rows), target.shape[1]) if to_the_end else rows.lengths - 1
     mask = np.arange(target.shape[1]) < counted[:, None]
     pairs = (before.astype(np.int64) * num_token_vals + target)[mask]
     weights = np.repeat(1 / counted, counted)
@@ -63,14 +62,8 @@ def _pairs(ids: AnyIds, num_token_vals: int, skip: int | None) -> tuple[Array, A
     return n, shares
 
 
-def _check(train_ids: AnyIds, ids: AnyIds, num_token_vals: int) -> None:
-    for name, array in (("train_ids", train_ids), ("ids", ids)):
-        if array.ndim != 2 or len(array) < 1 or array.shape[1] < 2 or array.dtype.kind not in "iu":
-            raise ValueError(
-                f"{name} must be integers of shape (N, T), N >= 1 and T >= 2, got {array.dtype} of "
-                f"shape {array.shape}"
-            )
-        if array.min() < 0 or array.max() >= num_token_vals:
-            raise ValueError(
-                f"{name} must be in 0..{num_token_vals - 1}, got {array.min()}..{array.max()}"
-            )
+def _check(num_token_vals: int, **splits: Rows) -> None:
+    for name, rows in splits.items():
+        low, high = rows.ids.min(), rows.ids.max()
+        if low < 0 or high >= num_token_vals:
+            raise ValueError(f"{name} has ids in {low}..{high}, wanted 0..{num_token_vals - 1}")

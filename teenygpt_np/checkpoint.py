@@ -70,6 +70,11 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file as a whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
 def append_line(path: Path, text: str) -> None:
     """Add a line to a text file in UTF-8, down to the disk."""
     try:

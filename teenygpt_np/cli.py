@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import dataclasses
 import mmap
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 
 _MOST_THREADS = 1024
+_METAVARS: dict[type, str] = {int: "N", float: "X", str: "NAME"}
 _LONGEST = 800  # characters of a message, parts of which a file may have brought
-# What is wanted free at the start: OpenBLAS and LLVM end the process where they get none.
+# Memory that must be free at the start: OpenBLAS and LLVM end the process where they get none.
 _MB_FOR_NUMPY, _MB_FOR_NUMBA, _MB_PER_THREAD = 256, 320, 64
 
 
@@ -47,6 +50,41 @@ def path(text: str) -> Path:
     if not text:
         raise ValueError
     return Path(text)
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """A flag for each of these settings, as `Config` declares them; None where not given."""
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    for name in names:
+        setting, default = SETTINGS[name], fields[name].default
+        said = default
+        if setting.choices is not None:
+            said = next(word for word, value in setting.choices.items() if value == default)
+        parser.add_argument(
+            "--" + (setting.flag or name).replace("_", "-"),
+            dest=name,
+            type=type(said),
+            choices=setting.choices and list(setting.choices),
+            metavar=None if setting.choices else _METAVARS[type(said)],
+            help=f"{setting.help} (preset small: {said})",
+        )
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings whose flags were given."""
+    given = {name: getattr(args, name, None) for name in SETTINGS}
+    return {
+        name: (SETTINGS[name].choices or {}).get(value, value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def as_flag(name: str) -> str:
+    """How the command line spells a setting."""
+    setting = SETTINGS.get(name)
+    flag = "column" if name == "columns" else setting.flag if setting else ""
+    return "--" + (flag or name).replace("_", "-")
 
 
 def set_up(threads: int | None) -> None:

@@ -1,28 +1,67 @@
-"""What a run is made of: the model's sizes, how it is trained, on which text."""
+"""What a run is made of: the model's sizes, how it is trained, on which text.
+
+A setting is declared once, as a field of `Config`: its default, what it means, which values it can
+have, and its flag on the command line (`cli.add_settings`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from teenygpt_np.errors import InputError
 
 OPTIMIZERS = ("adamw", "muon")
-_MOST_WEIGHTS = 10**9  # training has each of them four times, in 16 GB
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a field of `Config` is, besides its default.
+
+    at_least, at_most, above, below: bounds of a number, which must also be finite.
+    choices: the values that it can have, by the words that the command line takes for them.
+    flag: where it is another one than the field's name with dashes.
+    """
+
+    help: str
+    at_least: float = -math.inf
+    at_most: float = sys.float_info.max
+    above: float = -math.inf
+    below: float = math.inf
+    choices: Mapping[str, Any] | None = None
+    flag: str = ""
+
+    def wanted(self, name: str, value: Any) -> str:
+        """What is wanted in the place of this value; '' where it will do."""
+        if self.choices is not None:
+            return "" if value in self.choices.values() else " or ".join(self.choices)
+        if isinstance(value, str):
+            return ""
+        if self.at_least <= value <= self.at_most and self.above < value < self.below:
+            return ""
+        if self.at_most < value < math.inf:
+            return f"at most {self.at_most:,}"
+        if self.below < math.inf:
+            return f"{self.at_least} <= {name} < {self.below}"
+        bound = f"above {self.above}" if self.above > -math.inf else f"at least {self.at_least}"
+        if self.at_least == 0:
+            bound = "0 or above"
+        if isinstance(value, int):
+            return bound
+        return f"a finite number{',' * (self.at_least == 0)} {bound}"
+
+
+def _setting(default: Any, help: str, **settings: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"setting": Setting(help, **settings)})
 
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of one run. The sizes are those of `TeenyGPT`.
-
-    epochs, max_steps: stop after that many (max_steps 0: no such limit).    patience: stop after
-    more than that many epochs in a row without a new best.    optimizer: 'adamw', or 'muon' for the
-    weight matrices of the blocks and AdamW for the rest.    lr rises in the first warmup_steps
-    and, with decay, falls along a cosine to a twentieth of itself at the last epoch's end.
-    clip_grad_norm: the longest the gradient may be (0: any).    ignore_pads: count each headline up
-    to and including its first pad only.    columns, alphabet, data: see `data.load_corpus`.
+    """The settings of one run.
 
     Raises InputError for a setting out of range.
     """
@@ -30,54 +69,73 @@ class Config:
     preset: str = "small"
     data: str = ""
     columns: tuple[str, ...] = ()
-    alphabet: str = "article"
-    seed: int = 0
-    num_tokens: int = 128
-    num_emb: int = 96
-    num_heads: int = 8
-    num_neurons: int = 4
-    num_blocks: int = 4
-    dropout: float = 0.03
-    epochs: int = 7
-    max_steps: int = 0
-    batch_size: int = 32
-    optimizer: str = "muon"
-    lr: float = 8e-3
-    warmup_steps: int = 100
-    decay: bool = True
-    weight_decay: float = 0.1
-    clip_grad_norm: float = 1.0
-    patience: int = 5
-    ignore_pads: bool = True
+    alphabet: str = _setting(
+        "article",
+        "a-z and space, to which all text is folded; or the corpus's own characters",
+        choices={"article": "article", "corpus": "corpus"},
+    )
+    seed: int = _setting(0, "of everything random, and of the split of a single file", at_least=0)
+    num_tokens: int = _setting(
+        128,
+        "longest headline, in tokens: its characters, and one before them",
+        at_least=2,
+        at_most=10_000,
+    )
+    num_emb: int = _setting(96, "width of the model", at_least=1, at_most=1_000_000)
+    num_heads: int = _setting(8, "heads of each mixer; must divide num-emb", at_least=1)
+    num_neurons: int = _setting(
+        4, "width of the MLPs, as a multiple of num-emb", at_least=1, at_most=1_000_000
+    )
+    num_blocks: int = _setting(4, "blocks, each a mixer and an MLP", at_least=1, at_most=1000)
+    mixer: str = _setting(
+        "attention", "what mixes the tokens of a block; several, with commas, take turns"
+    )
+    dropout: float = _setting(
+        0.03, "share of the embedding that training drops", at_least=0, below=1
+    )
+    epochs: int = _setting(7, "at most this many times through the training split", at_least=1)
+    max_steps: int = _setting(0, "stop after this many steps; 0 for no such limit", at_least=0)
+    batch_size: int = _setting(32, "headlines in a step", at_least=1)
+    optimizer: str = _setting(
+        "muon",
+        "of the blocks' weight matrices; AdamW has all the rest",
+        choices={name: name for name in OPTIMIZERS},
+    )
+    lr: float = _setting(8e-3, "the highest learning rate", above=0)
+    warmup_steps: int = _setting(100, "steps in which the learning rate rises", at_least=0)
+    decay: bool = _setting(
+        True,
+        "let the learning rate fall, to a twentieth at the end",
+        choices={"yes": True, "no": False},
+    )
+    weight_decay: float = _setting(
+        0.1, "how much a step shrinks the weights, as a multiple of lr", at_least=0
+    )
+    clip_grad_norm: float = _setting(1.0, "longest gradient; 0 for any", at_least=0)
+    patience: int = _setting(
+        5, "stop after more than this many epochs in a row without a new best", at_least=0
+    )
+    ignore_pads: bool = _setting(
+        True,
+        "count each headline up to its first pad, or all num-tokens of it",
+        choices={"ignore": True, "count": False},
+        flag="pads",
+    )
 
     def __post_init__(self) -> None:
-        for name in ("num_emb", "num_heads", "num_neurons", "num_blocks", "epochs", "batch_size"):
-            self._check(name, getattr(self, name) >= 1, "at least 1")
-        self._check("num_tokens", self.num_tokens >= 2, "at least 2")
-        self._check("num_tokens", self.num_tokens <= 10_000, "at most 10,000")
-        for name in ("num_emb", "num_neurons"):
-            self._check(name, getattr(self, name) <= 1_000_000, "at most 1,000,000")
-        self._check("num_blocks", self.num_blocks <= 1000, "at most 1,000")
-        for name in ("seed", "max_steps", "warmup_steps", "patience"):
-            self._check(name, getattr(self, name) >= 0, "0 or above")
-        self._check("dropout", 0 <= self.dropout < 1, "0 <= dropout < 1")
-        self._check("lr", 0 < self.lr < math.inf, "a finite number above 0")
-        for name in ("weight_decay", "clip_grad_norm"):
-            self._check(name, 0 <= getattr(self, name) < math.inf, "a finite number, 0 or above")
-        self._check("optimizer", self.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS))
-        weights = (4 + 2 * self.num_neurons) * self.num_emb**2 * self.num_blocks
-        if weights > _MOST_WEIGHTS:
-            raise InputError(
-                f"the blocks have {weights:,} weights, wanted at most {_MOST_WEIGHTS:,}"
-            )
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            if wanted := setting.wanted(name, value):
+                raise InputError(f"{name} is {value}, wanted {wanted}")
         if self.num_emb % self.num_heads:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"
             )
 
-    def _check(self, name: str, holds: bool, wanted: str) -> None:
-        if not holds:
-            raise InputError(f"{name} is {getattr(self, name)}, wanted {wanted}")
+    @property
+    def mixers(self) -> tuple[str, ...]:
+        """The names in `mixer`: the pattern that is repeated over the blocks."""
+        return tuple(name.strip() for name in self.mixer.split(","))
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""
@@ -85,7 +143,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:
-        """The settings from what `as_dict` gave."""
+        """The settings from what `as_dict` gave; those that are missing have their defaults."""
         if not isinstance(settings, dict):
             raise InputError(f"settings are {settings!r}, wanted names and values")
         known = {field.name: type(field.default) for field in dataclasses.fields(cls)}
@@ -101,6 +159,12 @@ class Config:
                 raise InputError(f"setting {name} is {value!r}, wanted {wanted.__name__}")
         return cls(**settings | {"columns": tuple(settings.get("columns", ()))})
 
+
+SETTINGS: dict[str, Setting] = {
+    field.name: field.metadata["setting"]
+    for field in dataclasses.fields(Config)
+    if "setting" in field.metadata
+}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # An epoch in seconds, for trying things.

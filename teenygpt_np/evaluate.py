@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.baselines import baselines
     from teenygpt_np.run_directory import load_own_corpus, load_run
     from teenygpt_np.scores import scores
-    from teenygpt_np.text.corpus import corpus_hash, encode_split
+    from teenygpt_np.text.corpus import corpus_hash
 
     run = load_run(args.run)
     config = run.config
@@ -48,22 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
             f"{corpus.name} is not what {args.run} was trained on any more, so that its splits "
             "have changed; wanted the same text, or another by --data"
         )
-    train, ids = (
-        encode_split(getattr(corpus, split), run.tokenizer, run.config.num_tokens)
-        for split in ("train", args.split)
-    )
+    train, rows = (corpus.rows(split, run.config.num_tokens) for split in ("train", args.split))
     with np.errstate(all="ignore"):
-        table = {"model": scores(run.model, ids)}
+        table = {"model": scores(run.model, rows)}
     if not np.isfinite(list(table["model"].values())).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
-    table |= baselines(train, ids, run.tokenizer.num_token_vals)
+    table |= baselines(train, rows, run.tokenizer.num_token_vals)
     if corpus.truth:
         table["grammar"] = {"nll_no_pad": corpus.truth[args.split]}
     if args.json:
-        print(json.dumps({"data": corpus.name, "split": args.split, "lines": len(ids), **table}))
+        print(json.dumps({"data": corpus.name, "split": args.split, "lines": len(rows), **table}))
         return 0
-    print(f"{len(ids):,} headlines, the {args.split} split of {corpus.name}")
-    print("nats per headline, and the share of next characters guessed right\n")
+    print(f"{len(rows):,} {corpus.unit}s, the {args.split} split of {corpus.name}")
+    print(f"nats per {corpus.unit}, and the share of next characters guessed right\n")
     print(f"{'':10}{'pads not counted':>22}{'pads counted':>22}")
     for name, row in table.items():
         cells = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -11,20 +12,24 @@ from typing import IO, Any
 
 import numpy as np
 
-from minigrad import Array
+from minigrad import Array, Tensor
 from teenygpt_np import checkpoint
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.building import build_model, outline
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.characters import Tokenizer
 from teenygpt_np.text.corpus import Corpus, load_corpus
+from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.text.tokenizers import described_tokenizer
 
 CONFIG, METRICS, BEST, LAST = "config.json", "metrics.jsonl", "best.npz", "last.npz"
 SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"
 REPORT = "report.html"  # the last to be written: a run that has it is finished
 
+FORMAT = 2  # of config.json and of a checkpoint's description; without a number it is 1
 MAX_COUNT = 2**53  # as far as a float counts
 _BEHIND_PID = 1 << 20
+_MAX_CONFIG = 1 << 20  # characters; what is cut is no JSON
 
 
 @dataclass(frozen=True)
@@ -47,20 +52,6 @@ def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpu
     )
 
 
-def build_model(config: Config, tokenizer: Tokenizer, rng: np.random.Generator) -> TeenyGPT:
-    """A fresh model of the configured sizes."""
-    return TeenyGPT(
-        config.num_tokens,
-        tokenizer.num_token_vals,
-        config.num_emb,
-        config.num_neurons,
-        config.num_heads,
-        config.dropout,
-        config.num_blocks,
-        rng=rng,
-    )
-
-
 def load_run(directory: Path, name: str = BEST) -> TrainedRun:
     """The best model of a run, in evaluation mode.
 
@@ -72,10 +63,8 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
         what = f"has no {name}" if directory.is_dir() else what
         raise InputError(f"{directory} {what}; wanted a run directory, made by teenygpt_np.train")
     arrays, meta, config, tokenizer = _load(path)
-    model = build_model(config, tokenizer, np.random.default_rng(0))
-    weights = under(arrays, "model/")
-    check_arrays(weights, model.state_dict(), path)
-    model.load_state_dict(weights)
+    model = build_model(config, tokenizer.num_token_vals, np.random.default_rng(0))
+    model.load_state_dict(under(arrays, "model/"))
     return TrainedRun(model.eval(), tokenizer, config, meta)
 
 
@@ -103,12 +92,10 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, Any], Config, Tokeniz
         config, tokenizer = described(meta)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of a run: {error}") from error
-    # Before a model is built: no file may ask for more weights than it brings.
-    embeddings = (config.num_tokens + tokenizer.num_token_vals) * config.num_emb
-    blocks = config.num_blocks * (4 + 2 * config.num_neurons) * config.num_emb**2
-    came = sum(array.size for array in arrays.values())
-    if embeddings + blocks > came or config.num_blocks > len(arrays):
-        raise InputError(f"{path} has fewer weights than its settings want")
+    # Before a model is built: no file may ask for other weights than it brings.
+    parameters = outline(config, tokenizer.num_token_vals).named_parameters("model/")
+    weights = {name: array for name, array in arrays.items() if name.startswith("model/")}
+    check_arrays(weights, dict(parameters), path)
     return arrays, meta, config, tokenizer
 
 
@@ -117,18 +104,35 @@ def under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
+def description(config: Config, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What `described` makes settings and tokenizer of, for config.json and checkpoints."""
+    return {
+        "format": FORMAT,
+        "config": config.as_dict(),
+        "tokenizer": tokenizer.description(),
+    }
+
+
 def described(description: Any) -> tuple[Config, Tokenizer]:
-    """Settings and alphabet, from a config.json or a checkpoint's meta.
+    """Settings and tokenizer, from a config.json or a checkpoint's meta.
 
-    Raises KeyError, TypeError or ValueError where it does not hold them.
+    Raises KeyError, TypeError or ValueError where it does not hold them, or is of a newer format.
     """
-    characters = description["characters"]
-    if not isinstance(characters, str):
-        raise TypeError(f"characters are {type(characters).__name__}, wanted a text")
-    return Config.from_dict(description["config"]), Tokenizer(characters)
+    found = description.get("format", 1) if isinstance(description, dict) else 1
+    if found not in range(1, FORMAT + 1):
+        raise ValueError(
+            f"it is of format {found!r:.20}, wanted 1..{FORMAT}; a newer teenygpt_np may read it"
+        )
+    if found == 1:
+        tokenizer = {"kind": "characters", "characters": description["characters"]}
+    else:
+        tokenizer = description["tokenizer"]
+    return Config.from_dict(description["config"]), described_tokenizer(tokenizer)
 
 
-def check_arrays(arrays: Mapping[str, Array], wanted: Mapping[str, Array], path: Path) -> None:
+def check_arrays(
+    arrays: Mapping[str, Array], wanted: Mapping[str, Array | Tensor], path: Path
+) -> None:
     """Raise InputError where a file's arrays have not the names, dtypes and shapes that are wanted.
 
     Or where one holds what is no number to go on from.
@@ -158,6 +162,29 @@ def check_new(directory: Path) -> None:
         )
     if any((directory / name).exists() for name in (METRICS, BEST, LAST, TEST, REPORT)):
         raise InputError(f"{directory} holds what is left of a run; wanted a new --out")
+
+
+def begin(directory: Path, description: Mapping[str, Any]) -> None:
+    """Make a run's directory, with what describes the run. Raises InputError as `check_new`."""
+    check_new(directory)
+    (directory / SAMPLES).mkdir(parents=True, exist_ok=True)
+    checkpoint.write_json(directory / CONFIG, description)
+
+
+def read_description(directory: Path) -> tuple[dict[str, Any], Config, Tokenizer]:
+    """A run's config.json, and the settings and the tokenizer in it.
+
+    Raises InputError where it is missing, or holds something else.
+    """
+    path = directory / CONFIG
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = json.loads(file.read(_MAX_CONFIG))
+        return found, *described(found)
+    except FileNotFoundError:
+        raise InputError(f"{directory} has no {CONFIG}; wanted a run directory") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} can't be used: {error}") from error
 
 
 def check_files(directory: Path) -> None:

@@ -71,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             top_k=args.top_k,
             top_p=args.top_p,
             prompt=prompt.tolist(),
+            end=run.tokenizer.end,
             rng=rng,
         )
         for row in ids:

@@ -76,40 +76,43 @@ def generate(
     prompt: Array,
     num_tokens: int,
     batch_size: int,
-    pad: int,
+    end: int | None,
     *,
     rng: np.random.Generator,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Array:
-    """Continue a prompt until every headline has ended with a pad, or is num_tokens long.
+    """Continue a prompt until every row has ended, or is num_tokens long.
 
-    next_scores: a function from the ids (B) that come next to the scores (B, V) of the token after
-        them; it remembers all ids it was given.
-    prompt: (t) ids.    -> ids (B, num_tokens), only pads after a headline's first pad
+    next_scores: a function from the ids (B, t) that come next to the scores (B, V) of the token
+        after them; it remembers all ids it was given.
+    prompt: (t) ids.    end: the id that ends a row, None for no such id
+    -> ids (B, num_tokens), only `end` behind a row's first `end`
 
-    Raises ValueError for a prompt that is empty or leaves no room to continue.
+    Raises ValueError for a prompt that is empty, has ended or leaves no room to continue.
     """
     check_settings(temperature, top_k, top_p)
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, wanted at least 1")
-    if not 1 <= len(prompt) < num_tokens:
-        raise ValueError(f"the prompt has {len(prompt)} tokens, wanted 1..{num_tokens - 1}")
-    if (prompt == pad).any():
-        raise ValueError(f"the prompt has a pad at {int(np.argmax(prompt == pad))}, wanted none")
-    ids = np.full((batch_size, num_tokens), pad)
-    ids[:, : len(prompt)] = prompt
-    for t in range(len(prompt) - 1):
-        next_scores(ids[:, t])
-    ended = np.zeros(batch_size, bool)
+    start = len(prompt)
+    if not 1 <= start < num_tokens:
+        raise ValueError(f"the prompt has {start} tokens, wanted 1..{num_tokens - 1}")
+    if end is not None and end in prompt:
+        place = prompt.tolist().index(end)
+        raise ValueError(f"the prompt has id {end}, which ends a row, at {place}; wanted none")
+    ids = np.full((batch_size, num_tokens), -1 if end is None else end)
+    ids[:, :start] = prompt
+    come, ended = ids[:, :start], np.zeros(batch_size, bool)
     with np.errstate(all="ignore"):  # what overflows is noticed in the scores
-        for t in range(len(prompt) - 1, num_tokens - 1):
-            scores = next_scores(ids[:, t])
+        for t in range(start, num_tokens):
+            scores = next_scores(come)
             chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
-            chosen[ended] = pad
-            ids[:, t + 1] = chosen
-            ended |= chosen == pad
+            if end is not None:
+                chosen[ended] = end
+                ended |= chosen == end
+            ids[:, t] = chosen
             if ended.all():
                 break
+            come = ids[:, t : t + 1]
     return ids

@@ -10,7 +10,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import Array
 from teenygpt_np.inspector.tape import Tape
-from teenygpt_np.model.layers import Module
+from teenygpt_np.model.module import Module
 
 
 def listing(tape: Tape) -> Iterator[str]:

@@ -10,44 +10,28 @@ import numpy as np
 import minigrad as mg
 from minigrad import Array
 from teenygpt_np.inspector.pack import number, packed
-from teenygpt_np.inspector.tape import Tape, characters
-from teenygpt_np.model.layers import Dropout
+from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.characters import Tokenizer
+from teenygpt_np.text.tokenizer import Tokenizer
 
 _LIKELIEST = 5
 
 
 def attention(tape: Tape) -> list[dict[str, Any]]:
-    """Per block: the weights (H, T, T), and the gradients of the loss with respect to them."""
+    """Per block: what its mixer shows of itself, weights (H, T, T) and the gradients of these."""
     blocks = []
-    for node in tape.graph.nodes:
-        if node.operation == "causal_attention":
-            inputs = [e.source for e in tape.graph.edges if e.target == node.id]
-            q, k, v = (np.asarray(tape.graph.nodes[i].value) for i in inputs)
-            assert node.grad is not None
-            weights, grads = attention_weights(q, k, v, node.grad)
-            path = tape.modules[node.id]
+    for name, mixer in tape.mixers():
+        nodes = [n for n in tape.graph.nodes if n.operation and mixer in n.scope]
+        if maps := mixer.attention_maps(tape.graph, nodes):
+            weights, grads = maps
             blocks.append(
                 {
-                    "name": path[-1][0] if path else "",
-                    "weights": [packed(head, lower=True) for head in weights[0]],
-                    "grads": [packed(head, lower=True) for head in grads[0]],
+                    "name": name,
+                    "weights": [packed(head, lower=True) for head in weights],
+                    "grads": [packed(head, lower=True) for head in grads],
                 }
             )
     return blocks
-
-
-def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, Array]:
-    """p = softmax(q k^T / sqrt(d), masked), and dp = dout v^T.    (B, H, T, d) -> (B, H, T, T)
-
-    What the fused kernel computes in passing and does not keep.
-    """
-    scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
-    allowed = np.tril(np.ones(scores.shape[-2:], bool))
-    scores = np.where(allowed, scores, -np.inf)  # mg.softmax would be compiled for this alone
-    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)
 
 
 def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, Any]:
@@ -55,7 +39,7 @@ def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, A
     with mg.no_grad():
         log_probs = model.log_probs(tape.ids[:, :-1]).data[0]
     targets = tape.ids[0, 1:]
-    signs = characters(tokenizer, range(tokenizer.num_token_vals))
+    signs = tokenizer.signs(range(tokenizer.num_token_vals))
     positions = []
     for row, target in zip(log_probs, targets, strict=True):
         likeliest = np.argsort(-row, kind="stable")[:_LIKELIEST]
@@ -66,7 +50,7 @@ def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, A
             }
         )
     return {
-        "signs": characters(tokenizer, tape.ids[0]),
+        "signs": tokenizer.signs(tape.ids[0]),
         "positions": positions,
         "sensitivity": packed(sensitivity(model, tape.ids), lower=True),
     }
@@ -81,12 +65,8 @@ def sensitivity(model: TeenyGPT, ids: Array) -> Array:
     with mg.tracing():
         losses = model.loss(np.repeat(ids, T, axis=0), reduction="none")
         losses.backward(np.eye(T))
-    embedded = [
-        node.grad
-        for node in mg.trace(losses).nodes
-        if node.operation and any(isinstance(module, Dropout) for module in node.scope)
-    ]
-    assert len(embedded) == 1
-    assert embedded[0] is not None
-    result: Array = np.linalg.norm(embedded[0], axis=-1)
+    nodes = mg.trace(losses).nodes
+    [embedded] = [n.grad for n in nodes if n.operation and model.embedding in n.scope]
+    assert embedded is not None
+    result: Array = np.linalg.norm(embedded, axis=-1)
     return result

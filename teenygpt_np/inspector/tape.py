@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,19 +9,18 @@ import minigrad as mg
 from minigrad import Array
 from teenygpt_np import run_directory
 from teenygpt_np.errors import InputError
-from teenygpt_np.model.layers import Module
-from teenygpt_np.model.teenygpt import PAD, TeenyGPT
-from teenygpt_np.text.characters import Tokenizer
-
-END = "⏎"  # stands for the first pad, a headline's end mark
-BEGIN = "▷"
+from teenygpt_np.model.mixers import Mixer
+from teenygpt_np.model.module import Module
+from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Tape:
     """The loss of one headline, in nats, with its graph.
 
-    ids: (1, t), the headline with what begins and ends it.    modules: each node's, from the
+    ids: (1, t), the text with what begins and ends it.    modules: each node's, from the
     outermost in, as (name, Module); a leaf is where it is used.    names: of the leaves, by node.
     """
 
@@ -32,6 +30,11 @@ class Tape:
     graph: mg.Trace
     modules: dict[int, list[tuple[str, Module]]]
     names: dict[int, str]
+
+    def mixers(self) -> list[tuple[str, Mixer]]:
+        """The mixers that ran, by their names, in the order in which they did."""
+        found = {name: module for path in self.modules.values() for name, module in path}
+        return [(name, module) for name, module in found.items() if isinstance(module, Mixer)]
 
     def title(self, node: mg.TracedNode) -> str:
         """The operation's name, or the parameter's without its module's."""
@@ -47,10 +50,11 @@ def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
     folded = tokenizer.fold(text).text[: model.num_tokens - 1]
     if not folded:
         raise InputError(f"--text is {text!r}, wanted a character of the model's alphabet at least")
-    ids = tokenizer.encode(folded, min(len(folded) + 2, model.num_tokens))[None]
+    rows = Rows.of([folded], tokenizer, model.num_tokens)
+    ids = rows.ids[:, : rows.lengths[0]]
     model.eval().zero_grad()
     with mg.tracing():
-        loss = model.loss(ids, reduction="sum", ignore_pads=True)
+        loss = model.loss(ids, reduction="sum")
         loss.backward()
     graph = mg.trace(loss)
     known = {id(module): name for name, module in model.named_modules()}
@@ -61,12 +65,6 @@ def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
     parameters = {id(p): name for name, p in model.named_parameters()}
     names = {n.id: parameters[id(n.leaf)] for n in graph.nodes if n.leaf is not None}
     return Tape(folded, ids, loss.item(), graph, modules, names)
-
-
-def characters(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
-    """One sign for each id, those that are no characters of the text included."""
-    signs = {PAD: END, tokenizer.cls: BEGIN}
-    return [signs.get(i) or tokenizer.characters[i - 1].replace(" ", "␣") for i in map(int, ids)]
 
 
 def first_sample(directory: Path) -> str:

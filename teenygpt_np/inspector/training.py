@@ -10,8 +10,8 @@ from teenygpt_np import run_directory
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.characters import Tokenizer
-from teenygpt_np.text.corpus import Corpus, corpus_hash, encode_split
+from teenygpt_np.text.corpus import Corpus, corpus_hash
+from teenygpt_np.text.tokenizer import Tokenizer
 
 _SAMPLES = 8  # headlines of each epoch
 
@@ -23,8 +23,7 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
     nothing to compare with. Raises InputError where there is no run.
     """
     try:
-        described = json.loads((directory / run_directory.CONFIG).read_text(encoding="utf-8"))
-        config, tokenizer = run_directory.described(described)
+        described, config, tokenizer = run_directory.read_description(directory)
         epochs = [json.loads(line) for line in _lines(directory / run_directory.METRICS)]
         test = json.loads("".join(_lines(directory / run_directory.TEST)) or "null")
         paths = sorted((directory / run_directory.SAMPLES).glob("epoch_*.txt"))
@@ -56,7 +55,7 @@ def _guesses(
         return {"baselines": {}}
     if corpus_hash(corpus) != digest:
         return {"baselines": {}}
-    train, val = (encode_split(s, tokenizer, config.num_tokens) for s in (corpus.train, corpus.val))
+    train, val = (corpus.rows(split, config.num_tokens) for split in ("train", "val"))
     found = baselines(train, val, tokenizer.num_token_vals)
     if corpus.truth:
         found["grammar"] = {"nll_no_pad": corpus.truth["val"]}

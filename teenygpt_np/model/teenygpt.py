@@ -1,41 +1,44 @@
-"""TeenyGPT: a decoder transformer over characters.
+"""TeenyGPT: a decoder transformer over tokens.
 
-Shapes: B headlines, T = num_tokens, V = num_token_vals, D = num_emb. Source: the model at the end
-of J. Tomczak's article on large language models and generative AI, whose names it keeps.
+Shapes: B rows of a batch, T = num_tokens, V = num_token_vals, D = num_emb. Source: the model at the
+end of J. Tomczak's article on large language models and generative AI, whose names it keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-from minigrad import Tensor
-from teenygpt_np.model.layers import (
-    Array,
-    Dropout,
-    Embedding,
-    Generator,
-    Linear,
-    Module,
-    Sequential,
-    TransformerBlock,
-)
+from minigrad import Array, Tensor
+from teenygpt_np.model.block import Block
+from teenygpt_np.model.layers import MLP, Dropout, Embedding, Linear, Sequential
+from teenygpt_np.model.mixers import MIXERS
+from teenygpt_np.model.module import Generator, Module
 from teenygpt_np.sampling import generate
 
-PAD = 0
 _NOT_COUNTED = -100
 
 
+@dataclass
+class State:
+    """How far a batch of sequences has been read, and what each block keeps of it."""
+
+    position: int
+    blocks: list[Any]
+
+
 class TeenyGPT(Module):
-    """p(x) = product over t of p(x[t+1] | x[0..t]), for headlines of T tokens.
+    """p(x) = product over t of p(x[t+1] | x[0..t]), for rows of T tokens.
 
     num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width in D.
-    num_heads: must divide num_emb.    rng: for the initial weights and for dropout.
+    num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
+    rng: for the initial weights and for dropout.
 
-    Raises ValueError for sizes that are not positive, or do not divide.
+    Raises ValueError for sizes that are not positive or do not divide, KeyError for another mixer.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class TeenyGPT(Module):
         dropout_prob: float = 0.1,
         num_blocks: int = 10,
         *,
+        mixers: Sequence[str] = ("attention",),
         rng: Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -64,55 +68,71 @@ class TeenyGPT(Module):
         self.positional_embedding = Embedding(num_tokens, num_emb, rng=rng, dtype=dtype)
         self.dropout = Dropout(dropout_prob, rng=rng)
         self.transformer_blocks = [
-            TransformerBlock(num_emb, num_neurons, num_heads, rng=rng, dtype=dtype)
-            for _ in range(num_blocks)
+            Block(
+                MIXERS[mixers[i % len(mixers)]](num_emb, num_heads, rng=rng, dtype=dtype),
+                MLP(num_emb, num_neurons * num_emb, rng=rng, dtype=dtype),
+                num_emb,
+                dtype=dtype,
+            )
+            for i in range(num_blocks)
         ]
-        self.logits = Sequential(Linear(num_emb, num_token_vals, rng=rng, dtype=dtype))
+        output = Linear(num_emb, num_token_vals, rng=rng, dtype=dtype)
+        output.muon = ()  # no hidden layer: AdamW trains it better
+        self.logits = Sequential(output)
 
-    def _forward(self, x: Array) -> Tensor:
-        """Scores of the next token.    x: (B, t) -> (B, t, V)"""
+    def forward(self, x: Array, state: State | None = None) -> Tensor:
+        """Scores of the next token.    x: (B, t) ids -> (B, t, V)
+
+        state: of what was read before x, and changed in place; without one, x is the beginning.
+
+        Raises ValueError where there are more than T positions, IndexError for what is no id.
+        """
         x = np.asarray(x)
-        if x.ndim != 2 or not 1 <= x.shape[1] <= self.num_tokens:
-            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with t in 1..{self.num_tokens}")
-        positions = np.arange(x.shape[1])
+        start = 0 if state is None else state.position
+        if x.ndim != 2 or not 1 <= x.shape[1] <= self.num_tokens - start:
+            wanted = f"(B, t) with t in 1..{self.num_tokens - start}"
+            raise ValueError(f"x has shape {x.shape}, wanted {wanted}")
+        positions = np.arange(start, start + x.shape[1])
         h = self.dropout(self.embedding(x) + self.positional_embedding(positions))
-        for block in self.transformer_blocks:
-            h = block(h)
+        for i, block in enumerate(self.transformer_blocks):
+            h = block(h) if state is None else block(h, state.blocks[i])
+        if state is not None:
+            state.position += x.shape[1]
         return self.logits(h)
 
     def log_probs(self, x: Array, temperature: float = 1.0) -> Tensor:
         """ln p(next token) = log_softmax(scores / temperature).    x: (B, t) ids -> (B, t, V)"""
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, wanted a number above 0")
-        return mg.log_softmax(self._forward(x) / temperature)
+        return mg.log_softmax(self(x) / temperature)
 
-    def loss(self, x: Array, reduction: str = "mean", ignore_pads: bool = False) -> Tensor:
-        """Negative log-likelihood of tokens 1..t-1, each given all before it, in nats.    x: (B, t)
+    def loss(self, x: Array, counted: Array | None = None, reduction: str = "mean") -> Tensor:
+        """Negative log-likelihood of tokens 1..t-1, each given all before it, in nats.
 
-        reduction: 'none' (B, t-1), 'sum' over everything, or 'mean': nats per headline.
-        ignore_pads: count each headline up to and including its first pad, its end mark.
+        x: (B, t) ids.    counted: (B, t) bool, the tokens that count; all where it is not given
+        reduction: 'none' (B, t-1), 'sum' over everything, or 'mean': nats per row.
         """
         if reduction not in ("none", "sum", "mean"):
             raise ValueError(f"reduction is {reduction!r}, wanted 'none', 'sum' or 'mean'")
         x = np.asarray(x)
         targets = _next_tokens(x)
-        if ignore_pads:
-            targets = np.where(counted(x), targets, _NOT_COUNTED)
+        if counted is not None:
+            targets = np.where(counted[:, 1:], targets, _NOT_COUNTED)
         losses = mg.cross_entropy(
-            self._forward(x[:, :-1]),
+            self(x[:, :-1]),
             targets,
             reduction="none" if reduction == "none" else "sum",
             ignore_index=_NOT_COUNTED,
         )
         return losses / len(x) if reduction == "mean" else losses
 
-    def top1(self, x: Array, ignore_pads: bool = False) -> Array:
+    def top1(self, x: Array, counted: Array | None = None) -> Array:
         """The share of the next tokens that the likeliest guess gets right.    x: (B, t) -> (B)"""
         x = np.asarray(x)
         targets = _next_tokens(x)
         with mg.no_grad():
-            right = self._forward(x[:, :-1]).data.argmax(axis=2) == targets
-        weights = counted(x) if ignore_pads else np.ones_like(right)
+            right = self(x[:, :-1]).data.argmax(axis=2) == targets
+        weights = np.ones_like(right) if counted is None else counted[:, 1:]
         share: Array = (right & weights).sum(axis=1) / weights.sum(axis=1)
         return share
 
@@ -121,60 +141,72 @@ class TeenyGPT(Module):
         batch_size: int = 4,
         temperature: float = 1.0,
         *,
+        prompt: Sequence[int],
+        end: int | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
-        prompt: Sequence[int] | None = None,
         rng: Generator | None = None,
     ) -> Array:
-        """Draw headlines token by token.    -> ids (B, T), only pads after a headline's first pad
+        """Draw rows token by token.    -> ids (B, T); only `end` behind a row's first `end`
 
-        prompt: the ids they begin with, `cls` first; by default `cls` alone, the last token value.
+        prompt: the ids that each begins with.    end: the id that ends a row; None for no such id
         rng: draws others each time where it is not given. The other settings are those of
-        `sampler.choose`. Keys and values are kept between steps; no dropout, whatever the mode.
+        `sampling.choose`. Uses no dropout, whatever the mode.
         """
-        ids = np.array([self.num_token_vals - 1] if prompt is None else prompt)
+        ids = np.array(prompt)
         if len(ids):
             self.embedding(ids)  # raises for what is no id; those that are drawn are ids
-        return generate(
-            self._next_scores(batch_size),
-            ids,
-            self.num_tokens,
-            batch_size,
-            PAD,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            rng=np.random.default_rng() if rng is None else rng,
-        )
+        with self.evaluating():
+            return generate(
+                self.next_scores(batch_size),
+                ids,
+                self.num_tokens,
+                batch_size,
+                end,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                rng=np.random.default_rng() if rng is None else rng,
+            )
 
-    def _next_scores(self, batch_size: int) -> Callable[[Array], Array]:
-        """A function from the next id of each (B) to the scores (B, V) of the token after it."""
-        tokens, positions = self.embedding.weight.data, self.positional_embedding.weight.data
-        weight, bias = (p.data for p in self.logits.parameters())
-        decoder = mg.Decoder(
-            [[p.data for p in block.parameters()] for block in self.transformer_blocks],
-            self.transformer_blocks[0].msha.num_heads,
-            batch_size,
-            self.num_tokens,
-        )
+    def initial_state(self, batch_size: int) -> State:
+        """That of `batch_size` rows of which nothing has been read."""
+        return State(0, [b.mixer_module.initial_state(batch_size) for b in self.transformer_blocks])
+
+    def next_scores(self, batch_size: int) -> Callable[[Array], Array]:
+        """A function from the next ids (B, t) of each row to the scores (B, V) of what follows.
+
+        It remembers what it was given. Where all blocks have one kind of mixer, and that has a
+        faster way through them, it is taken.
+        """
+        blocks = self.transformer_blocks
+        kinds = {type(block.mixer_module) for block in blocks}
+        if len(kinds) == 1 and (
+            step := kinds.pop().fused_step(blocks, batch_size, self.num_tokens)
+        ):
+            return self._fused(step)
+        state = self.initial_state(batch_size)
 
         def next_scores(ids: Array) -> Array:
-            h = tokens.take(ids, axis=0) + positions[decoder.position]
-            scores: Array = np.dot(decoder.step(h), weight.T) + bias  # @ takes twice as long
-            return scores
+            with mg.no_grad():
+                return self(ids, state).data[:, -1]
 
         return next_scores
 
+    def _fused(self, step: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        tokens, positions = self.embedding.weight.data, self.positional_embedding.weight.data
+        weight, bias = (p.data for p in self.logits.parameters())
+        read = 0
 
-def counted(x: Array) -> Array:
-    """Which next tokens count where pads do not: all up to and including the first pad.
+        def next_scores(ids: Array) -> Array:
+            nonlocal read
+            for column in ids.T:
+                h = step(tokens.take(column, axis=0) + positions[read])
+                read += 1
+            scores: Array = np.dot(h, weight.T) + bias  # @ takes twice as long
+            return scores
 
-    x: (B, t) -> bool (B, t-1)
-    """
-    is_pad = x[:, 1:] == PAD
-    earlier_pads = is_pad.cumsum(axis=1) - is_pad
-    result: Array = earlier_pads == 0
-    return result
+        return next_scores
 
 
 def _next_tokens(x: Array) -> Array:

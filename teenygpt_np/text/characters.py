@@ -1,79 +1,38 @@
-"""Text to token ids and back: a pad, one id per character, and a mark for the beginning."""
+"""A token for each character: a pad, an id per character, and a mark for the beginning."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from teenygpt_np.errors import InputError
-
-Ids = npt.NDArray[np.int64]
+from teenygpt_np.text.folding import Folded, Table, collapse, is_blank, tidy, without_marks
+from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
 ARTICLE = "abcdefghijklmnopqrstuvwxyz "
 MAX_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True)
-class Folded:
-    """A text brought into an alphabet, and what that took.
+class CharacterTokenizer(Tokenizer):
+    """Ids: `pad` 0, `characters` 1..n in their order, `begin` n + 1; n + 2 token values in all.
 
-    changed: whether it differs from what came; replaced: the characters that became spaces, and how
-    often each did (white space aside)
-    """
-
-    text: str
-    changed: bool
-    replaced: dict[str, int]
-
-
-class _Table(dict[int, str]):
-    """What each character becomes, for str.translate; worked out when a character is first met."""
-
-    def __init__(self, rule: Callable[[str], str]) -> None:
-        super().__init__()
-        self._rule = rule
-
-    def __missing__(self, code: int) -> str:
-        self[code] = self._rule(chr(code))
-        return self[code]
-
-
-def _is_blank(character: str) -> bool:
-    # Cs: half a surrogate pair, which JSON can spell and no output can print.
-    return character.isspace() or unicodedata.category(character) in ("Cc", "Cs")
-
-
-_TIDY = _Table(lambda character: " " if _is_blank(character) else character)
-
-
-def _collapse(text: str) -> str:
-    # Halving the runs is a few passes at C speed; split() would make an object of every word.
-    while "  " in text:
-        text = text.replace("  ", " ")
-    return text.strip(" ")
-
-
-def tidy(text: str) -> str:
-    """Compose accents (NFC); each run of white space and control characters becomes one space."""
-    return _collapse(unicodedata.normalize("NFC", text).translate(_TIDY))
-
-
-@dataclass(frozen=True)
-class Tokenizer:
-    """Ids: `pad` 0, `characters` 1..n in their order, `cls` n + 1; n + 2 token values in all.
+    The first pad of a row is its end mark. `begin` is what the article calls `cls`.
 
     Raises InputError where there is no character or more than `MAX_CHARACTERS`, where one comes
     twice, or is a control character or white space other than a plain space.
     """
 
     characters: str = ARTICLE
+    kind: ClassVar[str] = "characters"
     pad: ClassVar[int] = 0
+    end: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if not self.characters:
@@ -86,14 +45,14 @@ class Tokenizer:
         for i, character in enumerate(self.characters):
             if character in self.characters[:i]:
                 raise InputError(f"character {character!r} at {i} is already in the alphabet")
-            if character != " " and _is_blank(character):
+            if character != " " and is_blank(character):
                 raise InputError(
                     f"character {character!r} at {i} cannot be in an alphabet: the only white "
                     "space there is ' '"
                 )
 
     @classmethod
-    def from_lines(cls, lines: Iterable[str]) -> Tokenizer:
+    def from_lines(cls, lines: Iterable[str]) -> CharacterTokenizer:
         """The lines' own characters after `tidy`, sorted by code point; InputError as above."""
         characters: set[str] = set()
         for line in lines:
@@ -101,36 +60,39 @@ class Tokenizer:
         return cls("".join(sorted(characters)))
 
     @property
-    def cls(self) -> int:
-        """The id that begins every headline."""
+    def begin(self) -> int:
+        """The id that stands before every text."""
         return len(self.characters) + 1
 
     @property
     def num_token_vals(self) -> int:
-        """V: how many token values there are, `pad` and `cls` included."""
+        """V: how many token values there are, `pad` and `begin` included."""
         return len(self.characters) + 2
 
     def encode(self, text: str, num_tokens: int) -> Ids:
-        """`cls`, the characters, pads.    text -> ids: (num_tokens,)
+        """`begin`, the characters, pads.    text -> ids: (num_tokens,)
 
         A longer text is cut to num_tokens - 1 characters.
         Raises InputError naming the first character outside the alphabet.
         """
-        return self._encode([text], num_tokens, where="").reshape(num_tokens)
+        return self._encode([text], num_tokens, where="")[0][0]
 
-    def encode_batch(self, lines: Sequence[str], num_tokens: int) -> Ids:
-        """`encode` of every line.    N lines -> ids: (N, num_tokens)"""
-        return self._encode(lines, num_tokens, where=" of line {}")
+    def encode_batch(self, texts: Sequence[str], num_tokens: int) -> tuple[Ids, Ids]:
+        """`encode` of every text, and how many tokens each has, its end mark included.
+
+        N texts -> ids: (N, num_tokens), (N,)
+        """
+        return self._encode(texts, num_tokens, where=" of line {}")
 
     def encode_prompt(self, text: str) -> Ids:
-        """`cls` and all the characters, no pads.    text -> ids: (1 + len(text),)
+        """`begin` and all the characters, no pads.    text -> ids: (1 + len(text),)
 
         Raises InputError naming the first character outside the alphabet.
         """
         return self.encode(text, len(text) + 1)
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The characters up to the first pad, `cls` skipped.    ids: (T,) -> text
+        """The characters up to the first pad, `begin` skipped.    ids: (T,) -> text
 
         Raises InputError where an id is outside 0..V-1, behind the pad as well.
         """
@@ -148,7 +110,27 @@ class Tokenizer:
         found = array.tolist()
         if self.pad in found:
             found = found[: found.index(self.pad)]
-        return "".join(self.characters[i - 1] for i in found if i != self.cls)
+        return "".join(self.characters[i - 1] for i in found if i != self.begin)
+
+    def __str__(self) -> str:
+        return f"the alphabet {self.characters[:40]!r}"
+
+    def signs(self, ids: Iterable[int]) -> list[str]:
+        """Each character itself, '␣' for a space; '▷' for `begin`, '⏎' for the end mark."""
+        special = {self.end: "⏎", self.begin: "▷"}
+        return [special.get(i) or self.characters[i - 1].replace(" ", "␣") for i in map(int, ids)]
+
+    def description(self) -> dict[str, Any]:
+        """The characters."""
+        return {"kind": self.kind, "characters": self.characters}
+
+    @classmethod
+    def from_description(cls, description: dict[str, Any]) -> CharacterTokenizer:
+        """Raises KeyError or TypeError where there are no characters, InputError as above."""
+        characters = description["characters"]
+        if not isinstance(characters, str):
+            raise TypeError(f"characters are {type(characters).__name__}, wanted a text")
+        return cls(characters)
 
     def fold(self, text: str) -> Folded:
         """Bring any text into the alphabet, with no white space but single spaces inside.
@@ -159,13 +141,13 @@ class Tokenizer:
         nothing of the corpus but control characters.
         """
         composed = unicodedata.normalize("NFC", text)
-        folded = _collapse(composed.translate(self._folds))
+        folded = collapse(composed.translate(self._folds))
         if folded == text:
             return Folded(text, changed=False, replaced={})
         lost = [c for c in dict.fromkeys(composed) if self._is_lost(c)]
         return Folded(folded, changed=True, replaced={c: composed.count(c) for c in lost})
 
-    def _encode(self, lines: Sequence[str], num_tokens: int, where: str) -> Ids:
+    def _encode(self, lines: Sequence[str], num_tokens: int, where: str) -> tuple[Ids, Ids]:
         if num_tokens < 1:
             raise InputError(f"num_tokens must be at least 1, got {num_tokens}")
         cut = [line[: num_tokens - 1] for line in lines]
@@ -184,9 +166,9 @@ class Tokenizer:
                 f"the alphabet {self._shown()}"
             )
         ids = np.full((len(cut), num_tokens), self.pad, np.int64)
-        ids[:, 0] = self.cls
+        ids[:, 0] = self.begin
         ids[:, 1:][np.arange(num_tokens - 1) < lengths[:, None]] = found
-        return ids
+        return ids, np.minimum(lengths + 2, num_tokens)
 
     @cached_property
     def _lookup(self) -> Ids:
@@ -197,13 +179,13 @@ class Tokenizer:
         return lookup
 
     @cached_property
-    def _folds(self) -> _Table:
-        return _Table(self._becomes)
+    def _folds(self) -> Table:
+        return Table(self._becomes)
 
     def _becomes(self, character: str) -> str:
         if character in self.characters:
             return character
-        pieces = _without_marks(_without_marks(character).casefold())
+        pieces = without_marks(without_marks(character).casefold())
         if not pieces and unicodedata.category(character).startswith("M"):
             return ""
         gap = " " if " " in self.characters else ""
@@ -220,8 +202,3 @@ class Tokenizer:
         if len(self.characters) <= 2 * len(ARTICLE):
             return repr(self.characters)
         return f"of {len(self.characters)} characters"
-
-
-def _without_marks(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in decomposed if not unicodedata.category(c).startswith("M"))

@@ -1,4 +1,4 @@
-"""Headlines from files: read, fold into an alphabet, split, cut into batches."""
+"""A corpus: texts from files, folded into an alphabet, in three splits."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.characters import Ids, Tokenizer
+from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.files import SPLITS, read_texts, show
+from teenygpt_np.text.tokenizer import Tokenizer
 
 MIN_LINES = 10
 
-_WINDOW = 16  # batches that are sorted by length together
 _MOST_SHOWN = 10
 
 
@@ -73,9 +73,18 @@ class Corpus:
     tokenizer: Tokenizer
     report: Report
     truth: dict[str, float] | None = None
+    unit: str = "headline"  # what a row is called
+
+    def lines(self, split: str) -> list[str]:
+        """The texts of 'train', 'val' or 'test'."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
+
+    def rows(self, split: str, num_tokens: int) -> Rows:
+        """A split as token ids."""
+        return Rows.of(self.lines(split), self.tokenizer, num_tokens)
 
     def cut(self, num_tokens: int) -> int:
-        """How many headlines lose their end in num_tokens tokens, one of which is `cls`."""
+        """How many headlines lose their end in num_tokens tokens, one of which stands before it."""
         return sum(len(line) >= num_tokens for line in (*self.train, *self.val, *self.test))
 
 
@@ -110,8 +119,8 @@ def load_corpus(
     splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
     if not any(splits.values()):
         raise InputError(
-            f"{source} has no headlines: {report.read:,} lines read, nothing left of them in the "
-            f"alphabet {tokenizer.characters[:40]!r}"
+            f"{source} has no headlines: {report.read:,} lines read, nothing left of them in "
+            f"{tokenizer}"
         )
     truth = None
     if "all" in splits:
@@ -123,7 +132,8 @@ def load_corpus(
         if not lines:
             raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
     name = "bundled" if path is None else source.absolute().name
-    return Corpus(name, **splits, tokenizer=tokenizer, report=report, truth=truth)
+    train, val, test = (splits[name] for name in SPLITS)
+    return Corpus(name, train, val, test, tokenizer, report, truth)
 
 
 def check_batch(corpus: Corpus, batch_size: int) -> None:
@@ -133,42 +143,6 @@ def check_batch(corpus: Corpus, batch_size: int) -> None:
             f"the training split of {corpus.name} has {len(corpus.train):,} headlines, wanted at "
             f"least a batch of {batch_size:,}"
         )
-
-
-def encode_split(lines: Sequence[str], tokenizer: Tokenizer, num_tokens: int) -> Ids:
-    """`cls`, characters, pads, row by row.    N lines -> ids: (N, num_tokens)"""
-    return tokenizer.encode_batch(lines, num_tokens)
-
-
-def batches(
-    num_rows: int, batch_size: int, rng: np.random.Generator, lengths: Ids | None = None
-) -> list[Ids]:
-    """Row indices of one epoch's batches, freshly shuffled; one batch may be short.
-
-    lengths: of each row. Rows of like length then share a batch, so that little is padded: the
-    shuffled rows are sorted within every few batches, and the batches shuffled again.
-    """
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
-    order = rng.permutation(num_rows).astype(np.int64, copy=False)
-    if lengths is None:
-        return _cut(order, batch_size)
-    windows = [
-        part[np.argsort(lengths[part], kind="stable")] for part in _cut(order, _WINDOW * batch_size)
-    ]
-    cut = [batch for window in windows for batch in _cut(window, batch_size)]
-    return [cut[i] for i in rng.permutation(len(cut))]
-
-
-def _cut(rows: Ids, size: int) -> list[Ids]:
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
-
-
-def lengths(ids: npt.NDArray[np.integer[Any]], pad: int = 0) -> Ids:
-    """Tokens up to and including the first pad, or all T of them.    ids: (N, T) -> (N,)"""
-    is_pad = ids == pad
-    found: Ids = np.where(is_pad.any(axis=1), is_pad.argmax(axis=1) + 1, ids.shape[1])
-    return found
 
 
 def _bundled() -> Path:
@@ -181,9 +155,9 @@ def _tokenizer(alphabet: str | Tokenizer, texts: Iterable[str]) -> Tokenizer:
     if isinstance(alphabet, Tokenizer):
         return alphabet
     if alphabet == "article":
-        return Tokenizer()
+        return CharacterTokenizer()
     if alphabet == "corpus":
-        return Tokenizer.from_lines(texts)
+        return CharacterTokenizer.from_lines(texts)
     raise InputError(f"alphabet must be 'article' or 'corpus', got {alphabet!r}")
 
 

@@ -1,4 +1,4 @@
-"""What a training shows while it runs: a live bar on a terminal, plain lines elsewhere."""
+"""What a training shows: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class Progress:
+class Console:
     """Lines and one line that changes. quiet: say nothing at all."""
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:

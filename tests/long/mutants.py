@@ -28,15 +28,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import numpy as np
-from running import SMALL, call, write_corpus
+from running import SMALL, after_step, call, write_corpus
 
 import minigrad as mg
-from teenygpt_np.training.loop import Trainer
 
 Rng = np.random.Generator
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
@@ -333,15 +331,8 @@ COMMANDS: dict[str, list[list[str]]] = {
 
 def stopped_run(folder: Path) -> Path:
     """A run with two steps to go, and the text it learns from."""
-    show = Trainer._show_step
-
-    def stop(self: Trainer, loss: float) -> None:
-        show(self, loss)
-        if self.step == 4:
-            signal.raise_signal(signal.SIGINT)
-
     out = folder / "run"
-    with mock.patch.object(Trainer, "_show_step", stop):
+    with after_step(4, lambda: signal.raise_signal(signal.SIGINT)):
         flags = ["--data", write_corpus(folder), *SMALL, "--epochs=2", "--quiet"]
         done = call("train", *flags, "--out", out)
     assert done.status == 130, done

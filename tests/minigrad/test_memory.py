@@ -16,6 +16,7 @@ from cases import Array, generators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry import ROWS, Row, leaves_of
+from rows import counted
 from test_ops import gradients_of
 
 from minigrad import Tensor, optim
@@ -99,7 +100,7 @@ def small_model() -> tuple[TeenyGPT, optim.AdamW, Array]:
 
 def test_a_training_step_makes_no_float64(tmp_path: Path) -> None:
     model, optimizer, x = small_model()
-    loss = model.loss(x, ignore_pads=True)
+    loss = model.loss(x, counted(x))
     assert {node.name for node in nodes(loss)} > {"causal_attention", "dropout", "cross_entropy"}
     wide = audit(loss)
     loss.backward()

@@ -121,10 +121,16 @@ def is_public_name(name: str) -> bool:
     return first in PUBLIC and not rest
 
 
+# Kernels of the model's own are made of the parts of minigrad's.
+OWN_KERNELS = [source for source in MODEL if source.endswith("_compiled.py")]
+
+
 @each("source", MODEL)
 def test_the_model_uses_public_names(source: str) -> None:
     tree = tree_of(source)
     for name in imports(tree):
+        if source in OWN_KERNELS and within(name, "minigrad.kernels.compiled", "minigrad.threads"):
+            continue
         assert not within(name, "minigrad") or is_public_name(name), name
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -132,6 +138,16 @@ def test_the_model_uses_public_names(source: str) -> None:
             assert owner != "mg" or name in PUBLIC, f"mg.{name}"
             private = name.startswith("_") and not name.startswith("__")
             assert not private or owner in ("self", "cls"), f"{owner}.{name}"
+
+
+def test_the_model_s_own_kernels_are_imported_where_numba_is_in_use() -> None:
+    """In functions only, so that all else works without it."""
+    assert OWN_KERNELS
+    for source in MODEL:
+        for node in tree_of(source).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for name in imports(node):
+                    assert not within(name, *map(module_of, OWN_KERNELS)), source
 
 
 def test_what_a_public_name_is() -> None:

@@ -13,14 +13,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
+from unittest import mock
 
 import minigrad as mg
 from teenygpt_np import checkpoint
 from teenygpt_np.cli import run_command
+from teenygpt_np.training.log import Log
+from teenygpt_np.training.place import Place
 
 # 48 to learn from: three batches of 16, so that an epoch ends after steps 3, 6 and 9.
 LINES = [
@@ -79,6 +82,20 @@ def process_restored() -> Iterator[None]:
         mg.set_num_threads(threads)
         os.environ.clear()
         os.environ.update(environment)
+
+
+@contextlib.contextmanager
+def after_step(number: int, do: Callable[[], object]) -> Iterator[None]:
+    """Have something done in a training in this block, when so many steps are done and shown."""
+    show = Log.step
+
+    def step(self: Log, place: Place, *figures: Any) -> None:
+        show(self, place, *figures)
+        if place.step == number:
+            do()
+
+    with mock.patch.object(Log, "step", step):
+        yield
 
 
 def call(name: str, *arguments: str | Path, out: TextIO | None = None) -> Result:

@@ -13,8 +13,10 @@ from running import write_corpus
 
 from teenygpt_np import run_directory
 from teenygpt_np.config import Config
-from teenygpt_np.text.corpus import Corpus, encode_split, load_corpus
-from teenygpt_np.training.console import Progress
+from teenygpt_np.inspector.page import write_report
+from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.corpus import Corpus, load_corpus
+from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,16 +39,19 @@ def load(folder: Path) -> Corpus:
     return load_corpus(write_corpus(folder))
 
 
-def make(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
+def make(corpus: Corpus, **changes: Any) -> Trainer:
     config = dataclasses.replace(TINY, **changes)
-    return Trainer(config, corpus, out, Progress(io.StringIO(), quiet=True))
+    return Trainer(config, corpus, Console(io.StringIO(), quiet=True))
 
 
 def trained(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
-    made = make(corpus, out, **changes)
-    made.start()
-    made.train()
+    made = make(corpus, **changes)
+    run(made, out)
     return made
+
+
+def run(made: Trainer, out: Path) -> int:
+    return made.run(out, write_report)
 
 
 def metrics(out: Path) -> list[dict[str, Any]]:
@@ -59,10 +64,11 @@ def metrics(out: Path) -> list[dict[str, Any]]:
 
 
 def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
-    made = make(corpus, out, **changes)
-    made.restore(*run_directory.load_last(out, made.config, corpus.tokenizer))
+    made = make(corpus, **changes)
+    last = run_directory.load_last(out, made.config, corpus.tokenizer)
+    made.restore(*last, out / run_directory.LAST)
     return made
 
 
-def ids(corpus: Corpus, split: str) -> Array:
-    return encode_split(getattr(corpus, split), corpus.tokenizer, TINY.num_tokens)
+def rows(corpus: Corpus, split: str) -> Rows:
+    return corpus.rows(split, TINY.num_tokens)

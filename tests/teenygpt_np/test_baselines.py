@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import rows_of
 
 from teenygpt_np.baselines import baselines
-from teenygpt_np.text.characters import Tokenizer
+from teenygpt_np.text.batches import Rows as Encoded
+from teenygpt_np.text.characters import CharacterTokenizer
 
 V, T = 5, 6
 Rows = list[list[int]]
@@ -52,7 +54,7 @@ def by_loops(train: Rows, rows: Rows, name: str, pads_count: bool) -> tuple[floa
 @given(ROWS, ROWS)
 @settings(max_examples=50, deadline=None)
 def test_equal_to_loops(train: Rows, rows: Rows) -> None:
-    scores = baselines(np.array(train), np.array(rows), V)
+    scores = baselines(rows_of(train), rows_of(rows), V)
     assert list(scores) == ["uniform", "unigram", "bigram"]
     for name, score in scores.items():
         assert list(score) == ["nll", "top1", "nll_no_pad", "top1_no_pad"]
@@ -62,21 +64,21 @@ def test_equal_to_loops(train: Rows, rows: Rows) -> None:
 
 
 def test_by_hand() -> None:
-    tokenizer = Tokenizer("ab")
-    ids = tokenizer.encode_batch(["ab", "a"], 6)
+    tokenizer = CharacterTokenizer("ab")
+    ids = Encoded.of(["ab", "a"], tokenizer, 6)
     scores = baselines(ids, ids, tokenizer.num_token_vals)
     assert scores["uniform"]["nll"] == pytest.approx(5 * math.log(4))
     assert scores["uniform"]["nll_no_pad"] == pytest.approx((3 + 2) / 2 * math.log(4))
     assert scores["uniform"]["top1"] == pytest.approx(1 / 4)
     # Always a pad: right at 3 of 5 and 4 of 5 places.
     assert scores["unigram"]["top1"] == pytest.approx((3 / 5 + 4 / 5) / 2)
-    # cls -> a is always right; a -> b or pad is a draw; b -> pad is right.
+    # begin -> a is always right; a -> b or pad is a draw; b -> pad is right.
     assert scores["bigram"]["top1_no_pad"] == pytest.approx((2.5 / 3 + 1.5 / 2) / 2)
 
 
 def test_longer_padding_changes_nothing_where_pads_do_not_count() -> None:
-    tokenizer = Tokenizer()
-    short, long = (tokenizer.encode_batch(["one two", "three"], n) for n in (10, 30))
+    tokenizer = CharacterTokenizer()
+    short, long = (Encoded.of(["one two", "three"], tokenizer, n) for n in (10, 30))
     few, many = (baselines(ids, ids, tokenizer.num_token_vals) for ids in (short, long))
     for name in few:
         assert few[name]["nll_no_pad"] == pytest.approx(many[name]["nll_no_pad"])
@@ -89,12 +91,12 @@ def test_longer_padding_changes_nothing_where_pads_do_not_count() -> None:
         (np.zeros((2, 3)), "ids must be integers of shape (N, T)"),
         (np.zeros((2, 1), np.int64), "T >= 2, got int64 of shape (2, 1)"),
         (np.zeros((0, 3), np.int64), "got int64 of shape (0, 3)"),
-        (np.full((1, 3), 5), "ids must be in 0..4, got 5..5"),
-        (np.full((1, 3), -1), "ids must be in 0..4, got -1..-1"),
+        (np.full((1, 3), 5), "ids in 5..5, wanted 0..4"),
+        (np.full((1, 3), -1), "ids in -1..-1, wanted 0..4"),
     ],
 )
 def test_refused(ids: Any, message: str) -> None:
     good = np.zeros((1, 3), np.int64)
     for train, rows in ((ids, good), (good, ids)):
         with pytest.raises(ValueError, match=re.escape(message)):
-            baselines(train, rows, V)
+            baselines(rows_of(train), rows_of(rows), V)

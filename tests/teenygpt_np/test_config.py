@@ -70,6 +70,7 @@ OTHERS = Config(
     num_heads=3,
     num_neurons=5,
     num_blocks=6,
+    mixer="attention,attention",
     dropout=0.25,
     epochs=19,
     max_steps=9,

@@ -14,7 +14,7 @@ from running import LINES, SMALL, call, tiny_run
 from teenygpt_np.baselines import baselines
 from teenygpt_np.run_directory import load_run
 from teenygpt_np.scores import scores
-from teenygpt_np.text.corpus import encode_split, load_corpus
+from teenygpt_np.text.corpus import load_corpus
 
 MEASURES = ["nll", "nll_no_pad", "top1", "top1_no_pad"]
 
@@ -34,8 +34,8 @@ def evaluated(run: Path, *arguments: str | Path) -> dict[str, Any]:
 def by_hand(run: Path, data: Path, split: str) -> dict[str, dict[str, float]]:
     trained = load_run(run)
     corpus = load_corpus(data, alphabet=trained.tokenizer, seed=trained.config.seed)
-    train, ids = (encode_split(getattr(corpus, s), trained.tokenizer, 24) for s in ("train", split))
-    return {"model": scores(trained.model, ids), **baselines(train, ids, 29)}
+    train, rows = (corpus.rows(s, 24) for s in ("train", split))
+    return {"model": scores(trained.model, rows), **baselines(train, rows, 29)}
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

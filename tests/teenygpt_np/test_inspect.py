@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rows import counted
 from running import SMALL, call, tiny_run, write_corpus
 
 import minigrad as mg
@@ -19,11 +20,13 @@ from teenygpt_np.inspector import pack
 from teenygpt_np.inspector.listing import norm, size
 from teenygpt_np.inspector.pack import number, packed, picture, script, summary
 from teenygpt_np.inspector.page import page
-from teenygpt_np.inspector.sight import attention_weights, sensitivity
+from teenygpt_np.inspector.sight import sensitivity
 from teenygpt_np.inspector.tape import trace_text
 from teenygpt_np.inspector.training import training_data
+from teenygpt_np.model.mixers.attention import attention_weights
 from teenygpt_np.run_directory import load_run
-from teenygpt_np.text.corpus import encode_split, load_corpus
+from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.corpus import load_corpus
 
 TEXT = "king plans rain"
 
@@ -98,8 +101,8 @@ def test_a_sentence_as_the_evaluation_counts_it(run: Path) -> None:
     trained = load_run(run)
     tape = trace_text(trained.model, trained.tokenizer, "King plans, rain")
     assert tape.text == TEXT
-    ids = encode_split([TEXT], trained.tokenizer, 24)
-    want = trained.model.loss(ids, reduction="sum", ignore_pads=True).item()
+    ids = Rows.of([TEXT], trained.tokenizer, 24).ids
+    want = trained.model.loss(ids, counted(ids), reduction="sum").item()
     assert tape.loss == pytest.approx(want, rel=1e-6)
     long = trace_text(trained.model, trained.tokenizer, "king " * 9)
     assert long.ids.shape == (1, 24)

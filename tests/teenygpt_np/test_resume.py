@@ -23,8 +23,8 @@ from minigrad import kernels
 from teenygpt_np import checkpoint, run_directory, train
 from teenygpt_np.errors import InputError
 from teenygpt_np.scores import scores
-from teenygpt_np.training import loop
-from teenygpt_np.training.console import Progress
+from teenygpt_np.training import loop, objectives
+from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
 
 
@@ -63,15 +63,15 @@ def test_a_signal_while_scoring_is_heeded_there(
     """In the first or second validation, or the test: what is scored is scored again."""
     count = 0
 
-    def signalled(model: Any, ids: Any, before_batch: Callable[[], object]) -> dict[str, float]:
+    def signalled(model: Any, rows: Any, before_batch: Callable[[], object]) -> dict[str, float]:
         nonlocal count
         count += 1
         if count == calls:
             signal.raise_signal(signal.SIGTERM)
-        return scores(model, ids, before_batch)
+        return scores(model, rows, before_batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "scores", signalled)
+        patch.setattr(objectives, "scores", signalled)
         done = call("train", *flags)
     steps = [3, 6, 6][calls - 1]
     assert (done.status, done.err) == (128 + signal.SIGTERM, "")
@@ -89,9 +89,9 @@ def test_a_reader_who_goes_away_changes_nothing(
     after: int,
 ) -> None:
     """At an epoch's line, or at the samples below it, which the generator has then drawn."""
-    line, seen = Progress.line, 0
+    line, seen = Console.line, 0
 
-    def gone(self: Progress, text: str = "") -> None:
+    def gone(self: Console, text: str = "") -> None:
         nonlocal seen
         seen += seen > 0 or text.startswith("epoch 0: ")
         if seen > after:
@@ -99,7 +99,7 @@ def test_a_reader_who_goes_away_changes_nothing(
         line(self, text)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "line", gone)
+        patch.setattr(Console, "line", gone)
         patch.setattr(os, "dup2", lambda *_: None)
         with open(os.devnull, "w", encoding="utf-8") as out:
             assert call("train", *flags, out=out).status == 0
@@ -126,7 +126,7 @@ def test_an_output_that_fails_costs_no_step(
             raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "update", gone)
+        patch.setattr(Console, "update", gone)
         done = call("train", *flags)
     assert (done.status, done.err) == (1, "teenygpt_np.train: error: output: Input/output error\n")
     _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
@@ -164,7 +164,7 @@ def test_a_long_epoch_is_saved_in_its_midst(
     step = Trainer._step
 
     def killed(self: Trainer, *batch: Any) -> Any:
-        if self.step == 5:
+        if self.place.step == 5:
             raise OSError(errno.EIO, "Input/output error", "a file")
         return step(self, *batch)
 
@@ -335,7 +335,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, step: int, steps_done: l
 
     def counted(self: Trainer, *batch: Any) -> Any:
         result = do_step(self, *batch)
-        steps_done.append(self.step)
+        steps_done.append(self.place.step)
         return result
 
     monkeypatch.setattr(kernels, name, spoil)
@@ -373,16 +373,17 @@ def test_weights_that_are_no_numbers_are_not_saved(
     flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though the last loss and its gradient were finite."""
-    show = Trainer._show_step
+    do_step = Trainer._step
 
-    def spoil(self: Trainer, loss: float) -> None:
-        show(self, loss)
-        if self.step == 2:
+    def spoil(self: Trainer, *batch: Any) -> Any:
+        loss = do_step(self, *batch)
+        if self.place.step == 2:
             bias = dict(self.model.named_parameters())["logits.0.bias"]
             bias.data = np.full(bias.shape, np.inf)
             self.stop_signal = signal.SIGINT
+        return loss
 
-    monkeypatch.setattr(Trainer, "_show_step", spoil)
+    monkeypatch.setattr(Trainer, "_step", spoil)
     done = call("train", *flags, "--quiet")
     done.assert_refused(r"model/logits\.0\.bias holds NaN or infinity after step 2; .*after step 0")
     arrays, _ = checkpoint.load(tmp_path / "run" / "last.npz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,8 +44,9 @@ def test_ten_if_not_told(run: Path) -> None:
 def test_they_are_the_model_s(run: Path) -> None:
     """One batch, drawn by the library with the same generator."""
     trained = load_run(run)
-    settings = {"temperature": 0.9, "top_k": 20, "top_p": 0.95}
-    ids = trained.model.sample(5, **settings, rng=np.random.default_rng(3))  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"temperature": 0.9, "top_k": 20, "top_p": 0.95}
+    settings |= {"prompt": trained.tokenizer.encode_prompt(""), "end": trained.tokenizer.end}
+    ids = trained.model.sample(5, **settings, rng=np.random.default_rng(3))
     flags = ["-n=5", "--seed=3", "--temperature=0.9", "--top-k=20", "--top-p=0.95"]
     assert lines(run, *flags) == [trained.tokenizer.decode(row) for row in ids]
 

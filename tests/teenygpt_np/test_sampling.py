@@ -194,9 +194,9 @@ def test_settings_refused(rng: np.random.Generator, settings: dict[str, Any], me
 # -- headlines -------------------------------------------------------------------------------------
 
 
-def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[int]]]:
+def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[list[int]]]]:
     """Scores that leave only tokens[n] at the n-th call; and the ids that were given each time."""
-    given_ids: list[list[int]] = []
+    given_ids: list[list[list[int]]] = []
 
     def next_scores(ids: Array) -> Array:
         given_ids.append(ids.tolist())
@@ -208,10 +208,15 @@ def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[int]]]:
 
 
 def test_the_prompt_comes_first_and_each_token_is_given_once(rng: np.random.Generator) -> None:
-    scores, given_ids = always(1, 3, 7, 2)  # what would follow the first of the prompt is not asked
+    scores, given_ids = always(3, 7, 2)
     ids = generate(scores, np.array([8, 5]), 5, 2, 0, rng=rng)
     assert ids.tolist() == [[8, 5, 3, 7, 2]] * 2
-    assert given_ids == [[8] * 2, [5] * 2, [3] * 2, [7] * 2]
+    assert given_ids == [[[8, 5]] * 2, [[3]] * 2, [[7]] * 2]
+
+
+def test_without_an_end_all_are_of_full_length(rng: np.random.Generator) -> None:
+    ids = generate(always(0, 6, 0, 8)[0], np.array([8]), 5, 2, None, rng=rng)
+    assert ids.tolist() == [[8, 0, 6, 0, 8]] * 2
 
 
 def test_it_stops_where_all_have_ended(rng: np.random.Generator) -> None:
@@ -242,9 +247,8 @@ def test_only_pads_follow_a_pad(rng: np.random.Generator) -> None:
         ([1] * 4, 1, r"the prompt has 4 tokens, wanted 1\.\.3"),
         ([1], 0, "batch_size is 0, wanted at least 1"),
         ([1], -1, "batch_size is -1, wanted at least 1"),
-        # Nothing but pads may follow a pad.
-        ([1, 0], 1, "pad"),
-        ([0, 1], 1, "pad"),
+        ([1, 0], 1, "has id 0, which ends a row, at 1; wanted none"),
+        ([0, 1], 1, "has id 0, which ends a row, at 0; wanted none"),
     ],
 )
 def test_generate_refuses(
@@ -290,7 +294,7 @@ def slow_sample(
 @pytest.mark.parametrize(
     ("prompt", "settings"),
     [
-        (None, {}),
+        ([V - 1], {}),
         ([V - 1, 3, 3, 1], {"temperature": 0.7}),
         ([V - 1, 2], {"temperature": 1.5, "top_k": 4}),
         ([V - 1] + [1] * (T - 2), {"top_p": 0.9}),
@@ -298,18 +302,17 @@ def slow_sample(
     ],
 )
 def test_sampling_equals_the_slow_way(
-    model: TeenyGPT, prompt: list[int] | None, settings: dict[str, Any]
+    model: TeenyGPT, prompt: list[int], settings: dict[str, Any]
 ) -> None:
-    ours = model.sample(40, prompt=prompt, rng=np.random.default_rng(6), **settings)
-    start = [V - 1] if prompt is None else prompt
-    want = slow_sample(model, start, 40, np.random.default_rng(6), **settings)
+    ours = model.sample(40, prompt=prompt, end=0, rng=np.random.default_rng(6), **settings)
+    want = slow_sample(model, prompt, 40, np.random.default_rng(6), **settings)
     np.testing.assert_array_equal(ours, want)
     assert ours.shape == (40, T)
-    assert (ours[:, : len(start)] == start).all()
+    assert (ours[:, : len(prompt)] == prompt).all()
 
 
 def test_sample_draws_the_model_s_distribution(model: TeenyGPT) -> None:
-    ids = model.sample(4000, rng=np.random.default_rng(1))
+    ids = model.sample(4000, prompt=[V - 1], end=0, rng=np.random.default_rng(1))
     p = np.exp(model.eval().log_probs(np.array([[V - 1]])).data[0, 0])
     found = np.bincount(ids[:, 1], minlength=V) / 4000
     assert (np.abs(found - p) <= 5 * np.sqrt(p * (1 - p) / 4000)).all()  # five standard errors

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rows import counted, rows_of
 
 from teenygpt_np import TeenyGPT, scores
 from teenygpt_np.scores import scores as score
@@ -42,17 +43,17 @@ def naive(model: TeenyGPT, ids: Array) -> dict[str, float]:
         for t in range(T - 1):
             nll.append(-log_probs[t, row[t + 1]])
             hits.append(log_probs[t].argmax() == row[t + 1])
-        counted = next((t + 1 for t in range(T - 1) if row[t + 1] == 0), T - 1)
+        until = next((t + 1 for t in range(T - 1) if row[t + 1] == 0), T - 1)
         rows["nll"].append(sum(nll))
-        rows["nll_no_pad"].append(sum(nll[:counted]))
+        rows["nll_no_pad"].append(sum(nll[:until]))
         rows["top1"].append(sum(hits) / (T - 1))
-        rows["top1_no_pad"].append(sum(hits[:counted]) / counted)
+        rows["top1_no_pad"].append(sum(hits[:until]) / until)
     return {name: sum(values) / len(ids) for name, values in rows.items()}
 
 
 @pytest.mark.usefixtures("backend")
 def test_scores_are_means_over_headlines(model: TeenyGPT, ids: Array) -> None:
-    ours, want = score(model, ids), naive(model, ids)
+    ours, want = score(model, rows_of(ids)), naive(model, ids)
     assert ours.keys() == want.keys()
     assert len(set(want.values())) == 4
     for name, value in want.items():
@@ -61,13 +62,14 @@ def test_scores_are_means_over_headlines(model: TeenyGPT, ids: Array) -> None:
 
 
 def test_scores_agree_with_loss_and_top1(model: TeenyGPT, ids: Array) -> None:
-    ours = score(model, ids)
+    ours = score(model, rows_of(ids))
     model.eval()
     for suffix, ignore in (("", False), ("_no_pad", True)):
         # Sums of 150 rows in another order.
-        loss = model.loss(ids, ignore_pads=ignore).item()
+        which = counted(ids) if ignore else None
+        loss = model.loss(ids, which).item()
         np.testing.assert_allclose(ours["nll" + suffix], loss, rtol=1e-12)
-        top1 = model.top1(ids, ignore_pads=ignore).mean()
+        top1 = model.top1(ids, which).mean()
         np.testing.assert_allclose(ours["top1" + suffix], top1, rtol=1e-12)
 
 
@@ -75,9 +77,9 @@ def test_scores_agree_with_loss_and_top1(model: TeenyGPT, ids: Array) -> None:
 def test_batches_make_no_difference(
     model: TeenyGPT, ids: Array, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    want = score(model, ids)
+    want = score(model, rows_of(ids))
     monkeypatch.setattr(scores, "_BATCH", batch)
-    ours = score(model, ids)
+    ours = score(model, rows_of(ids))
     for name, value in want.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-12)  # sums in another order
 
@@ -85,20 +87,20 @@ def test_batches_make_no_difference(
 def test_one_headline(model: TeenyGPT) -> None:
     row = np.array([[V - 1, 3, 0, 0, 0, 0, 0, 0, 0]])
     want = naive(model, row)
-    for name, value in score(model, row).items():
+    for name, value in score(model, rows_of(row)).items():
         np.testing.assert_allclose(value, want[name], rtol=1e-12)
 
 
 def test_no_dropout_no_gradients_and_the_mode_is_left(model: TeenyGPT, ids: Array) -> None:
-    training = score(model.train(), ids)
+    training = score(model.train(), rows_of(ids))
     assert model.training
     assert model.dropout.training
-    assert score(model.eval(), ids) == training
+    assert score(model.eval(), rows_of(ids)) == training
     assert not model.training
     assert all(p.grad is None for p in model.parameters())
 
 
 def test_the_mode_is_left_where_scoring_fails(model: TeenyGPT, ids: Array) -> None:
     with pytest.raises(IndexError, match=r"outside 0\.\.6"):
-        score(model.train(), ids + 1)
+        score(model.train(), rows_of(ids + 1))
     assert model.training

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import LINES, SIGNALS, SMALL, TEXT, call, start, tiny_run, write_corpus
+from running import LINES, SIGNALS, SMALL, TEXT, after_step, call, start, tiny_run, write_corpus
 
 from minigrad import kernels
 from teenygpt_np import checkpoint
 from teenygpt_np.run_directory import load_run
-from teenygpt_np.training.loop import Trainer
+from teenygpt_np.training import loop
+from teenygpt_np.training.log import Log
 
 
 @pytest.fixture(scope="module")
@@ -227,22 +228,17 @@ def test_a_signal_lets_the_step_end_and_resume_goes_on(
     corpus: Path,
     finished: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals,
 ) -> None:
-    show = Trainer._show_step
     out = tmp_path / "run"
 
-    def stop(self: Trainer, loss: float) -> None:
-        show(self, loss)
-        if self.step == 4:
-            signal.raise_signal(number)
-            # Another one ends the process at once.
-            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    def stop() -> None:
+        signal.raise_signal(number)
+        # Another one ends the process at once.
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_show_step", stop)
+    with after_step(4, stop):
         done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2")
     assert (done.status, done.err) == (128 + number, "")
     assert done.out.splitlines()[-1] == (
@@ -268,7 +264,7 @@ def test_ctrl_c_before_the_first_step_ends_at_once(
     """Compiling may take long, and there is nothing to save."""
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_compile", lambda self: signal.raise_signal(signal.SIGINT))
+        patch.setattr(loop, "warm_up", lambda *_: signal.raise_signal(signal.SIGINT))
         done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=1")
     assert (done.status, done.err) == (130, "")
     assert not (out / "last.npz").exists()
@@ -327,15 +323,15 @@ def test_a_signal_at_the_very_end_loses_nothing(
 ) -> None:
     """While the last epoch is scored. There is a test.json, or --resume makes one."""
     out = tmp_path / "run"
-    show = Trainer._show_epoch
+    show = Log.epoch
 
-    def stop(self: Trainer, record: dict[str, Any], is_best: bool) -> None:
-        show(self, record, is_best)
+    def stop(self: Log, record: dict[str, Any], *rest: Any) -> None:
+        show(self, record, *rest)
         if record["epoch"] == 1:
-            self.stop_signal = 15
+            signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_show_epoch", stop)
+        patch.setattr(Log, "epoch", stop)
         call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2")
     if not (out / "test.json").exists():
         assert call("train", "--resume", out).status == 0

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from running import call, tiny_run
 
-from teenygpt_np.inspector.sight import attention_weights
 from teenygpt_np.inspector.tape import Tape, trace_text
+from teenygpt_np.model.mixers.attention import attention_weights
 from teenygpt_np.run_directory import load_run
 
 webdriver = pytest.importorskip(

@@ -12,18 +12,18 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor
 from teenygpt_np import TeenyGPT
+from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import (
     GELU,
     MLP,
-    CausalSelfAttention,
     Dropout,
     Embedding,
     LayerNorm,
     Linear,
-    Module,
     Sequential,
-    TransformerBlock,
 )
+from teenygpt_np.model.mixers.attention import CausalSelfAttention
+from teenygpt_np.model.module import Module, shapes_only
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -34,6 +34,13 @@ ROUNDING = 1e-12
 
 def tiny_model(blocks: int = 2, dropout: float = 0.1) -> TeenyGPT:
     return TeenyGPT(T, V, D, NEURONS, H, dropout, blocks, rng=np.random.default_rng(3))
+
+
+def made_block(
+    width: int, neurons: int, heads: int, rng: np.random.Generator, dtype: Any = None
+) -> Block:
+    attention = CausalSelfAttention(width, heads, rng=rng, dtype=dtype)
+    return Block(attention, MLP(width, neurons * width, rng=rng, dtype=dtype), width, dtype=dtype)
 
 
 def randomize(module: Module, seed: int = 9) -> Module:
@@ -324,7 +331,7 @@ def test_attention_is_the_naive_loop(rng: np.random.Generator, heads: int) -> No
 
 @pytest.mark.usefixtures("backend")
 def test_a_block_adds_and_then_norms(rng: np.random.Generator) -> None:
-    block = TransformerBlock(D, NEURONS, H, rng=rng, dtype=np.float64)
+    block = made_block(D, NEURONS, H, rng, np.float64)
     randomize(block)
     x = rng.standard_normal((2, T, D))
     ours = block(Tensor(x)).data
@@ -357,7 +364,7 @@ def test_heads_must_divide_the_width(rng: np.random.Generator, heads: int) -> No
 
 
 def test_operations_are_traced_in_their_module_s_scope(rng: np.random.Generator) -> None:
-    block = TransformerBlock(8, 2, 2, rng=rng)
+    block = made_block(8, 2, 2, rng)
     modules = dict(block.named_modules())
     assert list(modules)[:3] == ["msha", "msha.out_proj", "layer_norm1"]
     assert modules["mlp.2"].num_parameters() == 8 * 16 + 8
@@ -369,3 +376,51 @@ def test_operations_are_traced_in_their_module_s_scope(rng: np.random.Generator)
     linear = [n.scope for n in mg.trace(y).nodes if n.operation == "linear"]
     assert linear[0] == (block, modules["msha"])
     assert linear[-1] == (block, modules["msha"], modules["msha.out_proj"])
+
+
+# -- what modules say of their parameters ----------------------------------------------------------
+
+
+def test_muon_may_have_the_matrices_of_the_blocks() -> None:
+    model = tiny_model()
+    matrices = {n for n, p in model.named_parameters() if n.startswith("tr") and p.ndim == 2}
+    assert set(model.marked("muon")) == matrices
+    assert len(matrices) == 8
+    assert list(model.marked("no_decay")) == []
+
+
+def test_marks_have_the_names_of_parameters(rng: np.random.Generator) -> None:
+    class Scaled(Module):
+        no_decay = ("scale",)
+
+        def __init__(self) -> None:
+            self.scale = Tensor([1.0], requires_grad=True)
+            self.parts = [Linear(2, 2, rng=rng), Linear(2, 2, rng=rng)]
+
+    outer = Sequential(Scaled(), GELU())
+    assert list(outer.marked("no_decay")) == ["0.scale"]
+    assert list(outer.marked("muon")) == ["0.parts.0.weight", "0.parts.1.weight"]
+
+
+def test_a_model_of_shapes_only_takes_no_memory() -> None:
+    with shapes_only():
+        outline = tiny_model()
+        huge = TeenyGPT(10_000, 1000, 1_000_000, 1_000_000, num_blocks=2)
+    real = tiny_model()
+    assert [(n, p.shape, p.dtype) for n, p in outline.named_parameters()] == [
+        (n, p.shape, p.dtype) for n, p in real.named_parameters()
+    ]
+    assert huge.num_parameters() > 10**18
+    assert real.num_parameters() == outline.num_parameters()
+    for parameter in (*outline.parameters(), *huge.parameters()):
+        assert parameter.requires_grad
+        assert set(parameter.data.strides) <= {0}
+
+
+def test_evaluating_ends_with_the_block() -> None:
+    model = tiny_model()
+    for mode in (True, False):
+        model.train(mode)
+        with model.evaluating():
+            assert not model.dropout.training
+        assert model.training == model.dropout.training == mode

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rows import counted
 
 import minigrad as mg
 from minigrad.optim import AdamW, clip_grad_norm
 from teenygpt_np import TeenyGPT
-from teenygpt_np.model.teenygpt import counted
+from teenygpt_np.model.mixers import MIXERS, Mixer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 V, T, D = 9, 8, 6
 CLS = V - 1
+BEGIN: Any = {"prompt": [CLS], "end": 0}
 
 # Row by row: ends early, ends at once, a second pad in the middle, never ends.
 X = np.array(
@@ -38,15 +40,9 @@ def make(dtype: Any = np.float64, *, dropout: float = 0.0, seed: int = 1) -> Tee
     return model
 
 
-def naive_counted(x: Array) -> Array:
-    """Next tokens up to and including the first pad, one by one."""
-    mask = np.zeros((len(x), x.shape[1] - 1), bool)
-    for i, row in enumerate(x):
-        for t, token in enumerate(row[1:]):
-            mask[i, t] = True
-            if token == 0:
-                break
-    return mask
+def which(x: Array, ignore_pads: bool) -> Array | None:
+    """The tokens that count, for `loss` and `top1`."""
+    return counted(x) if ignore_pads else None
 
 
 def naive_losses(model: TeenyGPT, x: Array) -> Array:
@@ -106,25 +102,16 @@ def test_loss_by_hand(ignore_pads: bool) -> None:
     model = make()
     losses = naive_losses(model, X)
     if ignore_pads:
-        losses = losses * naive_counted(X)
+        losses = losses * counted(X)[:, 1:]
     none, total, mean = (
-        model.loss(X, reduction, ignore_pads).data for reduction in ("none", "sum", "mean")
+        model.loss(X, which(X, ignore_pads), reduction).data
+        for reduction in ("none", "sum", "mean")
     )
     assert (none.shape, total.shape, mean.shape) == ((4, T - 1), (), ())
     np.testing.assert_allclose(none, losses, rtol=1e-12)  # rounding in float64, three times
     np.testing.assert_allclose(total, losses.sum(), rtol=1e-12)
     np.testing.assert_allclose(mean, losses.sum(axis=1).mean(), rtol=1e-12)
-    np.testing.assert_array_equal(model.loss(X, ignore_pads=ignore_pads).data, mean)
-
-
-def test_which_tokens_count_without_pads() -> None:
-    want = [
-        [1, 1, 1, 1, 0, 0, 0],
-        [1, 0, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0, 0],
-        [1, 1, 1, 1, 1, 1, 1],
-    ]
-    assert counted(X).tolist() == np.array(want, bool).tolist() == naive_counted(X).tolist()
+    np.testing.assert_array_equal(model.loss(X, which(X, ignore_pads)).data, mean)
 
 
 @pytest.mark.usefixtures("backend")
@@ -133,7 +120,7 @@ def test_a_trimmed_batch_has_the_same_loss_and_gradients_without_pads() -> None:
     results = []
     for batch in (x, x[:, :5]):  # 5 tokens hold the longest of the three, and its pad
         model.zero_grad()
-        loss = model.loss(batch, ignore_pads=True)
+        loss = model.loss(batch, counted(batch))
         loss.backward()
         results.append((loss.item(), [p.grad for p in model.parameters()]))
     (whole, grads), (trimmed, same) = results
@@ -150,13 +137,13 @@ def test_top1_by_hand(ignore_pads: bool) -> None:
     guesses = model.log_probs(x[:, :-1]).data.argmax(axis=2)
     x[3, 1:] = guesses[3]  # what it guesses depends on what stands there, so not all are hits
     guesses = model.log_probs(x[:, :-1]).data.argmax(axis=2)
-    mask = naive_counted(x) if ignore_pads else np.ones((4, T - 1), bool)
+    mask = counted(x)[:, 1:] if ignore_pads else np.ones((4, T - 1), bool)
     want = []
     for i in range(4):
         hits = [x[i, t + 1] == guesses[i, t] for t in range(T - 1) if mask[i, t]]
         want.append(sum(hits) / len(hits))
     assert len(set(want)) > 1
-    np.testing.assert_allclose(model.top1(x, ignore_pads=ignore_pads), want, rtol=1e-12)
+    np.testing.assert_allclose(model.top1(x, which(x, ignore_pads)), want, rtol=1e-12)
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -183,7 +170,11 @@ def test_heads_divide_the_width() -> None:
 
 
 BAD_CALLS: list[tuple[Callable[[TeenyGPT], Any], type[Exception], str]] = [
-    (lambda m: m.loss(X, "average"), ValueError, "reduction is 'average', wanted 'none', 'sum'"),
+    (
+        lambda m: m.loss(X, reduction="average"),
+        ValueError,
+        "reduction is 'average', wanted 'none', 'sum'",
+    ),
     (lambda m: m.loss(X[:, :1]), ValueError, r"shape \(4, 1\), wanted \(B, t\) with t at least 2"),
     (lambda m: m.loss(X[0]), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
     (lambda m: m.loss(X[0].tolist()), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
@@ -197,10 +188,11 @@ BAD_CALLS: list[tuple[Callable[[TeenyGPT], Any], type[Exception], str]] = [
     (lambda m: m.log_probs(X, 0.0), ValueError, "temperature is 0.0, wanted a number above 0"),
     (lambda m: m.log_probs(X, np.nan), ValueError, "temperature is nan, wanted a number above 0"),
     (lambda m: m.loss(np.array([[CLS, 9]])), IndexError, "target 9 at .* is outside 0..8"),
-    (lambda m: m.sample(0), ValueError, "batch_size is 0, wanted at least 1"),
+    (lambda m: m.sample(0, prompt=[1]), ValueError, "batch_size is 0, wanted at least 1"),
     (lambda m: m.sample(prompt=[]), ValueError, r"the prompt has 0 tokens, wanted 1..7"),
     (lambda m: m.sample(prompt=[1] * 8), ValueError, r"the prompt has 8 tokens, wanted 1..7"),
     (lambda m: m.sample(prompt=[9]), IndexError, "id 9 at .* is outside 0..8"),
+    (lambda m: m.sample(prompt=[1, 2], end=2), ValueError, "has id 2, which ends a row, at 1"),
 ]
 
 
@@ -228,9 +220,9 @@ def test_every_gradient_against_differences(ignore_pads: bool) -> None:
 
     def loss() -> float:
         with mg.no_grad():
-            return model.loss(X, ignore_pads=ignore_pads).item()
+            return model.loss(X, which(X, ignore_pads)).item()
 
-    model.loss(X, ignore_pads=ignore_pads).backward()
+    model.loss(X, which(X, ignore_pads)).backward()
     worst = {}
     for name, parameter in model.named_parameters():
         values, numeric = parameter.numpy(), np.zeros(parameter.shape)
@@ -282,7 +274,7 @@ def test_a_training_step_in_float32_makes_nothing_of_float64() -> None:
     optimizer = AdamW(model.parameters(), lr=1e-3)
     for ignore_pads in (False, True):
         model.zero_grad()
-        loss = model.loss(X, ignore_pads=ignore_pads)
+        loss = model.loss(X, which(X, ignore_pads))
         assert loss.dtype == np.float32
         loss.backward()
         clip_grad_norm(optimizer.params, 0.1)
@@ -300,15 +292,52 @@ def test_a_training_step_in_float32_makes_nothing_of_float64() -> None:
 # -- the cache -------------------------------------------------------------------------------------
 
 
+def in_parts(next_scores: Callable[[Array], Array], cuts: list[int]) -> Array:
+    """The scores after each part of X."""
+    parts = np.split(X, cuts, axis=1)
+    return np.stack([next_scores(part) for part in parts], axis=1)
+
+
 @pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("cuts", [range(1, T), [1], [5], [2, 3, 7]])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-12)])
-def test_scores_step_by_step_equal_the_full_pass(dtype: Any, tolerance: float) -> None:
+@pytest.mark.parametrize("way", ["the fastest", "the modules'"])
+def test_scores_part_by_part_equal_the_full_pass(
+    dtype: Any, tolerance: float, cuts: list[int], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What mixers have instead of the modules' way is held equal to it."""
+    if way == "the modules'":
+        for mixer in MIXERS.values():
+            monkeypatch.setattr(mixer, "fused_step", Mixer.fused_step)
     model = make(dtype).eval()
-    next_scores = model._next_scores(len(X))
-    ours = np.stack([next_scores(X[:, t]) for t in range(T)], axis=1)
+    ours = in_parts(model.next_scores(len(X)), list(cuts))
+    whole = model(X).data[:, [*(cut - 1 for cut in cuts), T - 1]]
     # The same sums in products of other shapes: a few roundings of numbers below ten.
-    np.testing.assert_allclose(ours, model._forward(X).data, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(ours, whole, rtol=0, atol=tolerance)
     assert ours.dtype == dtype
+
+
+@pytest.mark.usefixtures("backend")
+def test_weights_that_change_later_are_not_seen() -> None:
+    model = make().eval()
+    next_scores, same = model.next_scores(len(X)), model.next_scores(len(X))
+    before = next_scores(X[:, :3])
+    if mg.get_backend() == "numba":  # which copies them, in its kernel's layout
+        weight = model.transformer_blocks[0].msha.in_proj_weight
+        weight.data = 0 * weight.data
+        np.testing.assert_array_equal(same(X[:, :3]), before)
+
+
+@pytest.mark.usefixtures("backend")
+def test_no_more_positions_than_there_are() -> None:
+    model = make().eval()
+    with mg.no_grad():
+        state = model.initial_state(len(X))
+        model(X[:, :5], state)
+        with pytest.raises(
+            ValueError, match=r"x has shape \(4, 4\), wanted \(B, t\) with t in 1..3"
+        ):
+            model(X[:, :4], state)
 
 
 # -- the same again --------------------------------------------------------------------------------
@@ -328,7 +357,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-        return losses, model.state_dict(), model.sample(6, rng=np.random.default_rng(seed))
+        return losses, model.state_dict(), model.sample(6, **BEGIN, rng=np.random.default_rng(seed))
 
     (losses, weights, ids), (same_losses, same_weights, same_ids) = run(5), run(5)
     assert losses == same_losses
@@ -349,9 +378,9 @@ def test_without_a_generator_models_start_alike() -> None:
 
 def test_sampling_uses_no_dropout_and_leaves_the_mode() -> None:
     model = make(dropout=0.9)
-    ids = model.sample(5, rng=np.random.default_rng(2))
+    ids = model.sample(5, **BEGIN, rng=np.random.default_rng(2))
     assert model.training
-    same = model.eval().sample(5, rng=np.random.default_rng(2))
+    same = model.eval().sample(5, **BEGIN, rng=np.random.default_rng(2))
     assert not model.training
     np.testing.assert_array_equal(ids, same)
     assert model.embedding.weight.grad is None

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.characters import ARTICLE, MAX_CHARACTERS, Tokenizer, tidy
+from teenygpt_np.text.characters import ARTICLE, MAX_CHARACTERS, CharacterTokenizer
+from teenygpt_np.text.folding import tidy
+from teenygpt_np.text.tokenizers import described_tokenizer
 
-TOKENIZER = Tokenizer()
+TOKENIZER = CharacterTokenizer()
 WORDS = st.text(alphabet=ARTICLE, max_size=40)
 # Accented, wide, ligature, control, half a surrogate pair, combining: where folding could go wrong.
 ODD = st.text(
@@ -26,12 +28,13 @@ ODD = st.text(
 
 
 def test_the_article_s_ids() -> None:
-    assert (TOKENIZER.pad, TOKENIZER.cls, TOKENIZER.num_token_vals) == (0, 28, 29)
+    assert (TOKENIZER.pad, TOKENIZER.begin, TOKENIZER.end) == (0, 28, 0)
+    assert TOKENIZER.num_token_vals == 29
     assert TOKENIZER.characters == ARTICLE
     ids = TOKENIZER.encode("az b", 7)
     assert ids.tolist() == [28, 1, 26, 27, 2, 0, 0]
     assert ids.dtype == np.int64
-    assert TOKENIZER == Tokenizer(ARTICLE) != Tokenizer("ab")
+    assert TOKENIZER == CharacterTokenizer(ARTICLE) != CharacterTokenizer("ab")
 
 
 @given(WORDS, st.integers(1, 50))
@@ -43,7 +46,8 @@ def test_decode_undoes_encode_up_to_the_cut(text: str, num_tokens: int) -> None:
 
 @given(st.lists(WORDS, max_size=8), st.integers(1, 50))
 def test_a_batch_is_its_lines_one_by_one(lines: list[str], num_tokens: int) -> None:
-    ids = TOKENIZER.encode_batch(lines, num_tokens)
+    ids, lengths = TOKENIZER.encode_batch(lines, num_tokens)
+    assert lengths.tolist() == [min(len(line) + 2, num_tokens) for line in lines]
     assert ids.shape == (len(lines), num_tokens)
     assert ids.tolist() == [TOKENIZER.encode(line, num_tokens).tolist() for line in lines]
 
@@ -54,7 +58,7 @@ def test_a_prompt_has_no_pads(text: str) -> None:
     assert ids.tolist() == [28, *(ARTICLE.index(c) + 1 for c in text)]
 
 
-def test_decode_stops_at_the_first_pad_and_skips_cls() -> None:
+def test_decode_stops_at_the_first_pad_and_skips_begin() -> None:
     assert TOKENIZER.decode([28, 1, 28, 2, 0, 3]) == "ab"
     assert TOKENIZER.decode([]) == ""
     assert TOKENIZER.decode(np.array([1, 2], np.uint8)) == "ab"
@@ -85,12 +89,12 @@ def test_encode_names_the_character_and_its_place() -> None:
         TOKENIZER.encode_batch(["ab", "", "cut before !", "!", "?"], 5)
     with pytest.raises(InputError, match=r"character '\\udc80' at 0 is outside"):
         TOKENIZER.encode_prompt("\udc80")
-    many = Tokenizer("".join(map(chr, range(0x4E00, 0x4E00 + 200))))
+    many = CharacterTokenizer("".join(map(chr, range(0x4E00, 0x4E00 + 200))))
     with pytest.raises(InputError, match="character 'a' at 0 is outside the alphabet of 200 char"):
         many.encode_prompt("a")
 
 
-def test_encode_needs_a_place_for_cls() -> None:
+def test_encode_needs_a_place_for_begin() -> None:
     assert TOKENIZER.encode("a", 1).tolist() == [28]
     with pytest.raises(InputError, match="num_tokens must be at least 1, got 0"):
         TOKENIZER.encode_batch(["a"], 0)
@@ -107,7 +111,7 @@ def test_encode_needs_a_place_for_cls() -> None:
 )
 def test_an_alphabet_is_refused(characters: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Tokenizer(characters)
+        CharacterTokenizer(characters)
 
 
 # -- folding ---------------------------------------------------------------------------------------
@@ -160,7 +164,7 @@ def test_fold_does_not_see_how_accents_are_spelt(text: str) -> None:
 @given(st.lists(ODD, min_size=1, max_size=5))
 def test_a_corpus_alphabet_loses_only_white_space_and_control(lines: list[str]) -> None:
     lines.append("x")
-    tokenizer = Tokenizer.from_lines(lines)
+    tokenizer = CharacterTokenizer.from_lines(lines)
     assert list(tokenizer.characters) == sorted(set(tokenizer.characters))
     for line in lines:
         folded = tokenizer.fold(line)
@@ -170,19 +174,46 @@ def test_a_corpus_alphabet_loses_only_white_space_and_control(lines: list[str]) 
 
 
 def test_a_corpus_alphabet_composes_accents() -> None:
-    tokenizer = Tokenizer.from_lines(["Cafe\u0301\t \0Où", "a\u200b"])
+    tokenizer = CharacterTokenizer.from_lines(["Cafe\u0301\t \0Où", "a\u200b"])
     assert tokenizer.characters == " COaféù\u200b"
     assert tokenizer.fold("Cafe\u0301\t \0Où").text == "Café Où"
 
 
 def test_an_alphabet_without_space_gains_none() -> None:
-    assert Tokenizer("abc").fold("a b!C").text == "abc"
+    assert CharacterTokenizer("abc").fold("a b!C").text == "abc"
 
 
 def test_a_corpus_alphabet_has_a_limit() -> None:
     line = "".join(map(chr, range(0x4E00, 0x4E00 + MAX_CHARACTERS)))
-    assert Tokenizer.from_lines([line]).num_token_vals == MAX_CHARACTERS + 2
+    assert CharacterTokenizer.from_lines([line]).num_token_vals == MAX_CHARACTERS + 2
     with pytest.raises(InputError, match="at most 1,000 characters, got 1,001"):
-        Tokenizer.from_lines([line, "a"])
+        CharacterTokenizer.from_lines([line, "a"])
     with pytest.raises(InputError, match="at least one character, got none"):
-        Tokenizer.from_lines([" ", "\t"])
+        CharacterTokenizer.from_lines([" ", "\t"])
+
+
+def test_what_each_id_is_shown_as() -> None:
+    assert TOKENIZER.signs([28, 1, 27, 0]) == ["▷", "a", "␣", "⏎"]
+
+
+def test_a_description_makes_the_same_tokenizer() -> None:
+    for tokenizer in (TOKENIZER, CharacterTokenizer("éa")):
+        assert described_tokenizer(tokenizer.description()) == tokenizer
+
+
+@pytest.mark.parametrize(
+    ("description", "error", "message"),
+    [
+        ({}, KeyError, "kind"),
+        ({"kind": "words"}, ValueError, "tokenizer is 'words', wanted one of characters"),
+        ({"kind": []}, TypeError, "unhashable"),
+        ({"kind": "characters"}, KeyError, "characters"),
+        ({"kind": "characters", "characters": 3}, TypeError, "characters are int, wanted a text"),
+        ({"kind": "characters", "characters": "aa"}, InputError, "is already in the alphabet"),
+    ],
+)
+def test_descriptions_refused(
+    description: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        described_tokenizer(description)

@@ -12,15 +12,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text import corpus as data
-from teenygpt_np.text.characters import Tokenizer
-from teenygpt_np.text.corpus import batches, check_batch, encode_split, lengths, load_corpus
+from teenygpt_np.text.characters import CharacterTokenizer
+from teenygpt_np.text.corpus import check_batch, load_corpus
 
 LETTERS = "abcdefghijklmnopqrst"
 LINES = [f"headline {c}" for c in LETTERS]
@@ -61,7 +60,7 @@ def rows_of(name: str) -> str:
 def test_text(tmp_path: Path, name: str, bom: str, end: str) -> None:
     corpus = load_corpus(write(tmp_path / name, bom + TEXT.replace("\n", end)))
     assert everything(corpus) == LINES
-    assert (corpus.name, corpus.truth, corpus.tokenizer) == (name, None, Tokenizer())
+    assert (corpus.name, corpus.truth, corpus.tokenizer) == (name, None, CharacterTokenizer())
     assert corpus.report == data.Report(read=20)
     assert str(corpus.report) == "20 lines read"
 
@@ -155,7 +154,7 @@ def test_alphabets(tmp_path: Path) -> None:
     own = load_corpus(path, alphabet="corpus")
     assert everything(own)[0] == "Été a?"
     assert own.tokenizer.characters == "".join(sorted(set(" ?Éé" + LETTERS)))
-    given_one = load_corpus(path, alphabet=Tokenizer("abcdefghijklmnopqrstE "))
+    given_one = load_corpus(path, alphabet=CharacterTokenizer("abcdefghijklmnopqrstE "))
     assert everything(given_one)[0] == "ete a"
     with pytest.raises(InputError, match="alphabet must be 'article' or 'corpus', got 'latin'"):
         load_corpus(path, alphabet="latin")  # type: ignore[arg-type]
@@ -356,35 +355,9 @@ def test_the_bundled_corpus_needs_no_folding_and_knows_its_truth() -> None:
     assert all(nats > 0 for nats in corpus.truth.values())
 
 
-# -- batches ---------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 50), st.integers(1, 12), st.integers(0, 9))
-def test_an_epoch_has_every_row_once(num_rows: int, batch_size: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first = list(batches(num_rows, batch_size, rng))
-    assert sorted(i for batch in first for i in batch.tolist()) == list(range(num_rows))
-    assert all(len(batch) == batch_size for batch in first[:-1])
-    again = list(batches(num_rows, batch_size, np.random.default_rng(seed)))
-    assert [batch.tolist() for batch in first] == [batch.tolist() for batch in again]
-
-
-def test_epochs_differ(rng: np.random.Generator) -> None:
-    one, two = (np.concatenate(list(batches(50, 8, rng))).tolist() for _ in range(2))
-    assert one != two
-
-
-def test_batch_sizes_refused(tmp_path: Path, rng: np.random.Generator) -> None:
-    with pytest.raises(InputError, match="batch_size must be at least 1, got 0"):
-        batches(5, 0, rng)
+def test_a_training_split_fills_a_batch(tmp_path: Path) -> None:
     corpus = load_corpus(write(tmp_path / "a.txt", TEXT))
     check_batch(corpus, 16)
     message = r"training split of a\.txt has 16 headlines, wanted at least a batch of 17"
     with pytest.raises(InputError, match=message):
         check_batch(corpus, 17)
-
-
-def test_lengths_reach_the_first_pad() -> None:
-    ids = encode_split(["ab", "", "abcdef"], Tokenizer(), 5)
-    assert lengths(ids).tolist() == [4, 2, 5]
-    assert lengths(np.array([[3, 9, 3]]), pad=9).tolist() == [2]

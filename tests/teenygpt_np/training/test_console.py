@@ -7,7 +7,7 @@ import io
 import pytest
 
 from teenygpt_np.training import console
-from teenygpt_np.training.console import Progress, duration
+from teenygpt_np.training.console import Console, duration
 
 
 class Terminal(io.StringIO):
@@ -65,7 +65,7 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_a_bar_on_a_terminal(clock: Clock) -> None:
     stream = Terminal()
-    shown = Progress(stream)
+    shown = Console(stream)
     shown.line("title")
     shown.update("epoch 0", 0, 8, "loss 9.00", 100)
     assert stream.screen() == ["title", f"epoch 0 {'░' * 24}   0%  loss 9.00  1:40 left"]
@@ -86,13 +86,13 @@ def test_a_narrow_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Non
     ):
         monkeypatch.setenv("COLUMNS", str(columns))
         stream = Terminal()
-        Progress(stream).update("epoch 0", 4, 8, "loss 9.00", 100)
+        Console(stream).update("epoch 0", 4, 8, "loss 9.00", 100)
         assert stream.screen() == [seen]
 
 
 def test_a_bar_is_not_redrawn_at_once(clock: Clock) -> None:
     stream = Terminal()
-    shown = Progress(stream)
+    shown = Console(stream)
     shown.update("a", 1, 2, "", 0)
     before = stream.getvalue()
     clock.now += 0.05
@@ -105,7 +105,7 @@ def test_a_bar_is_not_redrawn_at_once(clock: Clock) -> None:
 
 def test_plain_lines_elsewhere_few_and_without_control_characters(clock: Clock) -> None:
     stream = io.StringIO()
-    shown = Progress(stream)
+    shown = Console(stream)
     for done in range(1, 41):  # a second each
         shown.update("epoch 2", done, 40, f"loss {done}", 40 - done)
         clock.now += 1
@@ -121,7 +121,7 @@ def test_plain_lines_elsewhere_few_and_without_control_characters(clock: Clock) 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_quiet_says_nothing(clock: Clock, stream: io.StringIO) -> None:
-    shown = Progress(stream, quiet=True)
+    shown = Console(stream, quiet=True)
     shown.update("a", 1, 2, "b", 3)
     shown.line("c")
     shown.line()
@@ -129,12 +129,12 @@ def test_quiet_says_nothing(clock: Clock, stream: io.StringIO) -> None:
 
 
 def test_it_writes_to_stdout_and_flushes(capsys: pytest.CaptureFixture[str]) -> None:
-    Progress().line("hello")
-    Progress().line()
+    Console().line("hello")
+    Console().line()
     assert capsys.readouterr().out == "hello\n\n"
 
 
 def test_nothing_to_do_is_done(clock: Clock) -> None:
     stream = io.StringIO()
-    Progress(stream).update("a", 0, 0, "b", 0)
+    Console(stream).update("a", 0, 0, "b", 0)
     assert stream.getvalue() == "a   0%  b  0:00 left\n"

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rows import counted
 from running import left_behind
-from trainers import TINY, Array, ids, load, make, metrics, resumed, trained
+from trainers import TINY, Array, load, make, metrics, resumed, rows, run, trained
 
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.scores import scores
-from teenygpt_np.text.corpus import Corpus, lengths
-from teenygpt_np.training import loop
-from teenygpt_np.training.console import Progress
+from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.training import loop, objectives
+from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
 
 KEYS = [
@@ -45,7 +46,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return load(tmp_path_factory.mktemp("corpus"))
 
 
-class Hooks(Progress):
+class Hooks(Console):
     """Says nothing; calls `at` after each step, and at each line that would be shown."""
 
     def __init__(self, at: Callable[[str], None]) -> None:
@@ -77,7 +78,7 @@ def test_the_run_directory(finished: Path, corpus: Corpus) -> None:
     assert names[-1] == "test.json"
     description = json.loads((finished / "config.json").read_text(encoding="utf-8"))
     assert Config.from_dict(description["config"]) == TINY
-    assert description["characters"] == corpus.tokenizer.characters
+    assert description["tokenizer"]["characters"] == corpus.tokenizer.characters
     assert description["parameters"] == run_directory.load_run(finished).model.num_parameters()
 
 
@@ -107,14 +108,14 @@ def test_64_headlines_at_each_new_best(finished: Path) -> None:
 def test_best_last_and_test_hold_the_scores_that_are_told(finished: Path, corpus: Corpus) -> None:
     found = metrics(finished)
     last = run_directory.load_run(finished, "last.npz")
-    for name, value in scores(last.model, ids(corpus, "val")).items():
+    for name, value in scores(last.model, rows(corpus, "val")).items():
         assert found[-1][f"val_{name}"] == value, name
     best = run_directory.load_run(finished)
     epoch = min(range(3), key=lambda i: found[i]["val_nll_no_pad"])
-    for name, value in scores(best.model, ids(corpus, "val")).items():
+    for name, value in scores(best.model, rows(corpus, "val")).items():
         assert found[epoch][f"val_{name}"] == value, name
     test = json.loads((finished / "test.json").read_text(encoding="utf-8"))
-    want = {f"test_{k}": v for k, v in scores(best.model, ids(corpus, "test")).items()}
+    want = {f"test_{k}": v for k, v in scores(best.model, rows(corpus, "test")).items()}
     assert test == {"epoch": epoch, **want}
     assert not best.model.training
 
@@ -152,7 +153,8 @@ def test_train_nll_is_the_mean_over_headlines(
     made = trained(
         corpus, tmp_path / "a", lr=1e-30, dropout=0.0, batch_size=20, ignore_pads=ignore_pads
     )
-    want = made.model.loss(ids(corpus, "train"), ignore_pads=ignore_pads).item()
+    ids = rows(corpus, "train").ids
+    want = made.model.loss(ids, counted(ids) if ignore_pads else None).item()
     for m in metrics(tmp_path / "a"):
         np.testing.assert_allclose(m["train_nll"], want, rtol=1e-6)  # sums in float32
 
@@ -161,27 +163,25 @@ def test_train_nll_is_the_mean_over_headlines(
 def test_an_epoch_has_every_headline_once(
     corpus: Corpus, tmp_path: Path, ignore_pads: bool
 ) -> None:
-    made = make(corpus, tmp_path / "a", ignore_pads=ignore_pads, epochs=2)
+    made = make(corpus, ignore_pads=ignore_pads, epochs=2)
     seen: list[Array] = []
-    settings = []
     loss = made.model.loss
 
-    def spy(x: Array, **given: Any) -> Any:
+    def spy(x: Array, which: Array, **given: Any) -> Any:
         seen.append(x)
-        settings.append(given)
-        return loss(x, **given)
+        np.testing.assert_array_equal(which[:, 1:], counted(x)[:, 1:] if ignore_pads else True)
+        return loss(x, which, **given)
 
     made.model.loss = spy  # type: ignore[method-assign]
-    made.start()
-    made.train()
-    assert settings == [{"ignore_pads": ignore_pads}] * 6
+    run(made, tmp_path / "a")
+    assert len(seen) == 6
     train = sorted(corpus.train)
     decode = corpus.tokenizer.decode
     for epoch in (seen[:3], seen[3:]):
         assert sorted(decode(row) for x in epoch for row in x) == train
     assert [x.tolist() for x in seen[:3]] != [x.tolist() for x in seen[3:]]
     for x in seen:  # trimmed to the longest, where pads don't count
-        assert x.shape == (16, lengths(x).max() if ignore_pads else 24)
+        assert x.shape == (16, counted(x).sum(axis=1).max() if ignore_pads else 24)
 
 
 def test_gradients_are_clipped_and_decay_reaches_the_optimizer(
@@ -197,21 +197,21 @@ def test_gradients_are_clipped_and_decay_reaches_the_optimizer(
 
 
 def test_the_learning_rate_rises_and_falls(corpus: Corpus, tmp_path: Path) -> None:
-    made = make(corpus, tmp_path / "a", warmup_steps=4, lr=1.0, epochs=10)
+    made = make(corpus, warmup_steps=4, lr=1.0, epochs=10)
     rates = [made.schedule(step) for step in range(31)]
     assert rates[0] == pytest.approx(0.25)
     assert max(rates) == rates[3]
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert rates[15] == pytest.approx((1 + 0.05) / 2)  # half-way down the cosine
     assert rates[30] == pytest.approx(0.05)
-    flat = make(corpus, tmp_path / "b", warmup_steps=0, decay=False, lr=0.5)
+    flat = make(corpus, warmup_steps=0, decay=False, lr=0.5)
     assert {flat.schedule(step) for step in range(9)} == {0.5}
     used = trained(corpus, tmp_path / "c", epochs=1)
     assert [o.lr for o in used.optimizers.values()] == [used.schedule(2)] * 2
 
 
 def test_muon_changes_the_matrices_of_the_blocks(corpus: Corpus, tmp_path: Path) -> None:
-    made = make(corpus, tmp_path)
+    made = make(corpus)
     muon, adamw = made.optimizers["muon"].params, made.optimizers["adamw"].params
     names = {id(param): name for name, param in made.model.named_parameters()}
     kinds = {re.sub(r"\.\d\.", ".", names[id(param)], count=1) for param in muon}
@@ -219,7 +219,7 @@ def test_muon_changes_the_matrices_of_the_blocks(corpus: Corpus, tmp_path: Path)
     assert kinds == {f"transformer_blocks.{name}" for name in matrices}
     assert {id(param) for param in [*muon, *adamw]} == names.keys()
     assert len(muon) + len(adamw) == len(names)
-    alone = make(corpus, tmp_path, optimizer="adamw").optimizers
+    alone = make(corpus, optimizer="adamw").optimizers
     assert list(alone) == ["adamw"]
     assert len(alone["adamw"].params) == len(names)
 
@@ -250,12 +250,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Have validations come out as these (and without pads, the better the worse with)."""
     script: Iterator[float] = iter(values)
 
-    def fake(model: Any, ids: Array, *_: Any) -> dict[str, float]:
+    def fake(model: Any, rows: Any, *_: Any) -> dict[str, float]:
         if (value := next(script, None)) is None:
-            return scores(model, ids)
+            return scores(model, rows)
         return {"nll": -value, "nll_no_pad": value, "top1": 0.0, "top1_no_pad": 0.0}
 
-    monkeypatch.setattr(loop, "scores", fake)
+    monkeypatch.setattr(objectives, "scores", fake)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def stop_at(made: Trainer, when: Callable[[str], bool]) -> None:
         if when(text):
             made.stop_signal = 15
 
-    made.progress = Hooks(at)
+    made.log.console = Hooks(at)
 
 
 @pytest.mark.parametrize("ignore_pads", [True, False])
@@ -318,16 +318,15 @@ def test_going_on_gives_the_same_bits(
     corpus: Corpus, tmp_path: Path, ignore_pads: bool, steps: list[int]
 ) -> None:
     trained(corpus, tmp_path / "whole", ignore_pads=ignore_pads, dropout=0.2)
-    made = make(corpus, tmp_path / "parts", ignore_pads=ignore_pads, dropout=0.2)
-    made.start()
+    made = make(corpus, ignore_pads=ignore_pads, dropout=0.2)
     for step in steps:
-        stop_at(made, lambda text, made=made, step=step: made.step == step)  # type: ignore[misc]
-        made.train()
-        assert (made.step, made.finished) == (step, False)
+        stop_at(made, lambda text, made=made, step=step: made.place.step == step)  # type: ignore[misc]
+        run(made, tmp_path / "parts")
+        assert (made.place.step, made.place.finished) == (step, False)
         assert not (tmp_path / "parts" / "test.json").exists()
         made = resumed(corpus, tmp_path / "parts", ignore_pads=ignore_pads, dropout=0.2)
-        assert made.step == step
-    made.train()
+        assert made.place.step == step
+    run(made, tmp_path / "parts")
     ours, want = left_behind(tmp_path / "parts"), left_behind(tmp_path / "whole")
     assert ours.keys() == want.keys()
     assert [name for name in want if ours[name] != want[name]] == []
@@ -335,12 +334,11 @@ def test_going_on_gives_the_same_bits(
 
 def test_going_on_from_before_the_first_step(corpus: Corpus, tmp_path: Path) -> None:
     trained(corpus, tmp_path / "whole")
-    made = make(corpus, tmp_path / "parts")
-    made.start()
+    made = make(corpus)
     made.stop_signal = 2
-    made.train()
-    assert made.step == 0
-    resumed(corpus, tmp_path / "parts").train()
+    run(made, tmp_path / "parts")
+    assert made.place.step == 0
+    run(resumed(corpus, tmp_path / "parts"), tmp_path / "parts")
     assert left_behind(tmp_path / "parts") == left_behind(tmp_path / "whole")
 
 
@@ -350,31 +348,30 @@ def test_going_on_after_a_failure_between_the_files_of_an_epoch(
 ) -> None:
     """As when the disk is full or the power gone: the epoch is done again, and told once."""
     trained(corpus, tmp_path / "whole")
-    made = make(corpus, tmp_path / "parts")
-    made.start()
+    made = make(corpus)
     save = checkpoint.save
 
     def fail(path: Path, *args: Any) -> None:
-        if path.name == name and made.step == 6:
-            raise OSError(28, "No space left on device")
+        if path.name == name and made.place.step == 6:
+            raise OSError(28, "No space left on device", str(path))
         save(path, *args)
 
     monkeypatch.setattr(checkpoint, "save", fail)
     with pytest.raises(OSError, match="No space left"):
-        made.train()
+        run(made, tmp_path / "parts")
     monkeypatch.setattr(checkpoint, "save", save)
-    resumed(corpus, tmp_path / "parts").train()
+    run(resumed(corpus, tmp_path / "parts"), tmp_path / "parts")
     assert left_behind(tmp_path / "parts") == left_behind(tmp_path / "whole")
 
 
 def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None:
-    made = trained(corpus, tmp_path / "a", max_steps=1)
+    trained(corpus, tmp_path / "a", max_steps=1)
     for split in ("train", "val", "test"):
         lines = getattr(corpus, split)
         other = dataclasses.replace(corpus, **{split: [*lines[:-1], lines[-1] + "s"]})
         with pytest.raises(InputError, match=r"last\.npz was trained on another text than lines"):
             resumed(other, tmp_path / "a", max_steps=1)
-    resumed(corpus, made.out, max_steps=1)
+    resumed(corpus, tmp_path / "a", max_steps=1)
 
 
 @pytest.mark.parametrize(
@@ -410,12 +407,15 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
             "its figures are not finite",
         ),
         (lambda a, m: m["config"].update(lr=0.5), r"has lr 0\.5, config\.json beside it 0\.01$"),
-        (lambda a, m: m.update(characters="ab"), r"another alphabet than config\.json beside it"),
-        (lambda a, m: m["config"].update(num_emb=80), "has fewer weights than its settings want"),
+        (lambda a, m: m["tokenizer"].update(characters="ab"), r"has float32\(29, 8\) as "),
         (
-            lambda a, m: m["config"].update(num_blocks=99),
-            "has fewer weights than its settings want",
+            lambda a, m: m["tokenizer"].update(characters=m["tokenizer"]["characters"][::-1]),
+            r"another alphabet than config\.json beside it",
         ),
+        (lambda a, m: m["tokenizer"].update(kind="words"), "tokenizer is 'words', wanted one of "),
+        (lambda a, m: m.update(format=3), r"it is of format 3, wanted 1\.\.2; a newer teenygpt_np"),
+        (lambda a, m: m["config"].update(num_emb=80), r"has .* as model/.*, wanted float32\("),
+        (lambda a, m: m["config"].update(num_blocks=99), "has none as model/.*, wanted float32"),
         (lambda a, m: m["versions"].pop("numpy"), "is no checkpoint of a run: 'numpy'"),
     ],
 )
@@ -445,11 +445,11 @@ def test_no_checkpoint_to_go_on_from(corpus: Corpus, tmp_path: Path) -> None:
 def test_a_directory_holds_one_run(finished: Path, corpus: Corpus) -> None:
     before = left_behind(finished)
     with pytest.raises(InputError, match="holds a run already; wanted a new --out, or --resume"):
-        make(corpus, finished).start()
+        run_directory.begin(finished, {})
     assert left_behind(finished) == before
 
 
 def test_a_batch_is_no_more_than_the_training_split(corpus: Corpus, tmp_path: Path) -> None:
-    make(corpus, tmp_path, batch_size=48)
+    make(corpus, batch_size=48)
     with pytest.raises(InputError, match="has 48 headlines, wanted at least a batch of 49"):
-        make(corpus, tmp_path, batch_size=49)
+        make(corpus, batch_size=49)

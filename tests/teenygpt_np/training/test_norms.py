@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trainers import ids, load, make, metrics, trained
+from rows import counted
+from trainers import load, make, metrics, rows, trained
 
-from teenygpt_np.text.corpus import Corpus, lengths
+from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.norms import norms_by_layer, update_ratios
 
 ARRAYS = {
@@ -18,6 +19,7 @@ ARRAYS = {
     "transformer_blocks.1.mlp.2.bias": np.array([2.0], np.float32),
     "logits.0.bias": np.zeros(3, np.float32),
 }
+LAYERS = ["embedding", "transformer_blocks.1", "transformer_blocks.10", "logits"]
 LENGTHS = {
     "embedding": 5.0,
     "transformer_blocks.1": 3.0,
@@ -27,17 +29,19 @@ LENGTHS = {
 
 
 def test_a_layer_is_what_its_arrays_have_in_common() -> None:
-    assert norms_by_layer(ARRAYS) == LENGTHS
+    assert norms_by_layer(ARRAYS, LAYERS) == LENGTHS
 
 
 def test_no_square_is_too_large() -> None:
-    assert norms_by_layer({"a.weight": np.full(4, 1e30, np.float32)})["a"] == pytest.approx(2e30)
+    assert norms_by_layer({"a.weight": np.full(4, 1e30, np.float32)}, ["a"])["a"] == pytest.approx(
+        2e30
+    )
 
 
 def test_update_is_a_share_of_the_weights_before() -> None:
     after = {name: 1.5 * array for name, array in ARRAYS.items()}
     after["logits.0.bias"] = np.ones(3, np.float32)
-    assert update_ratios(ARRAYS, after) == dict.fromkeys(LENGTHS, 0.5) | {"logits": 0.0}
+    assert update_ratios(ARRAYS, after, LAYERS) == dict.fromkeys(LENGTHS, 0.5) | {"logits": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.mark.parametrize("clip", [0.5, 0.0])
 def test_what_a_step_does_to_each_layer(corpus: Corpus, tmp_path: Path, clip: float) -> None:
     """The last step of an epoch, here the only one: the gradient before it is clipped."""
-    before = make(corpus, tmp_path).model.state_dict()
+    before = make(corpus).model.state_dict()
     made = trained(corpus, tmp_path / "a", clip_grad_norm=clip, max_steps=1)
     (told,) = metrics(tmp_path / "a")
     assert told["grad_norm"] == pytest.approx(np.hypot.reduce(list(told["grad_norms"].values())))
@@ -73,15 +77,15 @@ def test_an_epoch_tells_the_mean_and_the_layers_of_its_last_step(
     """Two epochs of three batches, at a learning rate that changes no bit."""
     settings = {"lr": 1e-30, "dropout": 0.0, "epochs": 2}
     model = trained(corpus, tmp_path / "a", **settings).model
-    order = make(corpus, tmp_path, **settings)
+    order = make(corpus, **settings)
     for told in metrics(tmp_path / "a"):
         norms = []
-        for rows in order._order():
-            batch = ids(corpus, "train")[rows]
+        for which in order._order():
+            ids = rows(corpus, "train").ids[which]
             model.zero_grad()
-            model.loss(batch[:, : lengths(batch).max()], ignore_pads=True).backward()
+            model.loss(ids, counted(ids)).backward()
             norms.append(np.linalg.norm([np.linalg.norm(p.grad) for p in model.parameters()]))
-        order.order_state = order.rngs["batches"].bit_generator.state
+        order.place.order_state = order.rngs["batches"].bit_generator.state
         assert told["grad_norm"] == pytest.approx(np.mean(norms), rel=1e-5)
         last = np.linalg.norm(list(told["grad_norms"].values()))
         assert last == pytest.approx(norms[-1], rel=1e-5)

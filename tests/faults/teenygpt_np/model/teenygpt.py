@@ -3,9 +3,7 @@
 FAULTS = [
     ("loss: a token is to predict itself", "return x[:, 1:]", "return x[:, :-1]"),
     ("loss: the mean over tokens", "losses / len(x)", "losses / targets.size"),
-    (
-        "loss: pads count, the end mark does not",
-        "earlier_pads = is_pad.cumsum(axis=1) - is_pad",
-        "earlier_pads = is_pad.cumsum(axis=1)",
-    ),
+    ("loss: what counts is a token late", "counted[:, 1:], targets", "counted[:, :-1], targets"),
+    ("part_by_part: every part stands at the beginning", "state.position += x.shape[1]", "pass"),
+    ("muon: the output layer too", "output.muon = ()", "pass"),
 ]

@@ -1,5 +1,5 @@
 """Seeded faults in `teenygpt_np/training/norms.py`."""
 
 FAULTS = [
-    ("norms: the last array for the layer", "squares[layer[0]] +=", "squares[layer[0]] ="),
+    ("norms: the last array for the layer", "squares[layer] +=", "squares[layer] ="),
 ]

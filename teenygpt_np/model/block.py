@@ -1,0 +1,37 @@
+"""A block: a mixer, which moves information between tokens, and an MLP, which works on each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import Tensor
+from teenygpt_np.model.layers import LayerNorm
+from teenygpt_np.model.mixers import Mixer
+from teenygpt_np.model.module import Module
+
+
+class Block(Module):
+    """x = LayerNorm(x + mixer(x)), then x = LayerNorm(x + mlp(x)): post-norm, as at first.
+
+    x: (B, T, D) -> (B, T, D)
+
+    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.1, arXiv:1706.03762.
+    """
+
+    def __init__(self, mixer: Mixer, mlp: Module, width: int, *, dtype: Any = None) -> None:
+        self.mixer_name = mixer.attribute
+        setattr(self, self.mixer_name, mixer)
+        self.layer_norm1 = LayerNorm(width, dtype=dtype)
+        self.mlp = mlp
+        self.layer_norm2 = LayerNorm(width, dtype=dtype)
+
+    @property
+    def mixer_module(self) -> Mixer:
+        """The mixer, whatever its attribute is called."""
+        mixer: Mixer = getattr(self, self.mixer_name)
+        return mixer
+
+    def forward(self, x: Tensor, *state: Any) -> Tensor:
+        """state: the mixer's, for the next positions; none for whole sequences."""
+        x = self.layer_norm1(x + self.mixer_module(x, *state))
+        return self.layer_norm2(x + self.mlp(x))

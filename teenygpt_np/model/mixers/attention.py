@@ -1,0 +1,107 @@
+"""Attention: each token looks at itself and at all before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import Array, Tensor, Trace, TracedNode
+from teenygpt_np.model.layers import Linear
+from teenygpt_np.model.mixers.mixer import Mixer
+from teenygpt_np.model.module import Generator, parameter, uniform
+
+
+class KeysAndValues:
+    """The keys and values of the positions so far, in arrays that double when they are full."""
+
+    def __init__(self, batch_size: int, num_heads: int, head_width: int, dtype: Any) -> None:
+        self._kept = np.empty((2, batch_size, num_heads, 16, head_width), dtype)
+        self._length = 0
+
+    def extended(self, k: Array, v: Array) -> Array:
+        """Those of the next positions added.    k, v: (B, H, T, d) -> all S: (2, B, H, S, d)"""
+        start, self._length = self._length, self._length + k.shape[2]
+        while self._length > self._kept.shape[3]:
+            self._kept = np.concatenate([self._kept, np.empty_like(self._kept)], axis=3)
+        self._kept[0, :, :, start : self._length] = k
+        self._kept[1, :, :, start : self._length] = v
+        return self._kept[:, :, :, : self._length]
+
+
+class CausalSelfAttention(Mixer):
+    """Multi-head attention to oneself and what came before.    (B, T, D) -> (B, T, D)
+
+    q, k, v = x W_in^T + b_in, in H heads of width D/H; softmax(q k^T / sqrt(D/H)) v; W_out, b_out.
+    W_in (3D, D) starts Xavier-uniform as a whole, W_out uniform in +-1/sqrt(D), both biases at 0.
+
+    Raises ValueError for a width that can't be divided into heads.
+    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2, arXiv:1706.03762.
+    """
+
+    attribute = "msha"  # "multi-head self-attention", the article's name
+    muon: Collection[str] = ("in_proj_weight",)
+
+    def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
+        if num_heads < 1 or width % num_heads:
+            raise ValueError(f"width {width} can't be divided into {num_heads} heads")
+        self.num_heads = num_heads
+        xavier = uniform(rng, math.sqrt(6 / (3 * width + width)))
+        self.in_proj_weight = parameter((3 * width, width), xavier, dtype)
+        self.in_proj_bias = parameter((3 * width,), np.zeros, dtype)
+        self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
+        self.out_proj.bias = parameter((width,), np.zeros, dtype)
+
+    def forward(self, x: Tensor, state: KeysAndValues | None = None) -> Tensor:
+        """The next positions, which see those in the state as well."""
+        B, T, D = x.shape
+        weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
+        # Splitting the weights rather than the product: backward then puts the parts together in
+        # arrays of the weights' size, which are far smaller than the activations.
+        q, k, v = (
+            mg.linear(x, weight, bias).reshape(B, T, self.num_heads, -1).swapaxes(1, 2)
+            for weight, bias in zip(weights, biases, strict=True)
+        )  # each (B, H, T, D/H)
+        if state is not None:
+            k, v = map(Tensor, state.extended(k.data, v.data))
+        y = mg.causal_attention(q, k, v)
+        return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
+
+    def initial_state(self, batch_size: int) -> KeysAndValues:
+        """No keys and no values yet."""
+        width, dtype = self.in_proj_weight.shape[1], self.in_proj_weight.dtype
+        return KeysAndValues(batch_size, self.num_heads, width // self.num_heads, dtype)
+
+    def attention_maps(
+        self, trace: Trace, nodes: Sequence[TracedNode]
+    ) -> tuple[Array, Array] | None:
+        """The softmax and its gradient, which the operation computes but does not keep."""
+        [node] = [node for node in nodes if node.operation == "causal_attention"]
+        inputs = [edge.source for edge in trace.edges if edge.target == node.id]
+        q, k, v = (np.asarray(trace.nodes[i].value) for i in inputs)
+        assert node.grad is not None
+        weights, grads = attention_weights(q, k, v, node.grad)
+        return weights[0], grads[0]
+
+    @classmethod
+    def fused_step(
+        cls, blocks: Sequence[Any], batch_size: int, num_positions: int
+    ) -> Callable[[Array], Array] | None:
+        """One compiled kernel for all blocks, with Numba: a tenth of the time of the modules."""
+        if mg.get_backend() != "numba":
+            return None
+        from teenygpt_np.model.mixers.attention_compiled import fused_step
+
+        return fused_step(blocks, batch_size, num_positions)
+
+
+def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, Array]:
+    """p = softmax(q k^T / sqrt(d), masked), and dp = dout v^T.    (B, H, T, d) -> (B, H, T, T)"""
+    scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
+    allowed = np.tril(np.ones(scores.shape[-2:], bool))
+    scores = np.where(allowed, scores, -np.inf)  # mg.softmax would be compiled for this alone
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)

@@ -1,0 +1,153 @@
+"""Blocks with attention when they write: one position through all of them in one kernel.
+
+Nearly all the time of the modules' own way goes into calling a dozen operations a block for one
+row. This file is written with the parts of `minigrad.kernels.compiled`, and needs Numba as they do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad import Array, threads
+from minigrad.kernels.compiled import team
+from minigrad.kernels.compiled.exp import exp
+from minigrad.kernels.compiled.jit import jit
+from minigrad.kernels.compiled.layer_norm import norm_row
+from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.mlp import set_units
+from teenygpt_np.model.layers import MLP
+
+_UNITS = 256  # hidden units of the MLP at a time
+
+
+class _Weights(NamedTuple):
+    """The parameters of all L blocks, each kind in one array, matrices as (inputs, outputs)."""
+
+    in_w: Any  # (L, D, 3D)
+    in_b: Any  # (L, 3D)
+    out_w: Any  # (L, D, D)
+    out_b: Any  # (L, D)
+    norm1_w: Any  # (L, D)
+    norm1_b: Any  # (L, D)
+    mlp1_w: Any  # (L, D, N)
+    mlp1_b: Any  # (L, N)
+    mlp2_w: Any  # (L, N, D)
+    mlp2_b: Any  # (L, D)
+    norm2_w: Any  # (L, D)
+    norm2_b: Any  # (L, D)
+
+
+def _of_block(block: Any) -> _Weights:
+    attention, (first, _, last) = block.mixer_module, block.mlp.layers
+    tensors = _Weights(
+        in_w=attention.in_proj_weight,
+        in_b=attention.in_proj_bias,
+        out_w=attention.out_proj.weight,
+        out_b=attention.out_proj.bias,
+        norm1_w=block.layer_norm1.weight,
+        norm1_b=block.layer_norm1.bias,
+        mlp1_w=first.weight,
+        mlp1_b=first.bias,
+        mlp2_w=last.weight,
+        mlp2_b=last.bias,
+        norm2_w=block.layer_norm2.weight,
+        norm2_b=block.layer_norm2.bias,
+    )
+    return _Weights(*[tensor.data.T for tensor in tensors])
+
+
+def fused_step(
+    blocks: Sequence[Any], batch_size: int, num_positions: int
+) -> Callable[[Array], Array] | None:
+    """A function from x (B, D) of the next position to y (B, D) of all blocks, one after the other.
+
+    The weights are copied: a later change of them makes no difference to it. It can be called
+    num_positions times. None where the blocks are not alike, or their MLP is another module.
+    """
+    heads = {block.mixer_module.num_heads for block in blocks}
+    eps = {norm.eps for block in blocks for norm in (block.layer_norm1, block.layer_norm2)}
+    if len(heads) > 1 or len(eps) > 1 or any(type(block.mlp) is not MLP for block in blocks):
+        return None
+    weights = _Weights(
+        *[np.array(kind, order="C") for kind in zip(*map(_of_block, blocks), strict=True)]
+    )
+    (L, D, _), dtype, num_heads = weights.out_w.shape, weights.out_w.dtype, heads.pop()
+    keys, values = np.zeros((2, L, batch_size, num_heads, D // num_heads, num_positions), dtype)
+    spans = threads.blocks(batch_size, batch_size * weights.in_w.size)
+    eps_of_dtype, position = dtype.type(eps.pop()), 0
+
+    def step(x: Array) -> Array:
+        nonlocal position
+        y = np.array(x, dtype, order="C")
+        team.run(_step, spans, y, weights, keys, values, position, eps_of_dtype)
+        position += 1
+        return y
+
+    return step
+
+
+@jit
+def _step(x, weights, keys, values, position, eps, part, start, stop):
+    x = x[start:stop]
+    rows, width = x.shape
+    heads = keys.shape[2]
+    qkv, attended = np.empty((rows, 3 * width), x.dtype), np.empty((rows, width), x.dtype)
+    parts = qkv.reshape(rows, 3, heads, width // heads)
+    by_head = attended.reshape(rows, heads, width // heads)
+    z = np.empty((rows, width), x.dtype)
+    p = np.empty(position + 1, x.dtype)
+    for block in range(len(weights.in_w)):
+        now = slice(block, block + 1)  # of biases, to be added to every row
+        set_product(qkv, weights.in_b[now], x, weights.in_w[block])
+        for i in range(rows):
+            for h in range(heads):
+                q, k, v = parts[i, 0, h], parts[i, 1, h], parts[i, 2, h]
+                seen = keys[block, start + i, h], values[block, start + i, h]
+                _attend(q, k, v, *seen, p, by_head[i, h])
+        set_product(z, weights.out_b[now], attended, weights.out_w[block])
+        _add_and_norm(x, z, weights.norm1_w[block], weights.norm1_b[block], eps)
+        for unit in range(0, max(weights.mlp1_w.shape[2], 1), _UNITS):
+            units = slice(unit, unit + _UNITS)
+            mlp1 = weights.mlp1_w[block, :, units], weights.mlp1_b[now, units]
+            set_units(z, z if unit else weights.mlp2_b[now], x, *mlp1, weights.mlp2_w[block, units])
+        _add_and_norm(x, z, weights.norm2_w[block], weights.norm2_b[block], eps)
+
+
+@jit
+def _attend(q, k, v, keys, values, p, out):
+    """Store this position's key and value, p's last, and attend to all up to there.
+
+    Positions lie side by side in memory, since there are more of them than a head is wide.
+    """
+    count, size = len(p), len(q)
+    kind = p.dtype.type
+    scale, largest, total = kind(1 / math.sqrt(size)), kind(-np.inf), kind(0)
+    p[:] = 0
+    for d in range(size):
+        keys[d, count - 1], values[d, count - 1] = k[d], v[d]
+        scaled = q[d] * scale
+        for s in range(count):
+            p[s] += scaled * keys[d, s]
+    for s in range(count):
+        largest = max(largest, p[s])
+    for s in range(count):
+        p[s] = exp(p[s] - largest)
+        total += p[s]
+    for d in range(size):
+        mean = kind(0)
+        for s in range(count):
+            mean += p[s] * values[d, s]
+        out[d] = mean / total
+
+
+@jit
+def _add_and_norm(x, z, weight, bias, eps):
+    """x = LayerNorm(x + z)"""
+    for i in range(len(x)):
+        for j in range(x.shape[1]):
+            x[i, j] += z[i, j]
+        norm_row(x, i, weight, bias, eps, x)

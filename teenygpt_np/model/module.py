@@ -1,0 +1,144 @@
+"""What all layers are: modules, which have parameters and other modules in them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import Array, Tensor
+
+Generator: TypeAlias = np.random.Generator
+_shapes_only: ContextVar[bool] = ContextVar("shapes_only", default=False)
+
+
+class Module:
+    """Something with parameters: its Tensors, and those of its Modules and lists of Modules.
+
+    A parameter's name is the path of attribute names and list positions that leads to it.
+    """
+
+    training = True
+    forward: Callable[..., Tensor]
+    muon: Collection[str] = ()  # its own matrices that the optimizer Muon may have, by name
+    no_decay: Collection[str] = ()  # its own parameters that weight decay leaves alone
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """`forward`, which each kind of Module defines, in the module's own scope of a trace."""
+        with mg.scope(self):
+            return self.forward(*inputs)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) of those directly in this one; of a list's members each."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list):
+                yield from ((f"{name}.{i}", m) for i, m in enumerate(value))
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """(name, parameter), in the order in which they were made."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                yield prefix + name, value
+        for name, child in self.named_children():
+            yield from child.named_parameters(f"{prefix}{name}.")
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """(name, module) of all that are in this one, each before those in it."""
+        for name, child in self.named_children():
+            yield prefix + name, child
+            yield from child.named_modules(f"{prefix}{name}.")
+
+    def marked(self, mark: str, prefix: str = "") -> Iterator[str]:
+        """The names of all parameters that a module names in `mark`: 'muon' or 'no_decay'."""
+        yield from (prefix + name for name in getattr(self, mark))
+        for name, child in self.named_children():
+            yield from child.marked(mark, f"{prefix}{name}.")
+
+    def parameters(self) -> list[Tensor]:
+        """All parameters, in the order of their names in `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def num_parameters(self) -> int:
+        """How many numbers are learned."""
+        return sum(parameter.size for parameter in self.parameters())
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's gradient."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode: dropout drops. Returns the module itself."""
+        self.training = mode
+        for _, child in self.named_children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Evaluation mode: dropout does nothing. Returns the module itself."""
+        return self.train(False)
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode inside of the block, and afterwards the mode from before it."""
+        was_training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(was_training)
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of every parameter, by name."""
+        return {name: parameter.numpy() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over every parameter, by name; all or, where something does not fit, none.
+
+        Raises ValueError naming what is missing, unknown or of another shape.
+        """
+        parameters = dict(self.named_parameters())
+        missing, unknown = parameters.keys() - state.keys(), state.keys() - parameters.keys()
+        if missing or unknown:
+            raise ValueError(f"missing: {sorted(missing)}, unknown: {sorted(unknown)}")
+        arrays = {name: np.asarray(state[name]) for name in parameters}
+        for name, parameter in parameters.items():
+            if arrays[name].shape != parameter.shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}, wanted {parameter.shape}")
+            if arrays[name].dtype.kind not in "biuf":
+                raise ValueError(f"{name} holds {arrays[name].dtype}, wanted real numbers")
+        for name, parameter in parameters.items():
+            parameter.data = arrays[name]
+
+
+def parameter(shape: tuple[int, ...], values: Callable[[Any], Array], dtype: Any) -> Tensor:
+    """A Tensor to be learned.    values: a function from the shape to what it starts from"""
+    if _shapes_only.get():
+        tensor = mg.broadcast_to(Tensor(np.zeros((), dtype)), shape)
+        tensor.requires_grad = True
+        return tensor
+    return Tensor(values(shape).astype(dtype or np.float32), requires_grad=True)
+
+
+def uniform(rng: Generator, bound: float) -> Callable[[Any], Array]:
+    """Uniform in -bound..bound, as a function from a shape."""
+    return lambda shape: rng.uniform(-bound, bound, shape)
+
+
+@contextlib.contextmanager
+def shapes_only() -> Iterator[None]:
+    """Parameters that are made in this block have a shape, but take no memory and no time.
+
+    To ask of any model what it would have, before there is room for it. All their entries are 0.
+    """
+    token = _shapes_only.set(True)
+    try:
+        yield
+    finally:
+        _shapes_only.reset(token)

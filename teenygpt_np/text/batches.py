@@ -1,0 +1,91 @@
+"""Rows of token ids, and the order in which training sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.tokenizer import Ids, Tokenizer
+
+_WINDOW = 16  # batches that are sorted by length together
+
+
+class Batch(NamedTuple):
+    """ids: (B, T).    counted: (B, T) bool, the tokens that are predicted, and count."""
+
+    ids: Ids
+    counted: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A split of a text as token ids.
+
+    ids: (N, T).    lengths: (N,), each row's tokens up to and including the one that ends it
+
+    Raises ValueError for ids that are not of that form.
+    """
+
+    ids: Ids
+    lengths: Ids
+
+    def __post_init__(self) -> None:
+        ids = self.ids
+        if ids.ndim != 2 or len(ids) < 1 or ids.shape[1] < 2 or ids.dtype.kind not in "iu":
+            raise ValueError(
+                f"ids must be integers of shape (N, T), N >= 1 and T >= 2, got {ids.dtype} of "
+                f"shape {ids.shape}"
+            )
+
+    @classmethod
+    def of(cls, texts: Sequence[str], tokenizer: Tokenizer, num_tokens: int) -> Rows:
+        """N texts, each cut or filled up to num_tokens."""
+        return cls(*tokenizer.encode_batch(texts, num_tokens))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def counted(self, rows: Ids | slice) -> npt.NDArray[np.bool_]:
+        """Which tokens of these rows count: those behind the first, up to the end."""
+        places = np.arange(self.ids.shape[1])
+        return (places > 0) & (places < self.lengths[rows, None])
+
+    def batch(self, rows: Ids) -> Batch:
+        """These rows, as long as the longest of them; what is behind a row's end does not count."""
+        longest = self.lengths[rows].max()
+        return Batch(self.ids[rows, :longest], self.counted(rows)[:, :longest])
+
+    def whole_batch(self, rows: Ids) -> Batch:
+        """These rows, all T tokens of them; all count, pads too, as in the article."""
+        everything = np.ones((len(rows), self.ids.shape[1]), bool)
+        everything[:, 0] = False  # nothing predicts the first
+        return Batch(self.ids[rows], everything)
+
+
+def batches(
+    num_rows: int, batch_size: int, rng: np.random.Generator, lengths: Ids | None = None
+) -> list[Ids]:
+    """Row indices of one epoch's batches, freshly shuffled; one batch may be short.
+
+    lengths: of each row. Rows of like length then share a batch, so that little is padded: the
+    shuffled rows are sorted within every few batches, and the batches shuffled again.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    order = rng.permutation(num_rows).astype(np.int64, copy=False)
+    if lengths is None:
+        return _cut(order, batch_size)
+    windows = [
+        part[np.argsort(lengths[part], kind="stable")] for part in _cut(order, _WINDOW * batch_size)
+    ]
+    cut = [batch for window in windows for batch in _cut(window, batch_size)]
+    return [cut[i] for i in rng.permutation(len(cut))]
+
+
+def _cut(rows: Ids, size: int) -> list[Ids]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -1,0 +1,60 @@
+"""Bringing any text into an alphabet: accents, capitals, white space."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A text brought into an alphabet, and what that took.
+
+    changed: whether it differs from what came; replaced: the characters that became spaces, and how
+    often each did (white space aside)
+    """
+
+    text: str
+    changed: bool
+    replaced: dict[str, int]
+
+
+class Table(dict[int, str]):
+    """What each character becomes, for str.translate; worked out when a character is first met."""
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        super().__init__()
+        self._rule = rule
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self._rule(chr(code))
+        return self[code]
+
+
+def is_blank(character: str) -> bool:
+    """Whether it is white space, a control character, or half of a character."""
+    # Cs: half a surrogate pair, which JSON can spell and no output can print.
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cs")
+
+
+_TIDY = Table(lambda character: " " if is_blank(character) else character)
+
+
+def collapse(text: str) -> str:
+    """Single spaces inside, none at the ends."""
+    # Halving the runs is a few passes at C speed; split() would make an object of every word.
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.strip(" ")
+
+
+def tidy(text: str) -> str:
+    """Compose accents (NFC); each run of white space and control characters becomes one space."""
+    return collapse(unicodedata.normalize("NFC", text).translate(_TIDY))
+
+
+def without_marks(text: str) -> str:
+    """The compatible decomposition (NFKD) without its combining marks: 'é' as 'e', 'ﬁ' as 'fi'."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in decomposed if not unicodedata.category(c).startswith("M"))

@@ -1,0 +1,21 @@
+"""The kinds of tokenizers, by the name that a run's config.json has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teenygpt_np.text.characters import CharacterTokenizer
+from teenygpt_np.text.tokenizer import Tokenizer
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (CharacterTokenizer,)}
+
+
+def described_tokenizer(description: dict[str, Any]) -> Tokenizer:
+    """The tokenizer that `Tokenizer.description` described.
+
+    Raises KeyError, TypeError or ValueError where it describes none.
+    """
+    kind = description["kind"]
+    if kind not in TOKENIZERS:
+        raise ValueError(f"tokenizer is {kind!r}, wanted one of {', '.join(TOKENIZERS)}")
+    return TOKENIZERS[kind].from_description(description)

@@ -1,0 +1,125 @@
+"""What is told of a training: on what, against what, how it goes, how it ended."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import minigrad as mg
+from teenygpt_np.baselines import baselines
+from teenygpt_np.config import Config
+from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.training.console import Console, duration
+from teenygpt_np.training.objectives import NextToken
+from teenygpt_np.training.place import Place
+
+_WORTH_TELLING = 2.0  # seconds
+
+
+class Log:
+    """The lines of one training, in the words of its corpus."""
+
+    def __init__(
+        self, console: Console, config: Config, corpus: Corpus, objective: NextToken
+    ) -> None:
+        self.console, self.config, self.corpus = console, config, corpus
+        self.objective = objective
+
+    def introduction(
+        self, num_parameters: int, out: Path, place: Place, changes: Sequence[str]
+    ) -> None:
+        """The text and the model.    changes: in the software since the run began"""
+        config, corpus, say = self.config, self.corpus, self.console.line
+        say(
+            f"{corpus.name}: {len(corpus.train):,} {corpus.unit}s to learn from, "
+            f"{len(corpus.val):,} to validate, {len(corpus.test):,} to test"
+        )
+        say(f"    {corpus.report}")
+        if cut := corpus.cut(config.num_tokens):
+            say(f"    {cut:,} {corpus.unit}s are cut to {config.num_tokens - 1} characters")
+        say(
+            f"preset {config.preset}: {num_parameters:,} parameters, kernels: "
+            f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"
+        )
+        if place.step:
+            say(f"going on after step {place.step:,}, in epoch {place.epoch}")
+        if changes:
+            say(f"not the same to the last bit from here on: {'; '.join(changes)}")
+
+    def baselines(self, train: Rows, val: Rows) -> None:
+        """What the model's figures are to be read against."""
+        nll, top1 = self.objective.score, self.objective.top1
+        unit, say = self.corpus.unit, self.console.line
+        say()
+        say(f"{'the validation split, by guessing with':42}{f'nats a {unit}':>15}{'top-1':>8}")
+        for name, score in baselines(train, val, self.corpus.tokenizer.num_token_vals).items():
+            say(f"    {name + ' probabilities':38}{score[nll]:15.2f}{score[top1]:8.1%}")
+        if self.corpus.truth and self.config.ignore_pads:
+            say(f"    {'the grammar that wrote it: the limit':38}{self.corpus.truth['val']:15.2f}")
+        say()
+
+    def compiling(self) -> None:
+        """Before what may take long."""
+        self.console.status("loading the kernels; compiling them, the first time, takes a while")
+
+    def ready(self, seconds: float) -> None:
+        """After it."""
+        if seconds > _WORTH_TELLING:
+            self.console.line(f"the kernels were ready after {seconds:.0f} s")
+
+    def step(self, place: Place, loss: float, batches_per_epoch: int) -> None:
+        """How far the epoch is."""
+        done, total = place.batches_done, batches_per_epoch
+        if self.config.max_steps:
+            total = min(total, done + self.config.max_steps - place.step)
+        per_step = place.epoch_seconds / done
+        figures = f"loss {loss:.2f}  {place.epoch_tokens / place.epoch_seconds:,.0f} tokens/s"
+        title = f"epoch {place.epoch}"
+        self.console.update(title, done, total, figures, per_step * (total - done))
+
+    def epoch(self, record: dict[str, Any], is_best: bool, samples: Sequence[str]) -> None:
+        """How an epoch went, and some of what the model writes now."""
+        value = record[f"val_{self.objective.score}"]
+        train = f"{record['train_nll']:.2f}" if record["train_nll"] is not None else "-"
+        self.console.line(
+            f"epoch {record['epoch']}: train {train}, "
+            f"val {value:.2f}{self._above_truth(value, 'val')}, "
+            f"top-1 {record[f'val_{self.objective.top1}']:.1%}, {duration(record['seconds'])}"
+            f"{', a new best' if is_best else ''}"
+        )
+        for text in samples:
+            self.console.line(f"    {text}")
+
+    def stopped(self, step: int, out: Path) -> None:
+        """By a signal; how to go on."""
+        self.console.line(
+            f"stopped after step {step:,}; to go on: "
+            f"python -m teenygpt_np.train --resume {shlex.quote(str(out))}"
+        )
+
+    def end(
+        self, test: dict[str, float], epoch: Any, samples: Sequence[str], report: Path, out: Path
+    ) -> None:
+        """The best model's scores on the test split, what it writes, and where everything is."""
+        say, value = self.console.line, test[self.objective.score]
+        say()
+        say(
+            f"test: {value:.2f} nats per {self.corpus.unit}{self._above_truth(value, 'test')}, "
+            f"top-1 {test[self.objective.top1]:.1%}, by the model of epoch {epoch}"
+        )
+        say()
+        say(f"ten {self.corpus.unit}s it writes:")
+        for text in samples:
+            say(f"    {text}")
+        say()
+        say(f"how it learned: {report}")
+        say(f"everything is in {out}; for more {self.corpus.unit}s:")
+        say(f"    python -m teenygpt_np.sample {shlex.quote(str(out))}")
+
+    def _above_truth(self, value: float, split: str) -> str:
+        if not self.corpus.truth or not self.config.ignore_pads:
+            return ""
+        return f" ({value - self.corpus.truth[split]:.2f} above the grammar)"

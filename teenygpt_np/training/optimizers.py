@@ -1,0 +1,40 @@
+"""Which optimizer changes which parameter, and how far a step goes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from minigrad import Tensor
+from minigrad.optim import AdamW, Muon, Optimizer, Schedule, constant, cosine, warmup
+from teenygpt_np.config import Config
+from teenygpt_np.model.module import Module
+
+_DECAY_TO = 0.05  # of the highest learning rate
+
+
+def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
+    """By name, each with its parameters; those that no parameter is left for are left out.
+
+    The modules say which of their matrices Muon may have, if it is wanted, and which parameters
+    weight decay leaves alone. A parameter that requires no gradient gets no optimizer.
+    """
+    for_muon = set(model.marked("muon")) if config.optimizer == "muon" else set()
+    without_decay = set(model.marked("no_decay"))
+    makers: dict[str, Any] = {
+        "adamw": partial(AdamW, weight_decay=config.weight_decay),
+        "muon": partial(Muon, weight_decay=config.weight_decay),
+        "adamw-no-decay": partial(AdamW, weight_decay=0.0),
+    }
+    parameters: dict[str, list[Tensor]] = {name: [] for name in makers}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            chosen = "adamw-no-decay" if name in without_decay else "adamw"
+            parameters["muon" if name in for_muon else chosen].append(parameter)
+    return {n: make(parameters[n], lr=config.lr) for n, make in makers.items() if parameters[n]}
+
+
+def make_schedule(config: Config, steps: int) -> Schedule:
+    """The learning rate after so many steps, of `steps` in all: it rises, then falls if it may."""
+    lr = cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
+    return warmup(config.warmup_steps, lr) if config.warmup_steps else lr

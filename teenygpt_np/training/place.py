@@ -1,0 +1,75 @@
+"""Where a training stands: what decides how it goes on, besides arrays and random generators."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from teenygpt_np.run_directory import MAX_COUNT
+
+_COUNTS = ("epoch", "step", "bad_epochs", "batches_done", "epoch_tokens")
+_SUMS = ("epoch_loss", "epoch_grad_norm", "epoch_seconds")
+
+
+def _no_layers() -> dict[str, dict[str, float]]:
+    return {"grad_norms": {}, "update_ratios": {}}
+
+
+@dataclass
+class Place:
+    """A checkpoint has each of these, under its name.
+
+    order_state: the state that the generator of the batches had when the epoch began
+    epoch, step: how many are done.    batches_done: of the epoch.    bad_epochs: since the best one
+    epoch_tokens, epoch_loss, epoch_grad_norm, epoch_seconds: sums over the epoch's steps
+    layers: the gradient's norm and the share by which the weights moved, by layer, in the last step
+        of an epoch.    best: the metrics of the best epoch.    finished: whether all is trained
+    """
+
+    order_state: Mapping[str, Any]
+    epoch: int = 0
+    step: int = 0
+    bad_epochs: int = 0
+    batches_done: int = 0
+    epoch_tokens: int = 0
+    epoch_loss: float = 0.0
+    epoch_grad_norm: float = 0.0
+    epoch_seconds: float = 0.0
+    layers: dict[str, dict[str, float]] = field(default_factory=_no_layers)
+    best: dict[str, Any] | None = None
+    finished: bool = False
+
+    def as_meta(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
+        return {name: getattr(self, name) for name in _NAMES}
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any], key: str) -> Place:
+        """What `as_meta` gave.    key: of the score in `best` that decides which epoch is best
+
+        Raises ArithmeticError, AttributeError, KeyError, TypeError or ValueError for anything else.
+        """
+        place = cls(**{name: meta[name] for name in _NAMES})
+        counts = [meta[name] for name in _COUNTS]
+        if not all(type(n) is int and 0 <= n <= MAX_COUNT for n in counts):
+            raise ValueError(f"{_COUNTS} are {counts}")
+        figures = [place.best[key] if place.best is not None else 0.0]
+        figures += [meta[name] for name in _SUMS]
+        for kind in _no_layers():
+            figures += place.layers[kind].values()
+        if not all(map(math.isfinite, figures)):
+            raise ValueError("its figures are not finite")
+        return place
+
+    def begin_epoch(self, order_state: Mapping[str, Any]) -> None:
+        """The next epoch, of which nothing is done."""
+        self.epoch += 1
+        self.batches_done = self.epoch_tokens = 0
+        self.epoch_loss = self.epoch_grad_norm = self.epoch_seconds = 0.0
+        self.order_state = order_state
+
+
+_NAMES = [f.name for f in dataclasses.fields(Place)]

@@ -1,0 +1,31 @@
+"""Stopping without losing anything: Ctrl-C and its like."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def first_signal_to(stop: Callable[[int], None]) -> Iterator[None]:
+    """The first SIGINT, SIGTERM or SIGHUP in the block calls stop(number); another ends at once.
+
+    One that is ignored, as under nohup, stays so.
+    """
+    names = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    before = {s: signal.getsignal(s) for s in names if s is not None}
+    heeded = [s for s, handler in before.items() if handler != signal.SIG_IGN]
+
+    def handler(number: int, frame: object) -> None:
+        stop(number)
+        for name in heeded:
+            signal.signal(name, signal.SIG_DFL)
+
+    for name in heeded:
+        signal.signal(name, handler)
+    try:
+        yield
+    finally:
+        for name in heeded:
+            signal.signal(name, before[name])

@@ -1,0 +1,36 @@
+"""Having all kernels compiled before anything is timed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from teenygpt_np.config import Config
+from teenygpt_np.model.building import build_model
+from teenygpt_np.text.batches import Batch
+from teenygpt_np.training.objectives import NextToken
+from teenygpt_np.training.optimizers import make_optimizers
+
+_TOKENS = 32
+
+
+def warm_up(config: Config, objective: NextToken) -> None:
+    """A step and a score of a tiny copy of what the configuration describes, thrown away after it.
+
+    Kernels are compiled for a dtype, not for sizes, but take short cuts for a few rows.
+    """
+    tiny = dataclasses.replace(
+        config,
+        num_tokens=_TOKENS,
+        num_emb=_TOKENS,
+        num_heads=1,
+        num_neurons=1,
+        num_blocks=len(config.mixers),
+    )
+    model = build_model(tiny, 3, np.random.default_rng(0))
+    ids = np.ones((2, _TOKENS), np.int64)
+    objective.loss(model, Batch(ids, np.ones(ids.shape, bool))).backward()
+    for optimizer in make_optimizers(model, tiny).values():
+        optimizer.step()
+    model.log_probs(ids)

@@ -1,0 +1,10 @@
+"""Seeded faults in `teenygpt_np/model/block.py`."""
+
+FAULTS = [
+    (
+        "block: no way past the mixer",
+        "self.layer_norm1(x + self.mixer_module(x, *state))",
+        "self.layer_norm1(self.mixer_module(x, *state))",
+    ),
+    ("parts: the mixer's state is lost", "self.mixer_module(x, *state)", "self.mixer_module(x)"),
+]

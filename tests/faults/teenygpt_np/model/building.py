@@ -1,0 +1,9 @@
+"""Seeded faults in `teenygpt_np/model/building.py`."""
+
+FAULTS = [
+    (
+        "too_much: any number of parameters may be built",
+        "if wanted > MOST_PARAMETERS:",
+        "if False:",
+    ),
+]

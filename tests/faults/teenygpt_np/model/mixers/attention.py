@@ -1,0 +1,24 @@
+"""Seeded faults in `teenygpt_np/model/mixers/attention.py`."""
+
+FAULTS = [
+    (
+        "attention: q and k swapped",
+        "y = mg.causal_attention(q, k, v)",
+        "y = mg.causal_attention(k, q, v)",
+    ),
+    (
+        "parts: keys for values",
+        "self._kept[1, :, :, start : self._length] = v",
+        "self._kept[1, :, :, start : self._length] = k",
+    ),
+    (
+        "parts: what was kept is lost when it is extended",
+        "np.concatenate([self._kept, np.empty_like(self._kept)], axis=3)",
+        "np.concatenate([np.zeros_like(self._kept), self._kept], axis=3)",
+    ),
+    (
+        "muon: the projections to q, k and v are left out",
+        'muon: Collection[str] = ("in_proj_weight",)',
+        "muon: Collection[str] = ()",
+    ),
+]

@@ -1,0 +1,6 @@
+"""Seeded faults in `teenygpt_np/model/module.py`."""
+
+FAULTS = [
+    ("evaluating: the mode is not put back", "self.train(was_training)", "pass"),
+    ("shapes_only: memory is taken", "if _shapes_only.get():", "if False:"),
+]
