@@ -1,11 +1,11 @@
 """The grammar that the bundled headlines are drawn from, and the exact probability of any line.
 
-    python data/grammar.py                    what there is to know of it; are the files its own?
+    python data/grammar.py                    size, entropy, and whether the files are its own
     python data/grammar.py --sample 10        ten new headlines
     python data/grammar.py --log-prob < FILE  ln p of each line, -inf if the grammar can't make it
     python data/grammar.py --write            write train.txt, val.txt, test.txt and entropy.json
 
-The grammar has no recursion and, as `Grammar.ambiguity` shows, gives each line by one derivation
+The grammar has no recursion and, as `Grammar.ambiguity` shows, makes each line by one derivation
 only. The probability of a line is then the product of the choices in that derivation, and the mean
 of -ln p over lines drawn from the grammar is its entropy: no model of the lines can score lower.
 """
@@ -33,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 2026
 SIZES = {"train": 8664, "val": 1084, "test": 1084}
 START = "HEADLINE"
-MOST = 1_000_000  # lines at a time
+MOST = 1_000_000  # lines that --sample may ask for
 
 _WORD = "(?:[a-z]+|[A-Z]+)"
 _ALTERNATIVE = re.compile(rf"\s*(?:(\d+):)?\s*({_WORD}(?: {_WORD})*)")
@@ -44,7 +44,7 @@ Words = tuple[str, ...]  # rule names in capitals, and words that stand for them
 class Grammar:
     """Rules: a name, and its alternatives with their probabilities.
 
-    Raises ValueError where the text is no such grammar: a name without a rule, a rule that leads
+    Raises ValueError for a text that is no such grammar: a name without a rule, a rule that leads
     back to itself, a bad line.
     """
 
@@ -81,7 +81,7 @@ class Grammar:
         return alternatives[min(bisect.bisect(ends, point), len(ends) - 1)][1]
 
     def log_prob(self, line: str) -> float:
-        """ln p(line), -inf where the grammar does not make the line."""
+        """ln p(line), -inf if the grammar cannot make the line."""
         p = self._prob((START,), tuple(line.split(" ")))
         return math.log(p) if p else -math.inf
 
@@ -94,7 +94,7 @@ class Grammar:
         )
 
     def _steps(self, stack: Words) -> dict[str, list[tuple[float, Words]]]:
-        """For each first word that `stack` can become: how likely by each way, and what is left."""
+        """For each word that can come first: the probability of each way to it, and the rest."""
         if stack not in self._known_steps:
             steps: dict[str, list[tuple[float, Words]]] = {}
             first, rest = stack[0], stack[1:]
@@ -108,11 +108,11 @@ class Grammar:
         return self._known_steps[stack]
 
     def ambiguity(self) -> str | None:
-        """A beginning of a line after which two derivations go on alike to its end, or None.
+        """A line that two derivations make, or None if there is no such line.
 
-        Pairs of derivations are read side by side, word by word, from where they first differ: the
-        line is ambiguous if both can end together. What they have left to become is all that
-        counts, so there are few pairs.
+        Pairs of derivations are followed side by side, word by word. A line is ambiguous if a pair
+        that has differed ends at the same word. Only their stacks and whether they have differed
+        decide how a pair goes on, so there are few pairs.
         """
         todo: list[tuple[Words, Words, bool, str]] = [((START,), (START,), False, "")]
         seen = set()
@@ -132,14 +132,14 @@ class Grammar:
         return None
 
     def entropy(self, name: str = START) -> float:
-        """Mean -ln p over the derivations of a rule, in nats: H = sum of p (-ln p + H inside)."""
+        """H = sum of p (-ln p + H of the names inside): mean -ln p of its derivations, in nats."""
         return sum(
             p * (sum(map(self.entropy, filter(str.isupper, words))) - math.log(p))
             for p, words in self.rules[name]
         )
 
     def longest(self, name: str = START) -> int:
-        """Characters of the longest line that a rule can make."""
+        """Length of the longest line that a rule can make, in characters."""
         return max(
             sum(self.longest(word) if word.isupper() else len(word) for word in words)
             + len(words)
@@ -154,7 +154,7 @@ class Grammar:
 
     @property
     def shapes(self) -> list[Words]:
-        """What the topics can become: the shapes of stories."""
+        """The alternatives of all topics: the shapes of stories."""
         return [words for _, topic in self.rules["STORY"] for _, words in self.rules[topic[0]]]
 
     @cached_property
@@ -199,7 +199,7 @@ def load() -> Grammar:
 
 
 def draw(grammar: Grammar, seed: int = SEED) -> dict[str, list[str]]:
-    """The splits: distinct lines, drawn one after the other, a line drawn again left out."""
+    """The splits: distinct lines, drawn one after the other; a line drawn again is skipped."""
     rng = random.Random(seed)
     lines: dict[str, None] = {}
     while len(lines) < sum(SIZES.values()):
@@ -209,7 +209,7 @@ def draw(grammar: Grammar, seed: int = SEED) -> dict[str, list[str]]:
 
 
 def files(grammar: Grammar) -> Iterator[tuple[str, str]]:
-    """Each file that belongs in this directory, and what is in it."""
+    """The name of each file that --write makes, and its content."""
     splits = {}
     for name, lines in draw(grammar).items():
         text = "".join(line + "\n" for line in lines)
@@ -224,17 +224,17 @@ def files(grammar: Grammar) -> Iterator[tuple[str, str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the arguments ask; 0, or 1 where the files are not the grammar's."""
+    """Run the command; 1 if a line is ambiguous or a file is not what --write makes, else 0."""
     parser = Parser(
         prog="grammar.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    deed = parser.add_mutually_exclusive_group()
-    deed.add_argument("--sample", type=int, metavar="N")
-    deed.add_argument("--log-prob", action="store_true")
-    deed.add_argument("--write", action="store_true")
-    parser.add_argument("--seed", type=int, help="of --sample (default: anew each time)")
+    command = parser.add_mutually_exclusive_group()
+    command.add_argument("--sample", type=int, metavar="N")
+    command.add_argument("--log-prob", action="store_true")
+    command.add_argument("--write", action="store_true")
+    parser.add_argument("--seed", type=int, help="of --sample (default: a new one each time)")
     args = parser.parse_args(arguments)
     if args.sample is not None and not 1 <= args.sample <= MOST:
         raise InputError(f"--sample is {args.sample}, wanted 1..{MOST:,}")
@@ -244,7 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
         for _ in range(args.sample):
             print(grammar.sample(rng))
     elif args.log_prob:
-        if isinstance(sys.stdin, io.TextIOWrapper):  # what is not UTF-8 is no headline
+        if isinstance(sys.stdin, io.TextIOWrapper):  # other bytes are in no headline: -inf
             sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")
         for line in sys.stdin or ():
             print(f"{grammar.log_prob(line.rstrip()):.4f}\t{line.rstrip()}")

@@ -26,7 +26,7 @@ def tape() -> str:
     loss = d * d
     places = {"a": (60, 40), "b": (60, 180), "c": (210, 130), "d": (360, 70), "loss": (510, 70)}
     values = {"a": a, "b": b, "c": c, "d": d, "loss": loss}
-    # By the rules of the page: what goes back along each edge.
+    # By the rules of the page: the share of a gradient that goes back along each edge.
     dd = 2 * d.item()
     shares = {("c", "a"): dd * b.item(), ("c", "b"): dd * a.item(), ("d", "a"): dd, ("d", "c"): dd}
     shares["loss", "d"] = dd
@@ -118,12 +118,12 @@ def line(x1: float, y1: float, x2: float, y2: float, color: str) -> str:
 
 
 def text(x: float, y: float, words: str, attributes: str) -> str:
-    """Words that begin at x, or have it in their middle."""
+    """Words that begin at x, or are centred on it."""
     return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{words}</text>'
 
 
 def svg(width: int, height: int, parts: list[str]) -> str:
-    """A whole image, on white."""
+    """A whole image, on a white background."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         'font-family="sans-serif" font-size="13">'

@@ -1,4 +1,4 @@
-"""Make the README's pictures of the inspector's page, of a run trained before.
+"""Make the README's pictures of the inspector's page for a trained run.
 
     python docs/screenshots.py runs/bundled-small-1
 

@@ -1,13 +1,13 @@
-"""Fine-tune a finished run on other text: the weights go on from where that run had its best.
+"""Fine-tune a trained model on other text, starting from the best weights of its run.
 
 Usage: python examples/fine_tune.py RUN TEXT OUT [--epochs N]
 
 RUN is a run directory, TEXT a file or directory as for `teenygpt_np.train --data`, OUT the new run
-directory. Prints what training prints, and the score that RUN's model has on the new text before,
-which the first epoch should beat. OUT is a run like any other, to sample, evaluate and resume.
+directory. Prints first the score of RUN's model on the new text, which one epoch should improve,
+then what training prints. OUT is a run like any other, to sample, evaluate and resume.
 
-The characters and sizes are RUN's. The learning rate is a fifth of RUN's, so that what was learned
-is not lost in the first steps.
+The alphabet and the sizes stay those of RUN. The learning rate is a fifth of RUN's, so that the
+first steps do not destroy what was learned.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Fit a sine with the bare engine: a layer of 32 tanh units, squared error, AdamW.
+"""Fit a sine with `minigrad` alone: a layer of 32 tanh units, squared error, AdamW.
 
 Usage: python examples/fit_sine.py [--steps N]
 
-Prints the loss as it falls, from about 0.6 to less than 1e-5 in 1,000 steps or a second, and draws
-the fit: o is the network, . the sine where the two differ.
+Prints the loss, which falls from about 0.6 to less than 1e-5 in 1,000 steps, about a second. Then
+draws the fit: o is the network's output, . is the sine where it differs from the output.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def parameter(values: np.ndarray) -> mg.Tensor:
-    """A leaf that is learned."""
+    """A leaf that is trained."""
     return mg.Tensor(values, requires_grad=True)
 
 

@@ -1,9 +1,9 @@
-"""An operation of your own in a dozen lines, and its check; then one with a slip, which is found.
+"""An operation of your own in a dozen lines, and its check; then a wrong one, which is found.
 
 Usage: python examples/own_operation.py
 
-softplus(x) = ln(1 + e^x) is a smooth max(x, 0). Its gradient is compared with differences of
-function values at every entry; for the second one the entry and both numbers are printed.
+softplus(x) = ln(1 + e^x) is a smooth max(x, 0). The check compares its gradient with differences of
+function values at every entry. For the wrong one it prints the worst entry and both numbers.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def softplus(x, /):
 
 @mg.differentiable
 def softplus_with_a_slip(x, /):
-    """y = ln(1 + e^x), but the vjp has x for -x."""
+    """y = ln(1 + e^x), but the vjp has x instead of -x."""
 
     def vjp(dy):
         return (dy / (1 + np.exp(x)),)
@@ -32,7 +32,7 @@ def softplus_with_a_slip(x, /):
 
 
 def main() -> None:
-    """Check both at the same entries, then use the right one as any other operation."""
+    """Check both at the same entries, then use the right one like any other operation."""
     x = np.array([[-2.0, 0.0, 1.5], [3.0, -0.5, 0.25]])
     for operation in (softplus, softplus_with_a_slip):
         found = mg.gradcheck(operation, [x])

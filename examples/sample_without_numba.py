@@ -1,11 +1,11 @@
-"""Write headlines with NumPy alone, as on a small board, and measure what that takes.
+"""Write headlines with NumPy alone, as on a small board, and measure its time and memory.
 
 Usage: python examples/sample_without_numba.py [RUN] [-n N]
 
-RUN is a run directory, copied from where it was trained; without one, a model of the default size
-is made whose weights are random, which writes nonsense at the same cost. Prints the headlines, the
-seconds to the first and for each, and the peak memory of the process: about 40 MB, most of it
-Python's and NumPy's own. Numba is not loaded, even where it is installed.
+RUN is a run directory, copied from the machine where it was trained. Without it a model of the
+default size with random weights writes nonsense, at the same cost. Prints the headlines, the
+seconds until the first and for each after it, and the peak memory of the process: about 40 MB, most
+of it used by Python and NumPy themselves. Numba is not loaded, even if it is installed.
 """
 
 import argparse
@@ -19,13 +19,13 @@ STARTED = time.perf_counter()
 
 
 def main() -> int:
-    """Load or make the model, write, print what it took."""
+    """Load or make the model, write headlines, print time and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("-n", type=int, default=3)
     args = parser.parse_args()
 
-    # Both are read when the first of these is imported. Each thread of BLAS has memory of its own.
+    # Set before the imports, which read both. Each BLAS thread takes memory, so there is only one.
     os.environ |= {"MINIGRAD_BACKEND": "numpy", "OPENBLAS_NUM_THREADS": "1"}
     import numpy as np
 
