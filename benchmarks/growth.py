@@ -102,7 +102,7 @@ def main() -> None:
             row |= {f"{side}, ms": sides.median(times) for side, times in ms.items()}
             row["ours / PyTorch"] = sides.median_ratio(ms["ours"], ms.get("eager"))
             rows.append(row | {f"{side}, MB": memory[side] for side in ms})
-    sides.report(args, rows)
+    sides.report(args, growth=rows)
     if args.json:
         Path(args.json).with_suffix(".svg").write_text(plot(rows), encoding="utf-8")
 

@@ -237,7 +237,7 @@ def main() -> None:
         row["ours / PyTorch"] = sides.median_ratio(seconds[ours], seconds.get("PyTorch"))
         row["ours"] = (gigaflops if unit == "GFLOP/s" else gigabytes) / taken
         rows.append(row | {"unit": unit, "of the limit": at_best[unit] / taken})
-    sides.report(args, rows)
+    sides.report(args, kernels=rows)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
 """The Numba matmul beside NumPy's BLAS, on the products that one training step is made of.
 
-    python benchmarks/matmul.py [--threads N] [--rounds N]
+    python benchmarks/matmul.py
 
 The two are timed in processes of their own, in turn: a busy machine slows both alike, and BLAS's
-threads, which go on spinning for a while when a product is done, slow nobody but BLAS. What is
-printed is the median of the rounds. docs/matmul.md has a table made by this, and what follows.
+threads, which go on spinning for a while when a product is done, slow nobody but BLAS. Rates are in
+GFLOP/s, the medians of the rounds. docs/matmul.md has a table made by this, and what follows.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
+
+import sides
 
 # (M, K, N), how the operands lie: n as they are, t transposed, and where the product comes from.
 SHAPES = [
@@ -35,57 +32,23 @@ SHAPES = [
     ((1, 128, 512), "nt", "sampling one headline"),
     ((1024, 1024, 1024), "nn", "large and square, BLAS's own ground"),
 ]
-
-
+SHORT = [((32, 8, 40), "nt", "small enough to see that all works")]
 REPEAT = 31
 
 
-def main() -> None:
-    """Print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["numba", "blas"], help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if min(args.threads, args.rounds) < 1:
-        parser.error("--threads and --rounds must be at least 1")
-    if args.only:
-        print(json.dumps(rates(args.only, args.threads)))
-        return
-    found: dict[str, list[list[float]]] = {"numba": [], "blas": []}
-    for _ in range(args.rounds):
-        for side, rounds in found.items():
-            command = [sys.executable, __file__, "--only", side, "--threads", str(args.threads)]
-            # BLAS reads its number of threads when NumPy is loaded.
-            environment = os.environ | {
-                f"{name}_NUM_THREADS": str(args.threads) for name in ("OPENBLAS", "OMP", "MKL")
-            }
-            done = subprocess.run(command, env=environment, capture_output=True, check=True)
-            rounds.append(json.loads(done.stdout))
-    ours, theirs = ([statistics.median(r) for r in zip(*found[s])] for s in found)  # noqa: B905
-    print(f"{args.threads} threads, float32, GFLOP/s, median of {args.rounds} rounds\n")
-    print("| M | K | N | operands | Numba | BLAS | ratio | where from |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for (sizes, layout, origin), a, b in zip(SHAPES, ours, theirs, strict=True):
-        row = [*sizes, layout, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}", origin]
-        print(f"| {' | '.join(map(str, row))} |")
-
-
-def rates(side: str, threads: int) -> list[float]:
+def rates(side: str, short: bool) -> list[float]:
     """GFLOP/s of each product by the one or the other, from the median of REPEAT times."""
     import numpy as np
 
-    import minigrad as mg
-
-    if side == "numba":
+    if side == "Numba":
         from minigrad.kernels.compiled.matmul import matmul
 
-        mg.set_num_threads(threads)
+        sides.use_threads()
     else:
         matmul = np.matmul
     rng = np.random.default_rng(0)
     found = []
-    for (rows, inner, columns), layout, _ in SHAPES:
+    for (rows, inner, columns), layout, _ in SHORT if short else SHAPES:
         a = rng.standard_normal((rows, inner) if layout[0] == "n" else (inner, rows))
         b = rng.standard_normal((inner, columns) if layout[1] == "n" else (columns, inner))
         a, b = a.astype(np.float32), b.astype(np.float32)
@@ -97,6 +60,22 @@ def rates(side: str, threads: int) -> list[float]:
             seconds.append(time.perf_counter() - start)
         found.append(2e-9 * rows * inner * columns / statistics.median(seconds))
     return found
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    args = sides.arguments(__doc__)
+    tasks: dict[str, sides.Task]
+    tasks = {side: (rates, side, args.short) for side in ["Numba"] * sides.HAS_NUMBA + ["BLAS"]}
+    found, _ = sides.alternate("matmul", tasks, args.rounds)
+    table = []
+    for i, ((rows, inner, columns), layout, origin) in enumerate(SHORT if args.short else SHAPES):
+        rate = {name: [r[i] for r in rounds] for name, rounds in found.items()}
+        row: sides.Row = {"M": rows, "K": inner, "N": columns, "operands": layout}
+        row |= {name: sides.median(rate.get(name)) for name in ("Numba", "BLAS")}
+        row["ratio"] = sides.median_ratio(rate["Numba"], rate["BLAS"]) if sides.HAS_NUMBA else None
+        table.append(row | {"where from": origin})
+    sides.report(args, matmul=table)
 
 
 if __name__ == "__main__":

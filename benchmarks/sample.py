@@ -136,7 +136,7 @@ def main() -> None:
                     "ours, MB": memory["ours"],
                 }
             )
-    sides.report(args, rows)
+    sides.report(args, sample=rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks share: each side in a process of its own, in turn; medians, tables, JSON.
+"""What the benchmarks share: each side in a process of its own, in turn; medians, a report.
 
 In one process the threads of one BLAS would disturb the other side, and peak memory would be that
 of both. In turn, because what else the machine does then slows all sides alike.
@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import importlib.util
-import json
 import multiprocessing
 import os
 import platform
 import resource
+import shlex
 import statistics
 import sys
 import time
@@ -25,11 +25,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tables import RESULTS, Row, markdown, put
+
 HAS_NUMBA, HAS_PYTORCH = (importlib.util.find_spec(name) is not None for name in ("numba", "torch"))
 PEER = Path(__file__).parent.parent / "tests" / "golden"  # where the PyTorch model is
+CPUINFO = Path("/proc/cpuinfo")  # of Linux
 
 Task = tuple[Any, ...]  # a function and its arguments
-Row = dict[str, Any]  # of a table: the headers and what stands under them
 
 
 def arguments(
@@ -42,7 +44,9 @@ def arguments(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--rounds", type=int, default=rounds, help=f"(default: {rounds})")
     parser.add_argument("--threads", type=int, default=cores, help="(default: all cores)")
-    parser.add_argument("--json", metavar="FILE", help="where to write the figures as well")
+    own = str(RESULTS / f"{machine()}.json")
+    text = "put the tables into this result file as well; without FILE into this machine's"
+    parser.add_argument("--json", metavar="FILE", nargs="?", const=own, help=text)
     parser.add_argument("--short", action="store_true", help="tiny sizes, once: does it work?")
     if only:
         parser.add_argument("--only", metavar="TEXT", default="", help="rows with this in the name")
@@ -54,6 +58,8 @@ def arguments(
             parser.error(f"--{flag} is {getattr(args, flag)}, wanted at least 1")
     if args.json and not Path(args.json).parent.is_dir():
         parser.error(f"--json is {args.json}, wanted a file in a directory that is there")
+    if args.json == own and (args.short or getattr(args, "only", "")):
+        parser.error("--json without FILE takes whole tables, so no --only and no --short")
     args.rounds = 1 if args.short else args.rounds
     for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
         os.environ[f"{name}_NUM_THREADS"] = str(args.threads)  # read when NumPy is loaded
@@ -126,22 +132,35 @@ def median_ratio(ours: list[float], theirs: list[float] | None) -> float | None:
     return median([a / b for a, b in zip(ours, theirs, strict=True)]) if theirs else None
 
 
-def report(args: argparse.Namespace, *tables: list[Row]) -> None:
-    """Print tables in Markdown under what they were made with; write the same as JSON, if asked."""
-    made_with = {"threads": args.threads, "rounds": args.rounds, "machine": platform.machine()}
-    made_with |= {"backend": os.environ.get("MINIGRAD_BACKEND") or ["numpy", "numba"][HAS_NUMBA]}
-    made_with |= {"python": platform.python_version()}
-    made_with |= {name: _version(name) for name in ("numpy", "numba", "torch")}
-    print(", ".join(f"{name} {value}" for name, value in made_with.items()))
+def report(args: argparse.Namespace, **tables: list[Row]) -> None:
+    """Print tables in Markdown under how they were made; put them into a result file, if asked."""
+    made: Row = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "processor": processor()}
+    made |= {"threads": args.threads, "rounds": args.rounds}
+    made |= {"backend": os.environ.get("MINIGRAD_BACKEND") or ["numpy", "numba"][HAS_NUMBA]}
+    made |= {"python": platform.python_version()}
+    made |= {name: _version(name) for name in ("numpy", "numba", "torch")}
+    print(", ".join(f"{name} {value}" for name, value in made.items()))
     if not HAS_PYTORCH:
         print("\nNo PyTorch here, so ours only; for both: pip install -e '.[bench]'")
-    for rows in tables:
-        print(f"\n{table(rows)}")
+    for rows in tables.values():
+        print(f"\n{markdown(rows)}")
     if args.json:
-        Path(args.json).write_text(
-            json.dumps({"made_with": made_with, "tables": tables}, indent=1) + "\n",
-            encoding="utf-8",
-        )
+        command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        put(Path(args.json), {"command": command} | made, tables)
+
+
+def machine() -> str:
+    """The kind of machine this is, by which a result file is named: its vectors, on Linux."""
+    flags = CPUINFO.read_text(encoding="utf-8").split() if CPUINFO.exists() else []
+    kinds = {"avx512f": "avx512", "avx2": "avx2", "asimd": "neon"}
+    return next((kinds[flag] for flag in kinds if flag in flags), platform.machine())
+
+
+def processor() -> str:
+    """What the processor calls itself."""
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or platform.machine())
 
 
 def _version(package: str) -> str:
@@ -149,19 +168,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def table(rows: list[Row]) -> str:
-    """A table in Markdown, without the columns that would be empty."""
-    if not rows:
-        return "no such rows"
-    headers = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    lines = [headers, ["---"] * len(headers)]
-    lines += [[_cell(row[name]) for name in headers] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return "-" if value is None else str(value)

@@ -158,9 +158,9 @@ def main() -> None:
     args = sides.arguments(__doc__, compile=True)
     sides.report(
         args,
-        imports(args.rounds),
-        first_steps(args.rounds, args.threads, args.compile, args.short),
-        first_headlines(args.rounds, args.threads, args.short),
+        imports=imports(args.rounds),
+        first_step=first_steps(args.rounds, args.threads, args.compile, args.short),
+        first_headline=first_headlines(args.rounds, args.threads, args.short),
     )
 
 

@@ -118,7 +118,7 @@ def main() -> None:
                     "of the limit": limit / ms or None,
                 }
             )
-    sides.report(args, rows)
+    sides.report(args, step_kernels=rows)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def main() -> None:
         row["ours, of sgemm's rate"] = sides.median_ratio(at_full_rate, ms["ours"])
         row["PyTorch, of it"] = sides.median_ratio(at_full_rate, pytorch)
         rows.append(row | {"sgemm, GFLOP/s": sides.median(rates)})
-    sides.report(args, rows)
+    sides.report(args, train_step=rows)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import minigrad as mg
 from minigrad.kernels import reference
 
 FOLDER = ROOT / "benchmarks"
+TABLES = runpy.run_path(str(FOLDER / "tables.py"))
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="they ask for peak memory")
 
@@ -29,7 +31,11 @@ def run(name: str, folder: Path) -> list[list[dict[str, Any]]]:
     environment = os.environ | {"MINIGRAD_BACKEND": "numpy"}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    tables: list[list[dict[str, Any]]] = json.loads(written.read_text("utf-8"))["tables"]
+    results = json.loads(written.read_text("utf-8"))
+    assert all(
+        result["made"].keys() >= {"command", "date", "processor"} for result in results.values()
+    )
+    tables: list[list[dict[str, Any]]] = [result["rows"] for result in results.values()]
     printed = [line.strip("| ") for line in done.stdout.splitlines() if line.startswith("|")]
     assert len(printed) == sum(2 + len(rows) for rows in tables)
     for rows in tables:
@@ -67,6 +73,12 @@ def test_every_kernel_is_measured(tmp_path: Path) -> None:
     assert all(columns <= row.keys() for row in rows)
 
 
+def test_matmul(tmp_path: Path) -> None:
+    [[row]] = run("matmul.py", tmp_path)
+    assert (row["Numba"] is None) == ("numba" not in mg.available_backends())
+    assert row["BLAS"] > 0
+
+
 def test_startup(tmp_path: Path) -> None:
     imports, steps, headlines = run("startup.py", tmp_path)
     assert [row["import"] for row in imports][:2] == ["numpy", "minigrad"]
@@ -79,6 +91,44 @@ def test_growth(tmp_path: Path) -> None:
     assert [row["to"] for row in rows] == [4, 16]
     plot = (tmp_path / "figures.svg").read_text("utf-8")
     assert plot.count("T, tokens") == 2  # under the time and under the memory
+
+
+@pytest.mark.parametrize("page", TABLES["PAGES"], ids=lambda page: page.stem)
+def test_tables_of_pages_are_fresh(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert text == TABLES["filled"](text), "python benchmarks/tables.py"
+
+
+def test_a_wrong_table_is_noticed() -> None:
+    right = (ROOT / "docs" / "matmul.md").read_text("utf-8")
+    wrong = right.replace(
+        "| 64 | 2016 | 64 | tn | 170 | 133 | 1.28 |", "| 64 | 2016 | 64 | tn | 1 |"
+    )
+    assert wrong != right
+    assert TABLES["filled"](wrong) == right
+    with pytest.raises(ValueError, match="no end"):
+        TABLES["filled"](right.replace("<!-- end -->", ""))
+    with pytest.raises(KeyError, match="matmull"):
+        TABLES["filled"](right.replace("table: matmul", "table: matmull"))
+
+
+def test_a_benchmark_replaces_its_own_tables_only(tmp_path: Path) -> None:
+    file, made = tmp_path / "some.json", {"command": "a"}
+    row = {"what": "x", "share": 0.5, "n": 2, "none": None}
+    TABLES["put"](file, made, {"one": [row], "two": [row, row]})
+    TABLES["put"](file, {"command": "b"}, {"one": [row | {"share": 1 / 3}]})
+    one, two = TABLES["read"](file).values()
+    assert one == {"made": {"command": "b"}, "rows": [row | {"share": 0.3333333}]}
+    assert two == {"made": made, "rows": [row, row]}
+    assert TABLES["markdown"](one["rows"]).splitlines()[-1] == "| x | 0.333 | 2 |"
+
+
+@pytest.mark.parametrize("flag", ["--short", "--only=wide"])
+def test_results_of_a_part_stay_out_of_the_result_files(flag: str) -> None:
+    command = [sys.executable, str(FOLDER / "train_step.py"), flag, "--json"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert "whole tables" in done.stderr
 
 
 def test_both_ways_of_sampling_in_pytorch_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
