@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.tensor import Array, Node, Tensor, _observers, observing
+from minigrad.tape import Array, Node, observers, observing
+from minigrad.tensor import Tensor
 
 _ENGINE = os.path.dirname(__file__)  # pathlib would take 3 ms to import
 _scope: ContextVar[tuple[Any, ...]] = ContextVar("scope", default=())
@@ -37,7 +38,7 @@ def scope(label: Any) -> contextlib.AbstractContextManager[None]:
 
     Costs next to nothing where the block begins outside of `tracing()`, and notes nothing then.
     """
-    return _noted(label) if _observers.get() else contextlib.nullcontext()
+    return _noted(label) if observers() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from registry import ROWS, Row, leaves_of
 from test_ops import gradients_of
 
 from minigrad import Tensor, optim
-from minigrad.tensor import Node
+from minigrad.tape import Node
 from teenygpt_np import checkpoint
 from teenygpt_np.model.teenygpt import TeenyGPT
 
