@@ -21,7 +21,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,8 +55,7 @@ def tracing() -> contextlib.AbstractContextManager[None]:
     return observing(_Tracer())
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A place in the source."""
 
     file: str
@@ -66,8 +65,7 @@ class Line:
         return f"{self.file}:{self.number}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """An array that a vjp holds for the way back, under the name that it has in the rule.
 
     start, end: where in memory, so that two that share it can be told.
@@ -85,8 +83,7 @@ class Kept:
         return self.end - self.start
 
 
-@dataclasses.dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """`source`'s value is `target`'s input `name`; `grad` is the part that went back along it."""
 
     source: int
