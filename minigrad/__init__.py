@@ -53,7 +53,8 @@ from minigrad.ops import (
     var,
     where,
 )
-from minigrad.tensor import Array, Tensor, detect_anomaly, is_recording, no_grad
+from minigrad.tape import Array, detect_anomaly, is_recording, no_grad
+from minigrad.tensor import Tensor
 from minigrad.threads import get_num_threads, set_num_threads
 from minigrad.trace import Trace, TracedNode, scope, trace, tracing
 

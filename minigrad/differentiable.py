@@ -9,14 +9,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from minigrad.tensor import (
-    Node,
-    Tensor,
-    _float_array,
-    _observers,
-    check_anomaly,
-    is_recording,
-)
+from minigrad.tape import Node, check_anomaly, is_recording, observers
+from minigrad.tensor import Tensor, _float_array
 
 
 @overload
@@ -65,10 +59,9 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
                 ]
             )
             if any(p is not None for p in parents):
-                output._node = Node(operation.__name__, output._data, parents)
-                output._node.vjp = vjp
+                output._node = Node(operation.__name__, output._data, parents, vjp)
                 output.requires_grad = True
-                for observer in _observers.get():
+                for observer in observers():
                     observer.forward(output._node, output._data, rule, arrays, (args, settings))
         return output
 

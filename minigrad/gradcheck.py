@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.tensor import Array, Tensor
+from minigrad.tape import Array
+from minigrad.tensor import Tensor
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import kernels
-from minigrad.tensor import Array, Tensor
+from minigrad.tape import Array
+from minigrad.tensor import Tensor
 
 Schedule = Callable[[int], float]
 

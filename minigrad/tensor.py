@@ -1,111 +1,21 @@
-"""Tensor and the tape: what was computed, and the walk back over it.
+"""Tensor: an array with its place on the tape, and the operators and methods of an array.
 
-Every operation on a Tensor that needs a gradient leaves a `Node` behind: how to turn the gradient
-of its output into gradients of its inputs (the vector-Jacobian product, "vjp"), and where those go.
-`Tensor.backward` walks over these nodes from the last made to the first. This file knows no
-operation's mathematics; that is in `minigrad.ops`.
+Where gradients come from is in `minigrad.tape`; what an operation computes is in `minigrad.ops`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Vjp: TypeAlias = Callable[[Array], tuple[Any, ...]]
+from minigrad.tape import Array, Node, backpropagate
+
+Axis: TypeAlias = int | tuple[int, ...] | None
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
-_checking: ContextVar[bool] = ContextVar("checking", default=False)
-_observers: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
-_numbers = itertools.count()
-_accumulating = threading.Lock()  # two threads may add to one leaf
-
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without recording: as a `with` block, or as a decorator `@no_grad()`."""
-    token = _recording.set(False)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
-
-
-def is_recording() -> bool:
-    """Whether operations are recorded now, that is, no `no_grad()` is in force in this thread."""
-    return _recording.get()
-
-
-@contextlib.contextmanager
-def detect_anomaly() -> Iterator[None]:
-    """Have operations check what they give, and `backward` what each vjp gives.
-
-    The first that gives NaN or infinity raises FloatingPointError with its name.
-    """
-    token = _checking.set(True)
-    try:
-        yield
-    finally:
-        _checking.reset(token)
-
-
-def check_anomaly(array: Array, name: str, part: str = "") -> None:
-    """Raise FloatingPointError where `detect_anomaly` is in force and the array is not finite."""
-    if _checking.get() and not np.isfinite(array).all():
-        raise FloatingPointError(f"{name}{part} gave {array[~np.isfinite(array)][0]}")
-
-
-class Observer(Protocol):
-    """Told what the tape does, in the order in which it does it."""
-
-    def forward(
-        self, node: Node, value: Array, rule: Callable[..., Any], arrays: list[Any], settings: Any
-    ) -> None:
-        """`rule(*arrays, *settings[0], **settings[1])` gave value, and was recorded as node."""
-
-    def backward(self, node: Node, dy: Array, position: int, dx: Array) -> None:
-        """node's vjp made of dy the gradient dx of the input at that position."""
-
-
-@contextlib.contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """Have an observer told, beside those that are, of all that this thread does in the block."""
-    token = _observers.set((*_observers.get(), observer))
-    try:
-        yield
-    finally:
-        _observers.reset(token)
-
-
-class Node:
-    """One recorded operation.
-
-    Holds arrays (in the closure `vjp`) and other nodes, never the Tensors between operations: an
-    activation nobody else wants dies as soon as its own vjp has run. Leaves, the tensors whose
-    `.grad` is wanted, are held themselves. `record` is what `minigrad.tracing()` has seen of it.
-    """
-
-    __slots__ = ("dtype", "name", "number", "parents", "record", "shape", "vjp")
-
-    def __init__(self, name: str, value: Array, parents: tuple[Node | Tensor | None, ...]) -> None:
-        self.number = next(_numbers)
-        self.name = name
-        self.shape = value.shape
-        self.dtype = value.dtype
-        self.parents = parents
-        self.vjp: Vjp | None = None
-        self.record: Any = None
-
-    def __repr__(self) -> str:
-        return f"<{self.name} {self.shape} {self.dtype}>"
 
 
 class Tensor:
@@ -237,38 +147,7 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward() on a tensor that requires no gradient")
-        seed = self._seed(grad)
-        if self._node is None:
-            _accumulate(self, seed)
-            return
-        observers = _observers.get()
-        cotangents: dict[Node, Array] = {self._node: seed}
-        leaves: dict[int, tuple[Tensor, Array]] = {}
-        for node in _last_made_first(self._node):
-            dy = cotangents.pop(node, None)
-            if dy is not None:
-                assert node.vjp is not None
-                parts = zip(node.parents, node.vjp(dy), strict=True)
-                for position, (parent, part) in enumerate(parts):
-                    if parent is None or part is None:
-                        continue
-                    part = part() if callable(part) else part
-                    part = _sum_to(part, parent.shape).astype(parent.dtype, copy=False)
-                    check_anomaly(part, node.name, "'s vjp")
-                    for observer in observers:
-                        observer.backward(node, dy, position, part)
-                    if isinstance(parent, Tensor):
-                        known = leaves.get(id(parent))
-                        leaves[id(parent)] = parent, part if known is None else known[1] + part
-                    else:
-                        known_cotangent = cotangents.get(parent)
-                        cotangents[parent] = (
-                            part if known_cotangent is None else known_cotangent + part
-                        )
-            if not retain_graph:
-                node.vjp, node.parents = None, ()
-        for leaf, total in leaves.values():
-            _accumulate(leaf, total)
+        backpropagate(self._node or self, self._seed(grad), retain_graph)
 
     def _seed(self, grad: ArrayLike | None) -> Array:
         if grad is None:
@@ -428,55 +307,6 @@ class Tensor:
 
     def split(self, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
         return ops.split(self, sections, axis)
-
-
-Axis: TypeAlias = int | tuple[int, ...] | None
-
-
-# -- the walk --------------------------------------------------------------------------------------
-
-
-def _last_made_first(root: Node) -> list[Node]:
-    """Every node that `root` was computed from, and itself, in the reverse order of their making.
-
-    A node is made after all its parents, so the order of making is a topological order: a loop and
-    a sort do what is often done by recursion, at any depth.
-    """
-    found = {root}
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.vjp is None:
-            raise RuntimeError(
-                "backward() through a graph that an earlier backward() freed; "
-                "pass retain_graph=True to the earlier one to go through it again"
-            )
-        for parent in node.parents:
-            if isinstance(parent, Node) and parent not in found:
-                found.add(parent)
-                stack.append(parent)
-    return sorted(found, key=lambda node: node.number, reverse=True)
-
-
-def _accumulate(leaf: Tensor, grad: Array) -> None:
-    """leaf.grad += grad, in an array of the leaf's own: a vjp may hand one array to several."""
-    with _accumulating:
-        leaf.grad = np.array(grad if leaf.grad is None else leaf.grad + grad, order="C")
-
-
-def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
-    """Undo broadcasting: the gradient of a repeated entry is the sum over its repetitions."""
-    if grad.shape == shape:
-        return grad
-    extra = grad.ndim - len(shape)
-    if extra:
-        grad = grad.sum(axis=tuple(range(extra)))
-    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
-    if stretched:
-        grad = grad.sum(axis=stretched, keepdims=True)
-    if grad.shape != shape:
-        raise ValueError(f"a vjp gave a gradient of shape {grad.shape} for an input of {shape}")
-    return grad
 
 
 def _float_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:

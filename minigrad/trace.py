@@ -21,12 +21,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad import ops
-from minigrad.tensor import Array, Node, Tensor, _observers, observing
+from minigrad.tape import Array, Node, observers, observing
+from minigrad.tensor import Tensor
 
 _ENGINE = os.path.dirname(__file__)  # pathlib would take 3 ms to import
 _scope: ContextVar[tuple[Any, ...]] = ContextVar("scope", default=())
@@ -37,7 +38,7 @@ def scope(label: Any) -> contextlib.AbstractContextManager[None]:
 
     Costs next to nothing where the block begins outside of `tracing()`, and notes nothing then.
     """
-    return _noted(label) if _observers.get() else contextlib.nullcontext()
+    return _noted(label) if observers() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -54,8 +55,7 @@ def tracing() -> contextlib.AbstractContextManager[None]:
     return observing(_Tracer())
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A place in the source."""
 
     file: str
@@ -65,8 +65,7 @@ class Line:
         return f"{self.file}:{self.number}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """An array that a vjp holds for the way back, under the name that it has in the rule.
 
     start, end: where in memory, so that two that share it can be told.
@@ -84,8 +83,7 @@ class Kept:
         return self.end - self.start
 
 
-@dataclasses.dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """`source`'s value is `target`'s input `name`; `grad` is the part that went back along it."""
 
     source: int

@@ -1,9 +1,9 @@
-"""The arithmetic, as functions on plain arrays, in twins of the same names and signatures.
+"""The arithmetic, as functions on plain arrays: each kernel twice, with one name and signature.
 
-`reference` is NumPy and reads like the formulas; `compiled` is Numba and is fast. Which one
-`kernels.softmax` and its like stand for is the backend: `MINIGRAD_BACKEND` in the environment,
-`set_backend`, or else numba where it is installed. Kernels trust what they are given; shapes,
-dtypes and ids are checked by the operations that call them.
+`reference` has it in NumPy, to be read; `compiled` has it in Numba, and is fast. `kernels.softmax`
+is one of the two, by the backend: `set_backend`, or `MINIGRAD_BACKEND` in the environment, or else
+numba where it is installed. Kernels trust their arguments; shapes, dtypes and ids are checked by
+the operations that call them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import os
 import sys
 import warnings
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Else `from minigrad.kernels import reference` would ask the backend for it, and so import numba.
+# So that `__getattr__` below is not asked for it: that would import the backend's module.
 from minigrad.kernels import reference as reference
 
 _MODULES = {"numpy": "minigrad.kernels.reference", "numba": "minigrad.kernels.compiled"}
@@ -58,13 +58,18 @@ def get_backend() -> str:
     return _backend
 
 
-def __getattr__(name: str) -> Any:
-    global _twin
-    if name.startswith("__"):
-        raise AttributeError(name)
-    if _twin is None:
-        _twin = _load(get_backend())
-    return getattr(_twin, name)
+if TYPE_CHECKING:  # mypy, and an editor's "go to definition", find the kernels in NumPy
+    from minigrad.kernels.reference import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> Any:
+        """The kernel of that name, in the backend's module."""
+        global _twin
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if _twin is None:
+            _twin = _load(get_backend())
+        return getattr(_twin, name)
 
 
 def _load(backend: str) -> ModuleType:

@@ -6,6 +6,7 @@ docs/operations.md is made of their docstrings, which have the equation first, t
 begins with `dx =` and one with `Keeps`; four spaces or an empty line between parts.
 """
 
+from minigrad.ops.attention import causal_attention
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -27,19 +28,10 @@ from minigrad.ops.elementwise import (
     tanh,
     where,
 )
+from minigrad.ops.layers import dropout, embedding, linear, mlp
 from minigrad.ops.linalg import matmul
-from minigrad.ops.nn import (
-    causal_attention,
-    cross_entropy,
-    dropout,
-    embedding,
-    layer_norm,
-    linear,
-    log_softmax,
-    mlp,
-    nll_loss,
-    softmax,
-)
+from minigrad.ops.losses import cross_entropy, nll_loss
+from minigrad.ops.normalization import layer_norm, log_softmax, softmax
 from minigrad.ops.reduce import logsumexp, max, mean, min, sum, var
 from minigrad.ops.shape import (
     broadcast_to,

@@ -22,11 +22,21 @@ from registry import EXACT, ROWS, Row, compare, error
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.ops import elementwise, linalg, nn, reduce, shape
+from minigrad.ops import (
+    attention,
+    elementwise,
+    layers,
+    linalg,
+    losses,
+    normalization,
+    reduce,
+    shape,
+)
 from minigrad.trace import formulas
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 BACKENDS = ["numpy", "numba"]
+FAMILIES = [elementwise, reduce, shape, linalg, layers, normalization, attention, losses]
 EXAMPLES = 200
 
 INTRODUCTION = f"""\
@@ -78,7 +88,7 @@ def page(examples: int = EXAMPLES) -> str:
     """The whole page, with errors measured on so many examples, where there is the backend."""
     rows = {row.name: row for row in ROWS}
     lines = [INTRODUCTION]
-    for module in (elementwise, linalg, nn, reduce, shape):
+    for module in FAMILIES:
         path = f"{module.__name__.replace('.', '/')}.py"
         lines += [f"## [`{path}`](../{path})", "", str(inspect.getdoc(module)), ""]
         lines += [f"| operation | equation | {' | '.join(BACKENDS)} |", "| --- | --- | --- | --- |"]

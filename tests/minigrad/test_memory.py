@@ -20,7 +20,7 @@ from rows import counted
 from test_ops import gradients_of
 
 from minigrad import Tensor, optim
-from minigrad.tensor import Node
+from minigrad.tape import Node
 from teenygpt_np import checkpoint
 from teenygpt_np.model.teenygpt import TeenyGPT
 

@@ -15,7 +15,7 @@ from operations import PAGE, page, words
 from registry import EXACT, ROWS, Row, leaves_of
 
 from minigrad import Tensor, ops
-from minigrad.tensor import Node
+from minigrad.tape import Node
 
 FIGURES = re.compile(r"\| (-|0|\de-\d\d) \| (-|0|\de-\d\d) \|$", re.MULTILINE)
 

@@ -12,7 +12,7 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor, Trace, ops
 from minigrad.optim import SGD
-from minigrad.tensor import observing
+from minigrad.tape import observing
 from minigrad.trace import formulas
 from teenygpt_np.model.teenygpt import TeenyGPT
 

@@ -143,7 +143,7 @@ def test_the_page_says_what_the_trace_says(run: Path, tmp_path: Path) -> None:
             assert row["analytic"] == number(node.grad[tuple(row["index"])])
             assert row["numeric"] == pytest.approx(row["analytic"], rel=1e-4, abs=1e-5)
     source = data["graph"]["sources"]["linear"]
-    assert source["file"] == "minigrad/ops/nn.py"
+    assert source["file"] == "minigrad/ops/layers.py"
     lines = source["text"].splitlines()
     assert lines[1].startswith("def linear(")
     assert lines[source["vjp"] - source["line"]].strip() == "def vjp(dy):"

@@ -12,7 +12,7 @@ from minigrad import threads
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import ROUND, TINY, power_of_two
 from minigrad.kernels.compiled.jit import FUSED, jit, plain
-from minigrad.kernels.reference import (
+from minigrad.kernels.reference.gelu import (
     SQRT_2_OVER_PI,
     TAIL_COEFFICIENTS,
     TAIL_SLOPE,

@@ -414,6 +414,7 @@ def check(name: str, d: Draw, sizes: Sequence[int], count: int) -> None:
 @needs_numba
 def test_twins_have_the_same_names() -> None:
     assert set(public(reference)) == set(public(compiled)) == set(compiled.__all__)
+    assert reference.__all__ == compiled.__all__
 
 
 @needs_numba

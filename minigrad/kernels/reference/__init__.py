@@ -1,0 +1,50 @@
+"""The kernels in NumPy: formula after formula, to be read, and to test the compiled twins by.
+
+`x_vjp` takes what its forward `x` kept and the gradient of x's result, and gives the gradients of
+x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
+"""
+
+from minigrad.kernels.reference.adamw import adamw
+from minigrad.kernels.reference.attention import causal_attention, causal_attention_vjp
+from minigrad.kernels.reference.decode import decode
+from minigrad.kernels.reference.embedding import embedding, embedding_vjp
+from minigrad.kernels.reference.gelu import erf, gelu, gelu_vjp
+from minigrad.kernels.reference.layer_norm import layer_norm, layer_norm_vjp
+from minigrad.kernels.reference.linear import linear, linear_vjp
+from minigrad.kernels.reference.matmul import matmul
+from minigrad.kernels.reference.mlp import mlp, mlp_vjp
+from minigrad.kernels.reference.newton_schulz import newton_schulz
+from minigrad.kernels.reference.softmax import (
+    cross_entropy,
+    cross_entropy_vjp,
+    log_softmax,
+    log_softmax_vjp,
+    softmax,
+    softmax_vjp,
+)
+
+__all__ = [
+    "adamw",
+    "causal_attention",
+    "causal_attention_vjp",
+    "cross_entropy",
+    "cross_entropy_vjp",
+    "decode",
+    "embedding",
+    "embedding_vjp",
+    "erf",
+    "gelu",
+    "gelu_vjp",
+    "layer_norm",
+    "layer_norm_vjp",
+    "linear",
+    "linear_vjp",
+    "log_softmax",
+    "log_softmax_vjp",
+    "matmul",
+    "mlp",
+    "mlp_vjp",
+    "newton_schulz",
+    "softmax",
+    "softmax_vjp",
+]

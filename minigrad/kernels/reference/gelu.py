@@ -1,0 +1,75 @@
+"""erf and GELU, entry by entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from minigrad.kernels.reference.array import Array
+
+# P(Z > z) = e^(-z^2/2) (c1 t + ... + c9 t^9), t = 1 / (1 + slope z), z >= 0, relative error
+# 3.2e-8: about half a unit in float32's last place. Made by benchmarks/fit_gelu.py.
+TAIL_SLOPE = 0.35
+TAIL_COEFFICIENTS = (
+    0.1396214417,
+    0.1398612361,
+    0.1198373387,
+    0.1054907802,
+    -0.02307007658,
+    0.1591176397,
+    -0.2556657618,
+    0.1439486664,
+    -0.02914128047,
+)
+SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+TANH_CUBIC = 0.044715
+
+
+def _each(function: Callable[[float], float], x: Array) -> Array:
+    """Of every entry; takes two thirds of np.vectorize's time."""
+    return np.fromiter(map(function, x.ravel()), np.float64, x.size).reshape(x.shape)
+
+
+def erf(x: Array) -> Array:
+    """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x, entry by entry with the C library's."""
+    return _each(math.erf, x).astype(x.dtype)
+
+
+def _normal_cdf(x: Array) -> Array:
+    """P(Z <= x) for a standard normal Z, with its full relative precision in both tails."""
+    if x.dtype == np.float64:
+        return 0.5 * _each(math.erfc, x * -math.sqrt(0.5))
+    with np.errstate(over="ignore", under="ignore"):
+        z = np.abs(x)
+        t = 1 / (1 + np.float32(TAIL_SLOPE) * z)
+        series = np.zeros_like(t)
+        for c in reversed(TAIL_COEFFICIENTS):
+            series = (series + np.float32(c)) * t
+        tail = series * np.exp(np.float32(-0.5) * z * z)
+    return np.where(x > 0, 1 - tail, tail)
+
+
+def gelu(x: Array, approximate: str) -> Array:
+    """y = x P(Z <= x), exactly ('none') or with a tanh for the P ('tanh')."""
+    if approximate == "none":
+        return x * _normal_cdf(x)
+    return 0.5 * x * (1 + _tanh_argument(x))
+
+
+def gelu_vjp(x: Array, dy: Array, approximate: str) -> Array:
+    """dx = dy (P(Z <= x) + x p(x)), p the normal density; of the tanh form, if asked for."""
+    with np.errstate(over="ignore", under="ignore"):
+        if approximate == "none":
+            density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+            return dy * (_normal_cdf(x) + x * density)
+        t = _tanh_argument(x)
+        near = np.clip(x, -20, 20)  # farther out 1 - t^2 is 0, but its factor would overflow
+        slope = SQRT_2_OVER_PI * (1 + 3 * TANH_CUBIC * near * near)
+        return dy * (0.5 * (1 + t) + 0.5 * near * (1 - t * t) * slope)
+
+
+def _tanh_argument(x: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.tanh(SQRT_2_OVER_PI * (x + TANH_CUBIC * x * x * x))

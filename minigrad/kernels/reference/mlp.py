@@ -1,0 +1,46 @@
+"""The transformer's MLP, piece by piece."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.kernels.reference.array import Array
+from minigrad.kernels.reference.gelu import gelu, gelu_vjp
+
+# The hidden layer is computed in pieces of about this many bytes, so that it stays in cache.
+_PIECE = 1 << 20
+
+
+def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array) -> Array:
+    """y = gelu(x w1^T + b1) w2^T + b2, never holding the whole hidden layer.
+
+    x: (N, D), w1: (H, D), b1: (H), w2: (E, H), b2: (E) -> y: (N, E)
+    """
+    y = np.empty((len(x), len(w2)), x.dtype)
+    for rows in _pieces(x, len(w1)):
+        y[rows] = gelu(x[rows] @ w1.T + b1, "none") @ w2.T + b2
+    return y
+
+
+def mlp_vjp(
+    dy: Array, x: Array, w1: Array, b1: Array, w2: Array
+) -> tuple[Array, Array, Array, Array, Array]:
+    """The hidden layer a = x w1^T + b1, h = gelu(a) is computed again, piece by piece.
+
+    dh = dy w2, da = dh gelu'(a), dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h,
+    db2 = sum(dy)
+    """
+    dx, dw1, db1, dw2 = np.empty_like(x), np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
+    for rows in _pieces(x, len(w1)):
+        a = x[rows] @ w1.T + b1
+        da = gelu_vjp(a, dy[rows] @ w2, "none")
+        dx[rows] = da @ w1
+        dw1 += da.T @ x[rows]
+        db1 += da.sum(axis=0)
+        dw2 += dy[rows].T @ gelu(a, "none")
+    return dx, dw1, db1, dw2, dy.sum(axis=0)
+
+
+def _pieces(x: Array, hidden: int) -> list[slice]:
+    step = max(16, _PIECE // max(1, hidden * x.itemsize))
+    return [slice(start, start + step) for start in range(0, len(x), step)]
