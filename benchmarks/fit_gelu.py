@@ -3,7 +3,7 @@
     P(Z > z) = e^(-z^2 / 2) * (c1 t + c2 t^2 + ... + c9 t^9),    t = 1 / (1 + 0.35 z),    z >= 0
     2^f = c0 + c1 f + ... + c6 f^6,    -1/2 <= f <= 1/2
 
-The first are the TAIL_COEFFICIENTS in reference.py, the second the POWER_COEFFICIENTS in
+The first are the TAIL_COEFFICIENTS in reference/gelu.py, the second the POWER_COEFFICIENTS in
 compiled/gelu.py. The polynomials are fitted to the smallest largest relative error, by Lawson's
 algorithm: least squares again and again, each time with more weight where the error was large.
 

@@ -1,7 +1,6 @@
 """minigrad: reverse-mode automatic differentiation on NumPy arrays, with Numba kernels."""
 
 from minigrad import optim
-from minigrad.decoder import Decoder
 from minigrad.differentiable import differentiable
 from minigrad.gradcheck import gradcheck
 from minigrad.kernels import available_backends, get_backend, set_backend

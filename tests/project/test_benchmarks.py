@@ -68,7 +68,7 @@ def test_every_kernel_is_measured(tmp_path: Path) -> None:
         for name, function in inspect.getmembers(reference, inspect.isfunction)
         if not name.startswith("_")
     }
-    assert {row["kernel"] for row in rows} == kernels - {"decode"}  # which sample.py measures
+    assert {row["kernel"] for row in rows} == kernels
     columns = {"NumPy, ms", *["Numba, ms"] * ("numba" in mg.available_backends())}
     assert all(columns <= row.keys() for row in rows)
 

@@ -6,7 +6,6 @@ and a compiled loop over a block of rows, which threads can share. Importing thi
 
 from minigrad.kernels.compiled.adamw import adamw
 from minigrad.kernels.compiled.attention import causal_attention, causal_attention_vjp
-from minigrad.kernels.compiled.decode import decode
 from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
 from minigrad.kernels.compiled.gelu import erf, gelu, gelu_vjp
 from minigrad.kernels.compiled.layer_norm import layer_norm, layer_norm_vjp
@@ -29,7 +28,6 @@ __all__ = [
     "causal_attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
-    "decode",
     "embedding",
     "embedding_vjp",
     "erf",

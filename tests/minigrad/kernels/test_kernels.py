@@ -297,25 +297,6 @@ def mlp_vjp(d: Draw, N: int, w: int, H: int, e: int) -> Any:
     return tuple(map(d.of, (d.raw(N, e), d.raw(N, w), w1, d.raw(H), w2))), bound
 
 
-def decode(d: Draw, B: int, D: int, N: int) -> Any:
-    """Two blocks, with weights that keep the size of what they are given.
-
-    eps is 1, so that no norm makes an error larger; an activation, of size 1, is then off by about
-    as many roundings as the longest sum has terms, in each of the 8 steps of each block.
-    """
-    B, D, position = B % 6, 2 * (D % 20) + 2, d.choose((0, 1, 40))
-    shapes = [(D, 3 * D), (3 * D,), (D, D), (D,), (D,), (D,)]
-    shapes += [(D, N), (N,), (N, D), (D,), (D,), (D,)]
-    blocks = [(d.raw(2, *s) / math.sqrt(max(s[0], 1))).astype(d.dtype) for s in shapes]
-    cache = d.raw(2, 2, B, 2, D // 2, position + 3).astype(d.dtype)
-
-    def bound(*results_and_args: Any) -> Any:
-        each = 2 * 8 * (max(D, N) + position)
-        return tuple(each * (1 + np.abs(y)) for y in results_and_args[:3])
-
-    return (d.normal(B, D), *blocks, *cache, position, 1.0), bound
-
-
 def adamw(d: Draw, N: int, w: int) -> Any:
     def bound(p: Array, m: Array, v: Array, p0: Array, g: Array, m0: Array, *_: Any) -> Any:
         mean = np.abs(m0) + np.abs(g)
@@ -340,7 +321,7 @@ CASES: dict[str, Callable[..., Any]] = {
     for f in (
         *(matmul, erf, gelu, gelu_vjp, softmax, softmax_vjp, log_softmax, log_softmax_vjp),
         *(cross_entropy, cross_entropy_vjp, layer_norm, layer_norm_vjp, embedding, embedding_vjp),
-        *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp, decode),
+        *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp),
         *(adamw, newton_schulz),
     )
 }
@@ -374,10 +355,6 @@ def results(twin: ModuleType, name: str, args: Sequence[Any]) -> tuple[Array, ..
         param, grad, m, v, *settings = args
         m, v = m.copy(), v.copy()
         return twin.adamw(param, grad, m, v, *settings), m, v
-    if name == "decode":  # it changes keys and values
-        x, *blocks, keys, values, position, eps = args
-        keys, values = keys.copy(), values.copy()
-        return twin.decode(x, tuple(blocks), keys, values, position, eps), keys, values
     y = getattr(twin, name)(*args)
     return y if isinstance(y, tuple) else (y,)
 
