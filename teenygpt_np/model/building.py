@@ -38,7 +38,8 @@ def outline(config: Config, num_token_vals: int) -> TeenyGPT:
 def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
     for name in config.mixers:
         if name not in MIXERS:
-            raise InputError(f"mixer is {config.mixer!r}, wanted names of: {', '.join(MIXERS)}")
+            known = ", ".join(MIXERS)
+            raise InputError(f"mixer {name!r} in {config.mixer!r} is not known, wanted: {known}")
     return TeenyGPT(
         config.num_tokens,
         num_token_vals,

@@ -169,6 +169,8 @@ BAD_FLAGS = [
     (["--pads=maybe"], "argument --pads: invalid choice: 'maybe'"),
     (["--alphabet=latin"], "argument --alphabet: invalid choice: 'latin'"),
     (["--column=title"], r"column 'title' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
+    (["--mixer=attention,nonsense"], "mixer 'nonsense' in 'attention,nonsense' is not known, want"),
+    (["--mixer="], "mixer '' in '' is not known, wanted: attention"),
     (["--nonsense"], "unrecognized arguments: --nonsense; --help lists the arguments"),
     (["--out"], "argument --out: expected one argument"),
     (["--data=nowhere.txt"], r"nowhere\.txt is not there; wanted a directory with train\.txt"),
