@@ -16,11 +16,11 @@ import sides
 
 # (M, K, N), how the operands lie: n as they are, t transposed, and where the product comes from.
 SHAPES = [
-    ((2016, 64, 64), "nt", "small: attention's projections, forward"),
-    ((2016, 64, 64), "nn", "small: the same, dx"),
-    ((64, 2016, 64), "tn", "small: the same, dweight"),
-    ((2016, 64, 29), "nt", "small: logits"),
-    ((29, 2016, 64), "tn", "small: logits, dweight"),
+    ((2016, 64, 64), "nt", "narrow: attention's projections, forward"),
+    ((2016, 64, 64), "nn", "narrow: the same, dx"),
+    ((64, 2016, 64), "tn", "narrow: the same, dweight"),
+    ((2016, 64, 29), "nt", "narrow: logits"),
+    ((29, 2016, 64), "tn", "narrow: logits, dweight"),
     ((4768, 128, 128), "nt", "wide: attention's projections, forward"),
     ((128, 4768, 128), "tn", "wide: the same, dweight"),
     ((4768, 128, 512), "nt", "wide: the MLP's first layer, forward"),

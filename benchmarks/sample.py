@@ -22,7 +22,7 @@ CLS = TOKEN_VALUES - 1
 T = 150
 MODELS = {
     "article, 4,284,061 parameters": CONFIGURATIONS["article"],
-    "small, 213,277 parameters": (1, T, 64, 4, 4, 4),
+    "narrow, 213,277 parameters": (1, T, 64, 4, 4, 4),
 }
 AS_THE_ARTICLE = 4  # headlines at once
 

@@ -23,7 +23,7 @@ import sides
 from train_step import CONFIGURATIONS
 
 ROOT = Path(__file__).parent.parent
-SIZES = CONFIGURATIONS["small"]
+SIZES = CONFIGURATIONS["narrow"]
 FLAGS = ("batch-size", "num-tokens", "num-emb", "num-heads", "num-neurons", "num-blocks")
 TRAIN = ["-m", "teenygpt_np.train"]
 TRAIN += [f"--{flag}={size}" for flag, size in zip(FLAGS, SIZES, strict=True)]

@@ -21,7 +21,7 @@ SIZES = ("B", "T", "D", "heads", "num_neurons", "blocks")
 CONFIGURATIONS = {
     "article": (32, 150, 32, 8, 512, 4),
     "wide": (32, 150, 128, 4, 4, 4),
-    "small": (32, 64, 64, 4, 4, 4),
+    "narrow": (32, 64, 64, 4, 4, 4),
     "mid": (8, 256, 384, 6, 4, 6),
 }
 SHORT = {"tiny": (2, 8, 8, 2, 2, 1)}

@@ -1,6 +1,6 @@
 """The article's model in PyTorch beside ours at three sizes: status 1 where a bound is broken.
 
-    python tests/golden/against_torch.py [small] [medium] [article]
+    python tests/golden/against_torch.py [t40] [t80] [article]
 
 Needs PyTorch, and for the article's size much memory and time: README.md beside this file has the
 figures of one run.

@@ -34,9 +34,9 @@ SIZES: dict[str, Any] = {
     "dropout_prob": 0.0,
 }
 AT_SIZES = [
-    ("small", "float32"),
-    ("small", "float64"),
-    ("medium", "float32"),
+    ("t40", "float32"),
+    ("t40", "float64"),
+    ("t80", "float32"),
     ("article", "float32"),
 ]
 STEPS = 10
@@ -48,7 +48,7 @@ HEADLINES = ["black holes", "new planet", "old map", "art", ""]
 def main() -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    made = {"article_small": article_small(), "at_sizes": at_sizes(), "ops": ops()}
+    made = {"t12": t12(), "at_sizes": at_sizes(), "ops": ops()}
     for name, arrays in made.items():
         path = HERE / f"{name}.npz"
         np.savez_compressed(path, allow_pickle=False, **arrays)
@@ -61,8 +61,8 @@ def main() -> None:
 # -- the model -------------------------------------------------------------------------------------
 
 
-def article_small() -> Arrays:
-    """The article's model at a small size: once in float32, once, under f64/, in float64."""
+def t12() -> Arrays:
+    """The article's model at a small size, T = 12: once in float32, once, under f64/, in float64."""
     torch.manual_seed(SEED)
     model = TeenyGPT(**SIZES)
     weights = {name: value.clone() for name, value in model.state_dict().items()}

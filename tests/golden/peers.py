@@ -18,11 +18,11 @@ SEED = 20240607
 STEPS = 100
 # num_tokens, num_token_vals, num_emb, num_neurons, num_heads, dropout_prob, num_blocks
 SIZES = {
-    "small": (40, 29, 16, 4, 4, 0.0, 2),  # nearly every headline is cut
-    "medium": (80, 29, 32, 8, 8, 0.0, 3),  # some cut, most padded
+    "t40": (40, 29, 16, 4, 4, 0.0, 2),  # nearly every headline is cut
+    "t80": (80, 29, 32, 8, 8, 0.0, 3),  # some cut, most padded
     "article": (150, 29, 32, 512, 8, 0.0, 4),
 }
-BATCH_SIZES = {"small": 8, "medium": 4, "article": 32}
+BATCH_SIZES = {"t40": 8, "t80": 4, "article": 32}
 
 
 def weights(like: Mapping[str, Any], seed: int) -> dict[str, Array]:

@@ -27,7 +27,7 @@ def load(name: str) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, json.loads(arrays.pop("meta").item())
 
 
-ARTICLE, ARTICLE_META = load("article_small")
+ARTICLE, ARTICLE_META = load("t12")
 SIZED, SIZED_META = load("at_sizes")
 OPS, OPS_META = load("ops")
 CASES = OPS_META["cases"]
@@ -50,7 +50,7 @@ def tuples(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_model(dtype: Any) -> TeenyGPT:
-    """The small model with PyTorch's initial weights."""
+    """The model of T = 12 with PyTorch's initial weights."""
     made = TeenyGPT(**ARTICLE_META["sizes"], rng=np.random.default_rng(0), dtype=dtype)
     made.load_state_dict({name: array.astype(dtype) for name, array in under("weight").items()})
     return made
@@ -165,7 +165,7 @@ def test_ten_steps_of_adamw_in_float64(model64: TeenyGPT) -> None:
 
 # -- the model at three sizes ----------------------------------------------------------------------
 
-TRAINED = [("small", "float32"), ("small", "float64"), ("medium", "float32")]
+TRAINED = [("t40", "float32"), ("t40", "float64"), ("t80", "float32")]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # rounding makes a tenth of it, or a hundredth
 
 
