@@ -35,7 +35,15 @@ def save(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> No
     arrays = {**arrays, _META: np.frombuffer(json.dumps(meta).encode("utf-8"), np.uint8)}
     sha256 = np.frombuffer(_sha256(arrays), np.uint8)
     with atomic_file(path) as file:
-        np.savez(file, allow_pickle=False, **arrays, **{_SHA256: sha256})
+        _write(file, arrays | {_SHA256: sha256})
+
+
+def _write(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """An .npz like that of `numpy.savez`, whose `allow_pickle` is an array to NumPy before 2.2."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 _METAVARS: dict[type, str] = {int: "N", float: "X", str: "NAME"}
 _LONGEST = 800  # characters of a message, parts of which a file may have brought
 # Memory that must be free at the start: OpenBLAS and LLVM end the process where they get none.
@@ -96,8 +96,8 @@ def set_up(threads: int | None) -> None:
     MemoryError where there is too little memory to begin.
     """
     if threads is not None:
-        if not 1 <= threads <= _MOST_THREADS:
-            raise InputError(f"--threads is {threads}, wanted 1..{_MOST_THREADS:,}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise InputError(f"--threads is {threads}, wanted 1..{MOST_THREADS:,}")
         for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
             os.environ[f"{library}_NUM_THREADS"] = str(threads)
     _look_for_memory(_MB_FOR_NUMPY)

@@ -27,6 +27,8 @@ SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"
 REPORT = "report.html"  # the last to be written: a run that has it is finished
 
 FORMAT = 2  # of config.json and of a checkpoint's description; without a number it is 1
+# Settings that a run may go on with others of. Its text may have moved, but is known by its hash.
+MAY_CHANGE = ("data", "epochs", "max_steps", "patience")
 MAX_COUNT = 2**53  # as far as a float counts
 _BEHIND_PID = 1 << 20
 _MAX_CONFIG = 1 << 20  # characters; what is cut is no JSON
@@ -78,7 +80,7 @@ def load_last(
     path = directory / LAST
     arrays, meta, other, alphabet = _load(path)
     then, now = other.as_dict(), config.as_dict()
-    if changed := [name for name in now if then[name] != now[name]]:
+    if changed := [name for name in now if then[name] != now[name] and name not in MAY_CHANGE]:
         name = changed[0]
         raise InputError(f"{path} has {name} {then[name]}, {CONFIG} beside it {now[name]}")
     if alphabet != tokenizer:

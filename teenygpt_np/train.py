@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import os
 import re
 from argparse import Namespace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teenygpt_np.cli import (
+    MOST_THREADS,
     Parser,
     add_settings,
     as_flag,
@@ -46,8 +50,15 @@ def _parser() -> Parser:
     parser.add_argument("--preset", choices=PRESETS, help="(default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     add_settings(parser, SETTINGS)
-    parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
-    parser.add_argument("--resume", type=path, metavar="DIR", help="go on with a stopped run")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="(default: all cores, or those a resumed run had)"
+    )
+    parser.add_argument(
+        "--resume",
+        type=path,
+        metavar="DIR",
+        help="go on with a run that was stopped; or with a finished one, by a higher --epochs",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 
@@ -55,7 +66,7 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train; 0 at the end, 128 + the signal's number where one stopped the run."""
     args = _parser().parse_args(arguments)
-    set_up(args.threads)
+    set_up(args.threads if args.threads is not None else _threads_of(args.resume))
     keep_freed_memory()
     from teenygpt_np.inspector.page import write_report
 
@@ -77,17 +88,38 @@ def _changes(args: Namespace) -> dict[str, Any]:
     return given
 
 
+def _named_as_flags(names: Iterable[str], make: Callable[[], Config]) -> Config:
+    """What `make` makes; an error of it names settings, which the user knows as flags."""
+    try:
+        return make()
+    except InputError as error:
+        text = str(error)
+        for name in names:
+            text = re.sub(rf"\b{name}\b", as_flag(name), text, count=1)
+        raise InputError(text) from None
+
+
+def _threads_of(run: Path | None) -> int | None:
+    """How many threads the run began with, since the same number gives the same bits.
+
+    `run_directory` would import NumPy, which must come after this; it tells what is wrong with the
+    file, if anything.
+    """
+    if run is None or not (run / "config.json").is_file():  # a pipe would be waited for
+        return None
+    try:
+        with (run / "config.json").open(encoding="utf-8") as file:
+            threads = json.loads(file.read(1 << 20))["threads"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return threads if isinstance(threads, int) and 1 <= threads <= MOST_THREADS else None
+
+
 def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     from teenygpt_np import run_directory
 
     changes = {"preset": "small"} | _changes(args)
-    try:
-        config = make_config(**changes)
-    except InputError as error:  # which names settings; the user knows them as flags
-        text = str(error)
-        for name in changes:
-            text = re.sub(rf"\b{name}\b", as_flag(name), text, count=1)
-        raise InputError(text) from None
+    config = _named_as_flags(changes, lambda: make_config(**changes))
     out = Path(args.out or "runs")
     for folder in (out, *out.parents):
         if folder.exists() and not folder.is_dir():
@@ -106,13 +138,15 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
 def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     from teenygpt_np import run_directory
 
-    out = Path(args.resume)
-    if changed := [*map(as_flag, _changes(args)), *(["--out"] if args.out else [])]:
+    out, changes = Path(args.resume), _changes(args)
+    fixed = [name for name in changes if name not in run_directory.MAY_CHANGE]
+    if refused := [*map(as_flag, fixed), *(["--out"] if args.out else [])]:
         raise InputError(
-            f"{changed[0]} can't be changed by --resume, which goes on with {out} as it is"
+            f"{refused[0]} can't be changed by --resume, which goes on with {out} as it is"
         )
     run_directory.check_files(out)
     description, config, tokenizer = run_directory.read_description(out)
+    config = _named_as_flags(changes, lambda: dataclasses.replace(config, **changes))
     owned.enter_context(run_directory.lock(out))
     last = out / run_directory.LAST
     # Without any of these it was killed before it had anything to save.

@@ -14,6 +14,7 @@ from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.console import Console, duration
 from teenygpt_np.training.objectives import NextToken
+from teenygpt_np.training.optimizers import warmup_steps
 from teenygpt_np.training.place import Place
 
 _WORTH_TELLING = 2.0  # seconds
@@ -28,10 +29,8 @@ class Log:
         self.console, self.config, self.corpus = console, config, corpus
         self.objective = objective
 
-    def introduction(
-        self, num_parameters: int, out: Path, place: Place, changes: Sequence[str]
-    ) -> None:
-        """The text and the model.    changes: in the software since the run began"""
+    def introduction(self, num_parameters: int, out: Path) -> None:
+        """The text and the model."""
         config, corpus, say = self.config, self.corpus, self.console.line
         say(
             f"{corpus.name}: {len(corpus.train):,} {corpus.unit}s to learn from, "
@@ -44,6 +43,19 @@ class Log:
             f"preset {config.preset}: {num_parameters:,} parameters, kernels: "
             f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"
         )
+
+    def schedule(self, steps: int) -> None:
+        """Where the learning rate has to reach its highest value sooner than configured."""
+        rising = warmup_steps(self.config, steps)
+        if rising < self.config.warmup_steps:
+            self.console.line(
+                f"    the learning rate rises in the first {rising:,} of {steps:,} steps, not in "
+                f"{self.config.warmup_steps:,}"
+            )
+
+    def going_on(self, place: Place, changes: Sequence[str]) -> None:
+        """From where, if not from the beginning.    changes: in the software since the run began"""
+        say = self.console.line
         if place.step:
             say(f"going on after step {place.step:,}, in epoch {place.epoch}")
         if changes:

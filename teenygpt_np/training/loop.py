@@ -64,7 +64,10 @@ class Trainer:
         self.objective = NextToken(config.ignore_pads)
         self.optimizers = make_optimizers(self.model, config)
         self.batches_per_epoch = -(-len(self.rows["train"]) // config.batch_size)
-        self.schedule = make_schedule(config, config.epochs * self.batches_per_epoch)
+        self.planned_steps = config.epochs * self.batches_per_epoch
+        if config.max_steps:
+            self.planned_steps = min(self.planned_steps, config.max_steps)
+        self.schedule = make_schedule(config, self.planned_steps)
         self.log = Log(console, config, corpus, self.objective)
         self.place = Place(self.rngs["batches"].bit_generator.state)
         self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
@@ -88,7 +91,11 @@ class Trainer:
         self.out = out
         if not (out / run_directory.CONFIG).exists():
             run_directory.begin(out, self._description())
-        self.log.introduction(self.model.num_parameters(), out, self.place, self.changes)
+        elif self.config != run_directory.read_description(out)[1]:  # some may change on the way
+            checkpoint.write_json(out / run_directory.CONFIG, self._description())
+        self.log.introduction(self.model.num_parameters(), out)
+        self.log.schedule(self.planned_steps)
+        self.log.going_on(self.place, self.changes)
         self.log.baselines(self.rows["train"], self.rows["val"])
         self.log.compiling()
         started = time.perf_counter()
@@ -200,7 +207,7 @@ class Trainer:
         def score() -> dict[str, float]:
             return self.objective.scores(self.model, self.rows["val"], self._heed_signal)
 
-        val, place, config = score(), self.place, self.config
+        val, place = score(), self.place
         self._check_finite("validation score", sum(val.values()), score)
         record = {
             "epoch": place.epoch,
@@ -222,14 +229,18 @@ class Trainer:
             place.bad_epochs += 1
         checkpoint.append_line(self.out / run_directory.METRICS, json.dumps(record))
         place.begin_epoch(self.rngs["batches"].bit_generator.state)
-        place.finished = (
+        place.finished = self._is_finished()
+        self.save()
+        # Told last: where the terminal is gone, everything is saved.
+        self.log.epoch(record, is_best, samples[:_SHOWN])
+
+    def _is_finished(self) -> bool:
+        place, config = self.place, self.config
+        return (
             place.epoch >= config.epochs
             or place.bad_epochs > config.patience
             or place.step >= (config.max_steps or math.inf)
         )
-        self.save()
-        # Told last: where the terminal is gone, everything is saved.
-        self.log.epoch(record, is_best, samples[:_SHOWN])
 
     @property
     def _key(self) -> str:
@@ -316,6 +327,7 @@ class Trainer:
             for name, rng in self.rngs.items():
                 rng.bit_generator.state = meta["rngs"][name]
             self.place = Place.from_meta(meta, self._key)
+            self.place.finished = self._is_finished()  # the limits may be others now
             then, now = _software(meta), _software(self._description())
             self.changes = [f"{k} {then[k]}, now {now[k]}" for k in now if then[k] != now[k]]
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -37,4 +37,9 @@ def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
 def make_schedule(config: Config, steps: int) -> Schedule:
     """The learning rate after so many steps, of `steps` in all: it rises, then falls if it may."""
     lr = cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
-    return warmup(config.warmup_steps, lr) if config.warmup_steps else lr
+    return warmup(rising, lr) if (rising := warmup_steps(config, steps)) else lr
+
+
+def warmup_steps(config: Config, steps: int) -> int:
+    """As configured, but at most a tenth of all steps: a short run has to reach lr as well."""
+    return min(config.warmup_steps, steps // 10)

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def t12() -> Arrays:
-    """The article's model at a small size, T = 12: once in float32, once, under f64/, in float64."""
+    """The article's model at a small size, T = 12: in float32 and, under f64/, in float64."""
     torch.manual_seed(SEED)
     model = TeenyGPT(**SIZES)
     weights = {name: value.clone() for name, value in model.state_dict().items()}

@@ -91,11 +91,11 @@ def test_a_failure_while_writing_leaves_what_was_there(
     if existed:
         checkpoint.save(path, {"x": np.ones(2)}, {"epoch": 0})
 
-    def fail(file: Any, **_: Any) -> None:
+    def fail(file: Any, *_: Any, **__: Any) -> None:
         file.write(b"half of a checkpo")
         raise error
 
-    monkeypatch.setattr(np, "savez", fail)
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(type(error)):
         checkpoint.save(path, {"x": np.zeros(2)}, {"epoch": 1})
     assert files(tmp_path) == ["a.npz"] * existed
