@@ -2,10 +2,11 @@
 
     python benchmarks/kernels.py [--only mlp]
 
-`_vjp` is the gradient; PyTorch's is autograd.grad over what its forward kept. What a kernel has to
-do is its products, or to read its arrays and write its results, once each: whichever takes longer
-at the rate of a large sgemm or copy, measured in the same run. That rate is what is shown, and the
-share of it. A share above 1 of the copy's means arrays that stay in cache.
+`_vjp` is the gradient; PyTorch's is autograd.grad over what its forward kept. The limit of a kernel
+is the time of its products at the rate of a large sgemm, or that of reading its arrays and writing
+its results once at the rate of a large copy, whichever is longer; both rates are measured in the
+same run. The table has the kernel's rate, and its share of the limit's. A share above 1 of the
+copy's rate means that the arrays stay in cache.
 """
 
 from __future__ import annotations

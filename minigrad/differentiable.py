@@ -1,4 +1,4 @@
-"""Making an operation on Tensors out of a rule on arrays: done once here, for all of them."""
+"""From a rule on arrays to an operation on Tensors: what all operations share is done here."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
         returns the value and its vjp. The vjp takes the gradient of the value and returns one
         gradient per array, each in the shape the array was broadcast to, or None; or a function
         without arguments that computes it, called only where that gradient is needed.
-    constants: names of arrays that no gradient flows to (ids, masks), handed over as they are.
+    constants: names of arrays that no gradient flows to (ids, masks), passed on as they are.
 
-    The operation unwraps Tensors, gives plain numbers and arrays the Tensors' dtype, records the
-    vjp where a gradient is needed, and has broadcasting undone on the way back.
+    The operation unwraps Tensors, converts plain numbers and arrays to the Tensors' dtype, and
+    records the vjp where a gradient is needed. On the way back, the tape undoes broadcasting.
     """
     if rule is None:
         return functools.partial(differentiable, constants=constants)
@@ -69,9 +69,9 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
 
 
 def as_tensors(*operands: Any) -> list[Any]:
-    """The operands as Tensors, plain ones in the dtype they would take in an operation; None stays.
+    """The operands as Tensors of the dtype that one operation on all of them would use; None stays.
 
-    For what is composed of operations that do not see all the operands at once.
+    For a function composed of several operations, none of which sees all the operands.
     """
     arrays = _arrays(operands, (False,) * len(operands))
     return [

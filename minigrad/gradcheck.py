@@ -48,7 +48,8 @@ def gradcheck(
     A random c notices what a constant one would not: the gradient of sum(softmax(x)) is 0.
 
     inputs: arrays or Tensors; each becomes a float64 leaf. f must be deterministic.
-    Source: Nocedal and Wright, Numerical Optimization, 2006, section 8.1.
+    Source: Nocedal and Wright, Numerical Optimization, 2006, section 8.1,
+        doi:10.1007/978-0-387-40065-5.
 
     Raises AssertionError, with the place, where raise_error is set and the error exceeds tolerance.
     """
@@ -69,7 +70,7 @@ def gradcheck(
         analytic = 0.0 if grad is None else float(grad[index])
         numeric = _central_difference(loss, points[i], index, eps)
         error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
-        if not error <= worst.error:  # so written that nan is the worst of all
+        if not error <= worst.error:  # also true for nan, which is the worst of all
             worst = GradcheckResult(error, i, index, analytic, numeric)
             if np.isnan(error):
                 break

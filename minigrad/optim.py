@@ -1,7 +1,7 @@
 """Optimizers, gradient clipping and learning-rate schedules.
 
-An optimizer gives its parameters new arrays; what was computed from the old ones keeps these, so a
-graph recorded before a step still has the gradients of what it computed.
+A step gives each parameter a new array and leaves the old one as it is. A graph recorded before the
+step holds the old arrays, so its gradients are still those of what it computed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient.
 
-        Raises ValueError where a gradient, put there by hand, has another shape.
+        Raises ValueError where a gradient that was set by hand has another shape.
         """
         for i, param, grad in self._with_gradient():
             new = self._updated(i, param._data, grad)
@@ -53,7 +53,7 @@ class Optimizer:
     def _with_gradient(self) -> Iterator[tuple[int, Tensor, Array]]:
         for i, param in enumerate(self.params):
             if param.grad is not None:
-                grad = np.asarray(param.grad, param.dtype)  # put there by hand it may be of another
+                grad = np.asarray(param.grad, param.dtype)  # one set by hand may have another dtype
                 if grad.shape != param.shape:
                     raise ValueError(f"grad has shape {grad.shape}, wanted {param.shape}")
                 yield i, param, grad
@@ -88,8 +88,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent: b = momentum b + grad, param = param - lr b.
 
-    The first step takes b = grad. Source: Sutskever et al., On the importance of initialization and
-    momentum, ICML 2013, equations 1 and 2, in the form PyTorch uses (lr outside of b).
+    The first step takes b = grad.
+
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning,
+    2013, PMLR 28(3):1139-1147, equations 1 and 2, in the form PyTorch uses (lr outside of b).
     """
 
     _STATE = ("b",)
@@ -111,8 +113,11 @@ class SGD(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay; the equations are those of `kernels.reference.adamw`.
 
-    lr: step size; betas: how slowly the mean of the gradient and of its square follow (0 <= b < 1);
-    eps: keeps the division finite; weight_decay: every step shrinks all weights by lr weight_decay.
+    lr: step size. betas: decay rates of the running means of the gradient and of its square, each
+    with 0 <= beta < 1. eps: keeps the division finite. weight_decay: every step multiplies all
+    weights by 1 - lr weight_decay.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, arXiv:1711.05101.
     """
 
     _STATE = ("m", "v", "steps")
@@ -160,8 +165,10 @@ class Muon(Optimizer):
     are: one lr serves both. Embeddings, output layer, biases and norms are better off with AdamW.
 
     Raises ValueError for a parameter that is no matrix.
-    Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024; for the
-    factor Liu et al., Muon is scalable for LLM training, 2025, section 2.2.
+
+    Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024,
+    kellerjordan.github.io/posts/muon; for the factor Liu et al., Muon is scalable for LLM training,
+    2025, section 2.2, arXiv:2502.16982.
     """
 
     _STATE = ("m",)
@@ -183,7 +190,7 @@ class Muon(Optimizer):
         self.m = self._zeros()
 
     def step(self) -> None:
-        """As any optimizer's. Matrices of a kind are orthogonalized together: that is faster."""
+        """As any optimizer's. Matrices of one shape and dtype are orthogonalized in one batch."""
         kinds: dict[Any, list[tuple[int, Array]]] = {}
         for i, param, grad in self._with_gradient():
             kinds.setdefault((param.shape, param.dtype), []).append((i, grad))
@@ -195,13 +202,13 @@ class Muon(Optimizer):
                 self.params[i]._data = (1 - lr * self.weight_decay) * self.params[i]._data - step
 
     def _ahead(self, i: int, grad: Array) -> Array:
-        """The momentum where it is going to be if the same gradient comes again (Nesterov)."""
+        """Nesterov's momentum: what m will be after another step with the same gradient."""
         m = self.m[i]
         m += (1 - self.momentum) * (grad - m)
         return m + (1 - self.momentum) * (grad - m)
 
 
-# Five times f(s) = a s + b s^3 + c s^5 leads from 0.0016..1 into 0.68..1.21.
+# f(s) = a s + b s^3 + c s^5, applied five times, takes every s in 0.0016..1 into 0.68..1.21.
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
@@ -210,7 +217,8 @@ def orthogonalized(g: Array) -> Array:
 
     Five times X <- a X + (b X X^T + c (X X^T)^2) X, from X = g / |g|: U and V stay, every singular
     value s becomes a s + b s^3 + c s^5, which soon lies near 1. A matrix of zeros stays as it is.
-    Source: as `Muon`'s, the coefficients too.
+
+    Source: as for `Muon`, the coefficients too.
     """
     if g.shape[-2] > g.shape[-1]:
         return orthogonalized(g.swapaxes(-1, -2)).swapaxes(-1, -2)
@@ -222,9 +230,10 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients by min(1, max_norm / norm); returns norm, their joint Euclidean length.
 
     The norm is summed up in float64. A norm that is not finite is returned and nothing scaled.
-    Source: Pascanu, Mikolov and Bengio, On the difficulty of training RNNs, ICML 2013, algorithm 1.
-
     Raises ValueError for a max_norm that is not above 0.
+
+    Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks,
+    2013, algorithm 1, arXiv:1211.5063.
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}, wanted a number above 0")
@@ -238,7 +247,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
 
 
 def sum_of_squares(array: Any) -> float:
-    """sum_i x_i^2 over all entries, in float64: those of float32 might overflow."""
+    """sum_i x_i^2 over all entries, in float64, because squares of float32 might overflow it."""
     return float(np.square(array, dtype=np.float64).sum())
 
 
@@ -253,7 +262,7 @@ def constant(lr: float) -> Schedule:
 def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
     """From lr to `final` along half a cosine, in `steps`; `final` from then on.
 
-    Source: Loshchilov and Hutter, SGDR, 2017, equation 5, without restarts.
+    Source: Loshchilov and Hutter, SGDR, 2017, equation 5, without restarts, arXiv:1608.03983.
     """
 
     def schedule(step: int) -> float:

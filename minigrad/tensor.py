@@ -21,16 +21,16 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 class Tensor:
     """An array that knows how it was computed, and can ask for its gradient.
 
-    data: anything NumPy makes an array of. It is copied, so that what happens to the source later
-        changes nothing here. float32 and float64 keep their dtype; Python numbers and lists,
+    data: anything NumPy makes an array of. It is copied, so that later changes of the source
+        change nothing here. float32 and float64 keep their dtype; Python numbers and lists,
         integers and booleans become float32.
     requires_grad: whether `backward()` should leave a gradient in `.grad`.
 
-    Raises TypeError for data that is no real number.
+    Raises TypeError for data that are not real numbers.
     """
 
     __slots__ = ("__weakref__", "_data", "_node", "grad", "requires_grad")
-    __array_ufunc__ = None  # so that `array + tensor` asks Tensor.__radd__
+    __array_ufunc__ = None  # so that `array + tensor` calls Tensor.__radd__
     __hash__ = object.__hash__
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
@@ -41,7 +41,7 @@ class Tensor:
 
     @classmethod
     def _wrap(cls, value: Any) -> Tensor:
-        """A Tensor around an array that nobody else will write to: no copy, no checks."""
+        """A Tensor around an array that nothing else writes to: no copy, no checks."""
         tensor = cls.__new__(cls)
         tensor._data = np.asarray(value)
         tensor._node = None
@@ -53,8 +53,8 @@ class Tensor:
 
     @property
     def data(self) -> Array:
-        """The values, read-only: a vjp may still need them. Assigning puts a new array in place."""
-        # Through a buffer that is read-only itself, no view of the view can be made writable again.
+        """The values, read-only because a vjp may need them. Assigning replaces the array."""
+        # A view of a buffer that is read-only itself: NumPy refuses to make it writable again.
         return np.asarray(self._data.data.toreadonly())
 
     @data.setter
@@ -96,7 +96,7 @@ class Tensor:
         return float(self._data.item())
 
     def numpy(self) -> Array:
-        """A copy of the values, the caller's to write to."""
+        """A copy of the values, which the caller may change."""
         return self._data.copy()
 
     def detach(self) -> Tensor:
@@ -134,7 +134,7 @@ class Tensor:
     # -- the way back --------------------------------------------------------------------------
 
     def backward(self, grad: ArrayLike | None = None, *, retain_graph: bool = False) -> None:
-        """Add d(self)/d(leaf), contracted with `grad`, to the `.grad` of every leaf.
+        """Add the gradient of sum(grad * self) with respect to each leaf to the leaf's `.grad`.
 
         grad: the cotangent, of this tensor's shape; 1 where this tensor has a single entry.
         retain_graph: keep the graph for another backward. Without it each node drops what it kept
@@ -209,7 +209,7 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index)
 
-    # Comparisons give plain bool arrays: nothing flows back through a truth value.
+    # Comparisons give plain bool arrays: a truth value has no gradient.
 
     def __eq__(self, other: object) -> Array:  # type: ignore[override]
         return np.asarray(np.equal(self._data, _plain(other)))
@@ -326,5 +326,5 @@ def _plain(other: Any) -> Any:
     return other._data if isinstance(other, Tensor) else other
 
 
-# The operators above are operations, and operations are made of Tensors: so, last.
+# Last, because operations import Tensor, and the operators above call operations.
 from minigrad import ops  # noqa: E402

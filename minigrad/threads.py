@@ -1,7 +1,7 @@
 """How many threads the compiled kernels use, and what each of them gets.
 
-Work is cut into one block of rows per thread, by the number of rows and threads alone, so that the
-same thread count gives the same bits, whoever finishes first.
+Work is cut into one block of rows per thread. The cuts depend on the number of rows and of threads
+alone, so that the same thread count gives the same bits, in whatever order the threads finish.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Let the compiled kernels use this many threads. NumPy's BLAS has its own setting.
 
-    Raises ValueError for a count below 1, TypeError for what is no whole number.
+    Raises ValueError for a count below 1, TypeError for a count that is no integer.
     """
     global _count
     count = operator.index(count)
@@ -43,7 +43,7 @@ def set_num_threads(count: int) -> None:
 
 
 def blocks(rows: int, entries: int) -> list[tuple[int, int]]:
-    """Cut `rows` into (start, stop), one for each thread, or a single one for few entries."""
+    """`rows` cut into (start, stop), one for each thread; a single one where entries are few."""
     if rows < 2 or entries < _WORTHWHILE:
         return [(0, rows)]
     parts = min(_count, rows)

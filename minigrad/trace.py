@@ -6,8 +6,8 @@
     for node in mg.trace(loss).nodes:
         print(node.operation, node.shape, node.kept_bytes, node.caller)
 
-Without `tracing()` a trace says what the tape knows: operations, shapes, and what is kept. With it,
-also values, gradients, the lines that called, and the order of the way back.
+Without `tracing()` a trace has what the tape knows: operations, shapes, and what is kept. With it,
+also values, gradients, the lines that called, and the order in which the vjps ran.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _scope: ContextVar[tuple[Any, ...]] = ContextVar("scope", default=())
 
 
 def scope(label: Any) -> contextlib.AbstractContextManager[None]:
-    """Note, with whatever operation is traced in this block, what it is a part of.
+    """Label every operation traced in this block with what it is a part of.
 
-    Costs next to nothing where the block begins outside of `tracing()`, and notes nothing then.
+    Where the block begins outside of `tracing()` this does nothing, and costs next to nothing.
     """
     return _noted(label) if observers() else contextlib.nullcontext()
 
@@ -51,7 +51,7 @@ def _noted(label: Any) -> Iterator[None]:
 
 
 def tracing() -> contextlib.AbstractContextManager[None]:
-    """Keep for `trace` what operations and backward passes in this `with` block see and make."""
+    """Record the arrays of all operations and backward passes in this `with` block, for `trace`."""
     return observing(_Tracer())
 
 
@@ -66,9 +66,9 @@ class Line(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """An array that a vjp holds for the way back, under the name that it has in the rule.
+    """An array that a vjp holds for the way back, by the name that it has in the rule.
 
-    start, end: where in memory, so that two that share it can be told.
+    start, end: its addresses in memory, which tell whether two arrays share some.
     """
 
     name: str
@@ -121,7 +121,7 @@ class TracedNode:
 
     @property
     def kept_bytes(self) -> int:
-        """Memory held for the way back, what others hold as well included."""
+        """How many bytes it holds for the way back, including those that others hold as well."""
         return memory(self.kept)
 
 
@@ -139,7 +139,7 @@ class Trace:
 
     @property
     def kept_bytes(self) -> int:
-        """Memory that the whole graph holds for the way back, each byte counted once."""
+        """How many bytes the whole graph holds for the way back, each counted once."""
         return memory([kept for node in self.nodes for kept in node.kept])
 
     def numeric_gradient(self, node: int, index: tuple[int, ...], eps: float = 1e-5) -> float:
@@ -150,7 +150,7 @@ class Trace:
 
         Raises ValueError where it was not, or an operation on the way draws random numbers.
         """
-        node = self.nodes[node].id  # of one counted from the end
+        node = self.nodes[node].id  # a negative number counts from the end
         x = self._value(node).astype(np.float64)
         h = eps * max(1.0, abs(float(x[index])))
         sums = []
@@ -178,7 +178,7 @@ class Trace:
 
     @functools.cached_property
     def _inputs(self) -> list[list[Any]]:
-        """What each operation was given, in float64: converted once for all that is replayed."""
+        """The arrays that each operation was given, in float64: converted once for all replays."""
         return [[_in_float64(x) for x in r.arrays] if r else [] for r, _ in self._records]
 
     def _sum_with(self, start: int, value: Array) -> float:
@@ -267,7 +267,7 @@ def memory(kept: Any) -> int:
 
 @dataclasses.dataclass
 class _Record:
-    """What the tape forgets of a node, or never knew."""
+    """What the tape itself does not keep of a node."""
 
     rule: Callable[..., Any]
     arrays: list[Any]
@@ -399,7 +399,7 @@ def _operation(node: Node, number: int, parents: tuple[Any, ...]) -> TracedNode:
 
 
 def _rule(node: Node) -> Callable[..., Any] | None:
-    """The rule that ran; or, where nobody saw it, the operation of that name."""
+    """The rule that ran or, for a node that was not traced, the operation of that name."""
     return getattr(ops, node.name, None) if node.record is None else node.record.rule
 
 
@@ -416,7 +416,7 @@ def _untraced(node: int) -> str:
 
 
 def _draws(record: _Record) -> bool:
-    """Whether the operation drew random numbers: dropout that does nothing gives what it got."""
+    """Whether the operation drew random numbers. Dropout draws none where it returns its input."""
     args, settings = record.settings
     generators = [x for x in (*args, *settings.values()) if isinstance(x, np.random.Generator)]
     return bool(generators) and record.value is not record.arrays[0]

@@ -21,15 +21,15 @@ from minigrad.kernels import reference as reference
 
 _MODULES = {"numpy": "minigrad.kernels.reference", "numba": "minigrad.kernels.compiled"}
 _backend: str | None = None
-_twin: ModuleType | None = None  # the backend's module, imported at its first kernel
-_asked_for = False  # by the environment or `set_backend`: then another will not do
+_twin: ModuleType | None = None  # the backend's module, imported when a kernel is first needed
+_asked_for = False  # whether the environment or `set_backend` named it: no other may replace it
 
 
 def available_backends() -> list[str]:
     """The backends that can be used here: 'numpy' always, 'numba' where it is installed."""
     try:
         installed = importlib.util.find_spec("numba") is not None
-    except ValueError:  # a stand-in for numba in sys.modules
+    except ValueError:  # what stands in sys.modules for numba has no spec
         installed = sys.modules["numba"] is not None
     return ["numpy", "numba"] if installed else ["numpy"]
 
@@ -48,7 +48,7 @@ def set_backend(name: str) -> None:
 
 
 def get_backend() -> str:
-    """'numpy' or 'numba': the one in use, chosen at first need."""
+    """'numpy' or 'numba': the one in use. The first call chooses it, where nobody has."""
     global _asked_for
     if _backend is None:
         asked = os.environ.get("MINIGRAD_BACKEND")
@@ -75,9 +75,9 @@ else:
 def _load(backend: str) -> ModuleType:
     try:
         return importlib.import_module(_MODULES[backend])
-    except ImportError as error:  # installed, but not for this NumPy or this machine
+    except ImportError as error:  # numba is installed, but too old for this NumPy, say
         if _asked_for:
             raise
-        warnings.warn(f"NumPy kernels for want of Numba's: {error}", stacklevel=3)
+        warnings.warn(f"using NumPy's kernels, as numba cannot be imported: {error}", stacklevel=3)
         set_backend("numpy")
         return reference

@@ -2,8 +2,8 @@
 
 `dy` is the gradient of the loss with respect to an operation's result y; each vjp turns it into
 the gradients of the inputs. To add an operation, write one such function (see CONTRIBUTING.md).
-docs/operations.md is made of their docstrings, which have the equation first, then a part that
-begins with `dx =` and one with `Keeps`; four spaces or an empty line between parts.
+docs/operations.md is made of their docstrings: the equation comes first, then a part that begins
+with `dx =` and one that begins with `Keeps`, with four spaces or an empty line between parts.
 """
 
 from minigrad.ops.attention import causal_attention

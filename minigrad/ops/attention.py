@@ -17,11 +17,10 @@ def causal_attention(q, k, v, /):
 
     Keeps q, k, v, out and one number per query, nothing of size T x S.
 
-    Query t stands at position S - T + t: with S > T the keys begin with positions cached from
-    earlier.
+    Query t stands at position S - T + t: with S > T, the first S - T keys are cached ones.
 
-    Source: Vaswani et al., Attention Is All You Need, 2017, equation 1; Dao et al., FlashAttention,
-    2022, algorithm 4 (the backward).
+    Source: Vaswani et al., Attention Is All You Need, 2017, equation 1, arXiv:1706.03762; for the
+    backward Dao et al., FlashAttention, 2022, algorithm 4, arXiv:2205.14135.
     """
     if not (
         q.ndim == k.ndim == 4

@@ -74,8 +74,8 @@ def negative(x, /):
 def power(a, b, /):
     """y = a^b.    da = dy b a^(b-1), db = dy a^b ln a.    Keeps a, b and y.
 
-    Where b = 0 the function is constant in a: da = 0, at a = 0 too. Where a = 0 and b >= 0 it is
-    constant in b (one-sided, but for 0^0): db = 0.
+    Where b = 0, y is 1 whatever a is: da = 0, at a = 0 too. Where a = 0 and b > 0, y is 0 whatever
+    b is: db = 0. At a = b = 0, db = 0 as well, by convention.
     """
     y = a**b
 
@@ -198,7 +198,7 @@ def gelu(x, /, approximate="none"):
     approximate: 'none', with P(Z <= x) = (1 + erf(x/sqrt(2))) / 2, or 'tanh', with
         P(Z <= x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
 
-    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, equation 2.
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, equation 2, arXiv:1606.08415.
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"approximate is {approximate!r}, wanted 'none' or 'tanh'")

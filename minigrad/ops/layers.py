@@ -88,7 +88,7 @@ def dropout(x, /, p=0.5, *, rng, training=True):
 
     rng: the numpy.random.Generator the m are drawn from. training: False gives y = x.
 
-    Source: Srivastava et al., Dropout, JMLR 15, 2014; scaled in training rather than after it.
+    Source: Srivastava et al., Dropout, 2014, JMLR 15:1929-1958; scaled in training, not after it.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout probability is {p}, wanted 0 <= p <= 1")

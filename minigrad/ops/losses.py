@@ -21,7 +21,7 @@ def nll_loss(log_probs, target, /, *, reduction="mean", ignore_index=-100):
     counted = flat >= 0
     picked = np.arange(len(flat)), np.maximum(flat, 0)
     losses = np.where(counted, -rows[picked], 0)
-    shape, rows_shape = log_probs.shape, rows.shape  # alone: the arrays need not be kept
+    shape, rows_shape = log_probs.shape, rows.shape  # so that the vjp does not keep the arrays
 
     def into_rows(dlosses):
         d = np.zeros(rows_shape, dlosses.dtype)

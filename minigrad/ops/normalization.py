@@ -50,7 +50,7 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
     dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = dy weight, xhat = (x - mean) rstd;
     dweight = sum(dy xhat), dbias = sum(dy).    Keeps x, weight, mean and rstd.
 
-    Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3.
+    Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3, arXiv:1607.06450.
     """
     width = x.shape[-1:]
     if not width or width == (0,) or weight.shape != width or bias.shape != width:

@@ -1,4 +1,4 @@
-"""Operations that sum up axes, with `axis` (None for all, or one, or several) as in NumPy."""
+"""Operations that reduce axes, with `axis` (None for all, or one, or several) as in NumPy."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
     dx = dy 2 (x - m) / (n - correction).    Keeps the deviations from m.
 
     The mean's own dependence on x adds nothing, because deviations from it sum to 0.
-    Nothing, and one entry where correction is 1, have a variance of nan; where correction is more
-    than n, it is as if it were n.
+    Where n - correction is below 0 it counts as 0. Division by 0 gives inf, or nan where all
+    deviations are 0 or there is no entry.
     """
     count = _count(x.shape, axis)
     n = count - correction if correction < count else 0
@@ -78,7 +78,7 @@ def max(x, /, axis: Axis = None, keepdims=False):
 
     dx = dy at the largest, in equal parts where several tie, else 0.    Keeps a mask.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is no entry to choose from.
     """
     return _extreme(np.max, x, axis, keepdims)
 
@@ -89,7 +89,7 @@ def min(x, /, axis: Axis = None, keepdims=False):
 
     dx = dy at the smallest, in equal parts where several tie, else 0.    Keeps a mask.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is no entry to choose from.
     """
     return _extreme(np.min, x, axis, keepdims)
 
@@ -112,8 +112,8 @@ def logsumexp(x, /, axis: Axis = None, keepdims=False):
 
     dx = dy e^x / sum(e^x), a softmax.    Keeps the exponentials and their sum.
 
-    The largest x is taken out first, so that nothing overflows, and e^(x - y) would lose digits.
-    Where all are -inf, or there is none, y is -inf and dx 0.
+    The largest x is subtracted first, so that nothing overflows. The exponentials are kept, because
+    e^(x - y) has fewer digits. Where all x are -inf, or there is none, y is -inf and dx 0.
     """
     shape = x.shape
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)

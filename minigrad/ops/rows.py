@@ -1,4 +1,4 @@
-"""What several families ask of their arrays: rows, and ids that are in range."""
+"""What several families do with their arrays: make rows of them, check ids."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def as_rows(x):
-    """(..., C) as (N, C); reshape's own -1 cannot tell N where C is 0."""
+    """(..., C) as (N, C). NumPy's own reshape(-1, C) fails where C is 0."""
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def check_ids(name, ids, count, ignored=False):
-    """Before a kernel reads where an id says: is it an integer in 0..count-1, or ignored?"""
+    """Raise where an id is not an integer in 0..count-1: a kernel would read outside its array."""
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{name}s are integers, got {ids.dtype}")
     outside = ((ids < 0) | (ids >= count)) & ~np.asarray(ignored)

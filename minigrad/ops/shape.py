@@ -1,4 +1,4 @@
-"""Operations that only move entries: each vjp moves the gradients back to where they came from."""
+"""Operations that only move entries: each vjp moves the gradients back the same way."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def getitem(x, /, index):
 
 
 def _plain_index(index: Any) -> Any:
-    """The index made of plain integers, slices and arrays of its own, which nobody can change."""
+    """The index in plain integers, slices and copied arrays: the vjp needs it as it is now."""
     if isinstance(index, tuple):
         return tuple(_plain_index(i) for i in index)
     if isinstance(index, slice):
@@ -145,7 +145,7 @@ def _plain_index(index: Any) -> Any:
 
 
 def _check_range(number: int) -> None:
-    """NumPy would make a negative index of a uint64 that is too large for it."""
+    """Raise where the number does not fit in an intp: NumPy would turn such a uint64 negative."""
     if abs(number) > np.iinfo(np.intp).max:
         raise IndexError(f"index {number} is out of bounds for an axis of any size")
 
@@ -166,7 +166,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
     dtensors[i] = the part of dy where tensors[i] went.    Keeps nothing.
 
-    Raises ValueError where there is none, or the other axes differ.
+    Raises ValueError where there is no tensor, or the other axes differ.
     """
     if len(tensors) == 0:
         raise ValueError("concatenate needs at least one tensor, got none")
@@ -183,11 +183,11 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """y[i] = part i of x along `axis`: of that many equal ones, or cut before the given positions.
+    """y[i] = part i of x along `axis`: `sections` equal parts, or cut before those positions.
 
     dx = dy[i] where part i came from, for each.    Keeps nothing.
 
-    Raises ValueError where x cannot be cut into that many equal parts.
+    Raises ValueError where x has no so many equal parts.
     """
     x = x if isinstance(x, Tensor) else Tensor(x)
     axis = normalize_axis_index(axis, x.ndim)

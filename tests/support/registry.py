@@ -3,7 +3,8 @@
 The references share no code with minigrad. They take complex input as well: away from kinks, and
 inputs are drawn away from them, every operation is analytic, so that one evaluation at x + ih gives
 dL/dx = Im L(x + ih) / h to the last digit, with h as small as one likes.
-Source: Squire and Trapp, Using complex variables to estimate derivatives, SIAM Review 40, 1998.
+Source: Squire and Trapp, Using complex variables to estimate derivatives of real functions, SIAM
+Review 40, 1998, doi:10.1137/S003614459631241X.
 """
 
 from __future__ import annotations

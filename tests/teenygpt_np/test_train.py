@@ -56,7 +56,7 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     assert f"preset small: {model.num_parameters():,} parameters, kernels: " in lines[3]
     assert lines[3].endswith(f"run directory {out}")
     assert lines[6].startswith("the validation split, by guessing with ")
-    assert [line.split()[0] for line in lines[6:9]] == ["uniform", "unigram", "bigram"]
+    assert [line.split()[0] for line in lines[7:10]] == ["uniform", "unigram", "bigram"]
     epochs = [line for line in lines if re.match(r"epoch \d: ", line)]
     for m, line in zip(metrics(out), epochs, strict=True):
         assert f"epoch {m['epoch']}: train {m['train_nll']:.2f}, val " in line

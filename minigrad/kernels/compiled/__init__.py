@@ -1,7 +1,8 @@
 """The kernels in Numba: the same names, signatures and results as in `minigrad.kernels.reference`.
 
 Each is a Python function that brings its arrays into one layout (so that one compilation serves)
-and a compiled loop over a block of rows, which threads can share. Importing this imports numba.
+and a compiled loop over a block of rows, so that threads can share the rows. "See the reference"
+means the function of the same name in `minigrad.kernels.reference`. Importing this imports numba.
 """
 
 from minigrad.kernels.compiled.adamw import adamw

@@ -24,7 +24,7 @@ def adamw(param, grad, m, v, step, lr, betas, eps, weight_decay):
     return new
 
 
-@jit(fastmath=FUSED)  # in the order written: g g alone might overflow
+@jit(fastmath=FUSED)  # not reordered: g * g, computed first, might overflow
 def _adamw(new, param, grad, m, v, settings, part, start, stop):
     shrink, rate, b1, c1, b2, c2, scale, eps = settings
     new, param, grad = new[start:stop], param[start:stop], grad[start:stop]

@@ -2,8 +2,8 @@
 
 Scores are held transposed, keys along the first axis and a block of queries along the second: the
 softmax of all queries in the block is then computed side by side, and every product runs along
-whole rows of queries. Keys after the block's last query are never looked at. Arrays are taken and
-given with positions before heads in memory, as the layers around have them: nothing is copied.
+whole rows of queries. Keys after the block's last query are never read. In memory, positions come
+before heads, in arguments and results, as in the layers around this one: nothing is copied.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.matmul import set_product, transpose
 
-_QUERIES = 32  # of a block: more would mean more keys that only some of them see
-_FEW = 16  # up to this many queries, as in sampling, a block would be mostly empty
+_QUERIES = 32  # in a block: with more, more of the scores would be masked, and computed in vain
+_FEW = 16  # up to this many queries, as in sampling, a block would be mostly empty: left to NumPy
 
 
 def causal_attention(q, k, v):
@@ -77,7 +77,7 @@ def _exponentials(s, largest, total):
     """s = e^(s - largest), with the largest and the total of each column."""
     largest[:] = -np.inf
     by_four = len(s) // 4 * 4
-    for i in range(0, by_four, 4):  # one by one, each would wait for the one before
+    for i in range(0, by_four, 4):  # one at a time, each maximum would wait for the one before
         for j in range(s.shape[1]):
             two, others = max(s[i, j], s[i + 1, j]), max(s[i + 2, j], s[i + 3, j])
             largest[j] = max(largest[j], max(two, others))
@@ -114,7 +114,7 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     zeros = np.zeros((1, max(size, width)), q.dtype)
     for n in range(start, stop):
         b, h = n // heads, n % heads
-        final = (queries - 1) // size * size  # begins the last block, the one to see every key
+        final = (queries - 1) // size * size  # where the last block begins, which sees every key
         for t in range(final, -1, -size):
             count = min(size, queries - t)
             position = t + keys - queries

@@ -1,4 +1,4 @@
-"""e^x as a polynomial: the C library's is a call per entry, this becomes vector instructions."""
+"""e^x as a polynomial: it compiles to vector instructions, the C library's to a call per entry."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numba.extending import overload
 
 from minigrad.kernels.compiled.jit import FUSED, jit
 
-# A float32 added to this is rounded to a whole number, which then stands in the sum's last bits.
+# Adding this to a float32 rounds it to an integer, which then stands in the last bits of the sum.
 ROUND = np.float32(1.5 * 2**23)
 TINY = 2.0**-64
 
 
 @jit(fastmath=FUSED)
 def power_of_two(rounded):
-    """2^n / TINY for n + ROUND, n from -190 on: n goes straight into a float's exponent bits.
+    """2^n / TINY, given n + ROUND with n in -190..64: n is shifted into a float32's exponent bits.
 
-    With TINY in what it is multiplied by, the product is right down to the smallest number. For 64,
-    the largest n there may be, it is infinite.
+    The caller multiplies it with something that has the factor TINY, so that the product is right
+    down to the smallest subnormal number. For n = 64 it is infinite.
     """
     exponent = np.float32(rounded).view(np.int32) + np.int32(127 + 64)
     return np.int32(exponent << np.int32(23)).view(np.float32)
@@ -29,7 +29,7 @@ def power_of_two(rounded):
 def exp(x):
     """e^x, for use in compiled kernels: within 1.3 units in the last place in float32.
 
-    There, infinite above 44: before a softmax takes powers it takes the largest x away.
+    In float32 it is infinite above 44. That is enough: a softmax subtracts its largest x first.
     """
     return type(x)(np.exp(float(x)))
 

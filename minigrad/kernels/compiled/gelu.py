@@ -52,9 +52,10 @@ def _normal_density(x):
     c0, c1, c2, c3, c4, c5, c6 = (f32(TINY * DENSITY_AT_0 * c) for c in POWER_COEFFICIENTS)
 
     def density32(x):
-        # e^(-x^2/2) = 2^(n + f). A product and a sum are rounded once, so that f has the error of
-        # x^2 alone; for n it is another product, or both would be rounded before the sum. From the
-        # bound on the result is 0.
+        # e^(-x^2/2) = 2^(n + f). `rate * square - n` is a fused multiply-add, which rounds once, so
+        # that f has no error but that of x^2. `rounded` spells the product otherwise: were it the
+        # same, it would be computed once, and rounded before both sums. From the bound on the
+        # result is 0.
         z = min(abs(x), f32(14.5))
         square = z * z
         rounded = rate * z * z + ROUND

@@ -1,4 +1,4 @@
-"""Compiling: one decorator for all kernels, with a cache on disk that can never be in the way."""
+"""Compiling: one decorator for all kernels, with a cache on disk whose errors never stop a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numba.core.caching import FunctionCache
 
 # A fused multiply-add rounds once instead of twice; a sum in another order can be summed up in a
-# vector register. Neither assumes away NaN or infinity, and compiled once, the order is fixed.
+# vector register. Neither assumes away NaN or infinity, and once compiled, the order is fixed.
 FUSED = {"contract"}
 FUSED_AND_REORDERED = {"contract", "reassoc"}
 
@@ -38,7 +38,7 @@ class _Cache(FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # torn or foreign files unpickle to any error there is
+        except Exception:  # to unpickle a damaged file may raise anything
             with contextlib.suppress(OSError):
                 self.flush()
             return None
@@ -49,13 +49,13 @@ class _Cache(FunctionCache):
 
 
 def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
-    """Compile at the first call, without the GIL; read from and write to the cache on disk.
+    """Compile at the first call, to code that runs without the GIL; use the cache on disk.
 
-    inline="always" is for a line or two around a function that takes long to compile: LLVM would
-    work through all of that again for the caller's sake.
-    With NUMBA_DISABLE_JIT=1 the function stays Python, as silent about overflow as machine code is:
-    slow, but it can be stepped through. What is written for the compiler, `exp`, `normal_density`,
-    `normal_cdf` and `set_tile`, then is what its Python definition says.
+    inline="always" is for a wrapper of a line or two around a function that takes long to compile:
+    as a function of its own, the wrapper would have LLVM optimize all of that once more.
+    With NUMBA_DISABLE_JIT=1 the function stays Python: slow, but a debugger can step through it.
+    NumPy's warnings of overflow are off, as machine code has none. Functions written for the
+    compiler (`exp`, `normal_density`, `normal_cdf`, `set_tile`) then run their Python definitions.
     """
     if function is None:
         return functools.partial(jit, fastmath=fastmath, inline=inline)
@@ -64,7 +64,7 @@ def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, inline=inline)(
         function
     )
-    with contextlib.suppress(RuntimeError, OSError):  # nowhere to put one
+    with contextlib.suppress(RuntimeError, OSError):  # no directory for it can be written to
         dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
     return dispatcher
 
@@ -75,7 +75,7 @@ def plain(array):
 
 
 def rows_of(x, axis):
-    """X with `axis` moved last, as contiguous rows (N, C); no rows where there is no entry."""
+    """x with `axis` moved last, as contiguous rows (N, C); no rows where there is no entry."""
     moved = np.moveaxis(x, axis, -1)
     return plain(moved).reshape(-1, moved.shape[-1]) if moved.size else moved.reshape(0, 1)
 

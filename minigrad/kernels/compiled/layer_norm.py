@@ -28,7 +28,7 @@ def _layer_norm(x, weight, bias, eps, y, mean, rstd, part, start, stop):
 
 @jit
 def norm_row(x, n, weight, bias, eps, y):
-    """y_n = weight (x_n - mean) rstd + bias, where y may be x; gives the mean and rstd of row n."""
+    """y_n = weight (x_n - mean) rstd + bias for row n; returns its mean and rstd. y may be x."""
     width = x.shape[1]
     scale = x.dtype.type(1 / width)
     first, total = x[n, 0], x.dtype.type(0)
@@ -74,14 +74,14 @@ def layer_norm_vjp(dy, x, weight, mean, rstd):
 def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, stop):
     width = x.shape[1]
     zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
-    g = np.empty(width, x.dtype)  # rounded: a multiply-add would leave a little of g - g
+    g = np.empty(width, x.dtype)  # stored, so rounded: fused, a product less its mean is not 0
     for n in range(start, stop):
         m, r = mean[n], rstd[n]
         mean_g, mean_g_xhat = zero, zero
         for d in range(width):
             g[d] = dy[n, d] * weight[d]
-        # A loop that both stores and sums up would add in an order that depends on how near to each
-        # other in memory the arrays are.
+        # Sums in a loop of their own: one that stores as well is vectorized only where the arrays
+        # do not overlap, which is checked at run time, and the order of the sums would vary.
         for d in range(width):
             mean_g += g[d]
             mean_g_xhat += g[d] * ((x[n, d] - m) * r)

@@ -1,4 +1,4 @@
-"""A linear layer, its bias where the sums begin; each thread has rows of its own."""
+"""A linear layer: every sum starts from the bias. Each thread has rows of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.matmul import FEW, set_product
 
-_ROWS = 192  # of a block, which is used for dx and dweight while it is in the cache
+_ROWS = 192  # in a block of dy and x, which is in the cache for both dx and dweight
 
 
 def linear(x, weight, bias):

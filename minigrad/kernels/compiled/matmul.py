@@ -1,8 +1,8 @@
 """Products of matrices, tile by tile.
 
-The loops around `set_tile` are few because the model's matrices are small: a block of b's rows
-stays in the second-level cache, and a is read where it lies, transposed or not. docs/matmul.md says
-how this compares with BLAS.
+There are fewer loops around `set_tile` than in a BLAS, and no packing, because the model's matrices
+are small: a block of b's rows stays in the second-level cache, and a is read in place, transposed
+or not. docs/matmul.md compares the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from minigrad.kernels.compiled.tile import (
 )
 
 _DEPTH, _WIDTH = 256, 512  # rows and columns of b in a block
-FEW = 16  # up to this many rows, as in sampling, a call costs more than the product; BLAS wins
+FEW = 16  # up to this many rows, as in sampling, NumPy and its BLAS take less time
 
 
 def matmul(a, b):
@@ -70,9 +70,10 @@ def _batch(c, a, b, zeros, part, start, stop):
 def set_product(c, start, a, b):
     """c = start + a @ b.    c: (M, N), start: (M, N) or (1, N), a: (M, K), b: (K, N)
 
-    start may be c, a and b may not; its rows may be longer. Rows of all but a are contiguous.
+    start may be c itself; a and b may not. The rows of start may be longer than c's. Rows of c,
+    start and b are contiguous; a may have any strides.
     """
-    # With a step in the slice the compiler forgets what it knew of a layout: one type for all.
+    # A slice with a step has the type of an array of any layout: one compilation for all callers.
     _set_product(c[::1, ::1], start[::1, ::1], a[::1, ::1], b[::1, ::1])
 
 

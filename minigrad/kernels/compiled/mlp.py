@@ -1,11 +1,11 @@
 """The transformer's MLP without its hidden layer in memory.
 
 The hidden layer is computed in blocks of rows and hidden units that stay in the second-level cache:
-each is used up and forgotten, and backward computes it again. Forward shares the rows among the
+each is used and dropped, and backward computes it again. Forward divides the rows among the
 threads; backward the hidden units, so that every thread has weight gradients of its own.
 
 The weights of a block are copied out of their matrix. Where its rows lie a power of two apart, as
-with 2,048 hidden units, the parts of one column would push each other out of the cache.
+with 2,048 hidden units, the entries of one column would evict each other from the cache.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from minigrad.kernels.compiled.gelu import normal_cdf, normal_density
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.matmul import FEW, set_product, transpose
 
-_ROWS = 96  # of a block: a whole number of tiles, whatever their size
-_UNITS = 256  # hidden units of a block
+_ROWS = 96  # in a block: a multiple of a tile's rows, be they 6 or 12
+_UNITS = 256  # hidden units in a block
 
 
 def mlp(x, w1, b1, w2, b2):
@@ -37,7 +37,7 @@ def mlp(x, w1, b1, w2, b2):
 @jit
 def _mlp(y, x, w1, b1, w2t, b2, part, start, stop):
     w1t = np.empty((x.shape[1], _UNITS), x.dtype)
-    for unit in range(0, max(len(w1), 1), _UNITS):  # once where there are none
+    for unit in range(0, max(len(w1), 1), _UNITS):  # once without any: y = b2
         end = min(len(w1), unit + _UNITS)
         transpose(w1[unit:end], w1t)
         w1_now, b1_now, w2_now = w1t[:, : end - unit], b1[:, unit:end], w2t[unit:end]
@@ -49,7 +49,8 @@ def _mlp(y, x, w1, b1, w2t, b2, part, start, stop):
 @jit
 def set_units(y, start, x, w1t, b1, w2t):
     """y = start + gelu(x w1^T + b1) w2^T"""
-    h = np.empty((len(x), w1t.shape[1]), x.dtype)  # as an argument it might be b1: no vectors
+    # Allocated here, so that LLVM knows that it does not alias b1, and vectorizes.
+    h = np.empty((len(x), w1t.shape[1]), x.dtype)
     set_product(h, b1, x, w1t)
     for i in range(len(h)):
         for j in range(h.shape[1]):

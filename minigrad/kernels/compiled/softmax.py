@@ -36,10 +36,10 @@ def _softmax(x, p, part, start, stop):
 
 @jit
 def _finite_max(row):
-    """The largest entry, by which e^x is kept from overflowing; 0 where all are -inf."""
+    """The largest entry, subtracted so that e^x does not overflow; 0 where all are -inf."""
     largest = row[0]
     for c in range(1, row.size):
-        if not row[c] <= largest:  # so written that NaN wins
+        if not row[c] <= largest:  # also true for NaN, which the sum then has
             largest = row[c]
     return row.dtype.type(0) if largest == -np.inf else largest
 
@@ -118,7 +118,7 @@ def _cross_entropy(logits, target, loss, largest, totals, part, start, stop):
             shift = logits.dtype.type(0)
         for c in range(logits.shape[1]):
             total += exp(logits[n, c] - shift)
-        largest[n] = shift if total == total else 0  # not in a row with NaN
+        largest[n] = shift if total == total else 0  # total is NaN in a row with NaN
         totals[n], loss[n] = total, 0
         if target[n] >= 0:
             log_total = math.log(total) if total != 0 else -np.inf
@@ -143,7 +143,7 @@ def _cross_entropy_vjp(logits, largest, total, target, dloss, dlogits, part, sta
             dlogits[n] = 0
             continue
         scale = dloss[n] / total[n]
-        shift = largest[n] if total[n] < np.inf else total[n]  # beside an infinite one p is 0
+        shift = largest[n] if total[n] < np.inf else total[n]  # inf: the other p are 0
         for c in range(logits.shape[1]):
             dlogits[n, c] = scale * exp(logits[n, c] - shift)
         p = exp(logits[n, t] - shift) / total[n]

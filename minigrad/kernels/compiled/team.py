@@ -1,8 +1,8 @@
 """A team of threads that share a kernel's rows.
 
-The system takes some 50 us to wake a thread that sleeps, longer than many a kernel runs. A thread
-without work therefore goes on looking for some, without the GIL, before it sleeps, and so does the
-one that waits for its team: what they hand each other then arrives within a few microseconds.
+The system takes some 50 us to wake a parked thread, longer than many kernels run. A thread without
+work therefore spins for a while, without the GIL, before it parks, and so does the thread that
+waits for its team: work and results then arrive within a few microseconds.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from numba.extending import intrinsic
 from minigrad import threads
 from minigrad.kernels.compiled.jit import jit
 
-# How often a counter is looked at, some 25 ns each time: in vain, before sleeping; and once it has
-# been raised, until the thread that raised it is sure to be in its kernel, without the GIL. Whoever
-# asked for the GIL earlier would be put to sleep.
-_LOOKS, _LAST_LOOKS = 6000, 100
-_SECONDS = 25e-9 * _LOOKS
-_CAN_LOOK = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+# How often a counter is read, at some 25 ns each time: before the thread parks; and after the
+# counter was raised, for as long as the thread that raised it may still hold the GIL. Asking for
+# the GIL before that thread is in its kernel would park this one.
+_SPINS, _LAST_SPINS = 6000, 100
+_SECONDS = 25e-9 * _SPINS
+_CAN_SPIN = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
-# The instruction for a moment's pause, for the sake of whatever else runs on the core.
+# The instruction that tells the core that a loop spins, so that its other thread gets more of it.
 _ARCHITECTURE = binding.get_process_triple().partition("-")[0].replace("arm64", "aarch64")
 _PAUSES: dict[str, tuple[str, list[int]]] = {
     "x86_64": ("llvm.x86.sse2.pause", []),
@@ -42,8 +42,8 @@ _PAUSES: dict[str, tuple[str, list[int]]] = {
 
 
 @intrinsic
-def _look(typing_context, counter):
-    """counter[0] as the last thread has set it, after a moment."""
+def _pause_and_read(typing_context, counter):
+    """counter[0], after a pause: an atomic load, which sees what another thread has written."""
 
     def emit(context, builder, signature, args):
         if _ARCHITECTURE in _PAUSES:
@@ -59,12 +59,12 @@ def _look(typing_context, counter):
 
 
 @jit
-def _watch(counter, old, looks, last_looks):
-    """Return when counter[0] is no longer `old`, or was looked at so often in vain."""
-    for _ in range(looks):
-        if _look(counter) != old:  # type: ignore[call-arg]
-            for _ in range(last_looks):
-                _look(counter)
+def _spin(counter, old, spins, last_spins):
+    """Return when counter[0] is no longer `old`, or has been read that often."""
+    for _ in range(spins):
+        if _pause_and_read(counter) != old:  # type: ignore[call-arg]
+            for _ in range(last_spins):
+                _pause_and_read(counter)
             break
 
 
@@ -72,74 +72,74 @@ class _Counter:
     """A number that one thread raises and another waits for."""
 
     def __init__(self) -> None:
-        self.value = np.zeros(16, np.int64)  # the first; the others keep its cache line free
-        self.sleep = threading.Lock()  # open where there may be something new
-        self.looks = _LOOKS
+        self.value = np.zeros(16, np.int64)  # in [0]; the others fill its cache line
+        self.parked = threading.Lock()  # who waits acquires it, and `wake` releases it
+        self.spins = _SPINS
 
     def increase(self) -> None:
         self.value[0] += 1
         self.wake()
 
     def wake(self) -> None:
-        """Have the other one look again. Once too often does no harm."""
-        if self.sleep.locked():
-            self.sleep.release()
+        """Have the thread that is parked read the counter again. Once too often does no harm."""
+        if self.parked.locked():
+            self.parked.release()
 
-    def wait_for(self, number: int, may_look: bool) -> None:
-        """Look for a while, then sleep; but sleep at once where the last wait was a long one.
+    def wait_for(self, number: int, may_spin: bool) -> None:
+        """Spin for a while, then park; but park at once where the last wait was a long one.
 
-        Where other programs want the cores, the thread that is waited for may have none, and
-        looking would keep it from having this one.
+        Where other programs use the cores, the thread that is waited for may have none, and
+        spinning would keep it from getting this one.
         """
         start = time.perf_counter()
-        if may_look and self.value[0] < number:
-            _watch(self.value, number - 1, self.looks, _LAST_LOOKS)
+        if may_spin and self.value[0] < number:
+            _spin(self.value, number - 1, self.spins, _LAST_SPINS)
         while self.value[0] < number:
-            self.sleep.acquire()
-        self.looks = _LOOKS if time.perf_counter() - start < _SECONDS else 0
+            self.parked.acquire()
+        self.spins = _SPINS if time.perf_counter() - start < _SECONDS else 0
 
 
 class _Member:
     """A thread that does one task after the other.
 
-    An interrupt may come in between any two lines of the thread that gives the tasks.
+    An interrupt may come between any two lines of the thread that gives it tasks.
     """
 
     def __init__(self) -> None:
         self.given, self.done = _Counter(), _Counter()
         self.task: Callable[[], None] | None = None
-        self.may_look = False
+        self.may_spin = False
         self.error: BaseException | None = None
-        if _CAN_LOOK:  # compile it now: a fork while the thread does would find the compiler locked
-            _watch(self.done.value, 0, 0, 0)
+        if _CAN_SPIN:  # compile it now: a fork while the thread does would find the compiler locked
+            _spin(self.done.value, 0, 0, 0)
         self.thread = threading.Thread(target=self._work, name="minigrad", daemon=True)
         self.thread.start()
 
-    def start(self, task: Callable[[], None] | None, may_look: bool) -> None:
-        """Have the task done; None is the last."""
+    def start(self, task: Callable[[], None] | None, may_spin: bool) -> None:
+        """Give it a task; None ends the thread."""
         self.wait()
-        self.task, self.may_look = task, may_look
+        self.task, self.may_spin = task, may_spin
         self.given.increase()
 
     def wait(self) -> BaseException | None:
-        """Until the task is done; what it has raised."""
+        """Wait until the task is done; return what it has raised."""
         given = int(self.given.value[0])
         if self.done.value[0] < given:
-            self.given.wake()  # where an interrupt kept `start` from it
-            self.done.wait_for(given, self.may_look)
+            self.given.wake()  # an interrupt may have kept `start` from this
+            self.done.wait_for(given, self.may_spin)
         error, self.error = self.error, None
         return error
 
     def _work(self) -> None:
         for number in itertools.count(1):
-            self.given.wait_for(number, self.may_look)
+            self.given.wait_for(number, self.may_spin)
             if self.task is None:
                 break
             try:
                 self.task()
             except BaseException as error:
                 self.error = error
-            self.task = None  # the arrays it holds are not for this thread to keep
+            self.task = None  # the thread must not keep the arrays alive
             self.done.increase()
 
 
@@ -150,17 +150,17 @@ _taken: dict[str, object] = {}  # "by": the call that the members work for
 def run(task: Callable[..., None], spans: list[tuple[int, int]], *args: Any) -> None:
     """Call task(*args, part, start, stop) for every span, the first in this thread.
 
-    This thread does all of it where the team works for another one, or has too few members.
+    This thread does all of it where the team works for another thread, or has too few members.
 
-    A compiled loop should count from 0, over arrays cut to start:stop: counting from a `start` that
-    might be negative, for all the compiler knows, can't be vectorized.
+    A compiled loop should count from 0, over arrays cut to start:stop. For all the compiler knows,
+    `start` might be negative, and a loop that counts from it is not vectorized.
     """
     me, shared = object(), False
     try:
         if len(spans) > 1 and _taken.setdefault("by", me) is me and _has_members(len(spans) - 1):
             _share(task, spans, args)
             shared = True
-    finally:  # without a call, after which an interrupt might come in
+    finally:  # no call in here: Python handles interrupts after calls
         if "by" in _taken and _taken["by"] is me:
             del _taken["by"]
     if not shared:
@@ -169,20 +169,20 @@ def run(task: Callable[..., None], spans: list[tuple[int, int]], *args: Any) -> 
 
 
 def _has_members(count: int) -> bool:
-    """Whether there are so many, now at the latest."""
-    with contextlib.suppress(RuntimeError):  # the system has no more threads for us
+    """Whether there are that many; missing ones are started."""
+    with contextlib.suppress(RuntimeError):  # the system starts no more threads
         while len(_members) < count:
             _members.append(_Member())
     return len(_members) >= count
 
 
 def _share(task: Callable[..., None], spans: list[tuple[int, int]], args: tuple[Any, ...]) -> None:
-    """As `run`, with members for all spans but the first."""
-    may_look = _CAN_LOOK and len(spans) <= threads.CORES
+    """As `run`, with a member for each span but the first."""
+    may_spin = _CAN_SPIN and len(spans) <= threads.CORES
     members = _members[: len(spans) - 1]
     try:
         for part, member in enumerate(members, 1):
-            member.start(functools.partial(task, *args, part, *spans[part]), may_look)
+            member.start(functools.partial(task, *args, part, *spans[part]), may_spin)
         task(*args, 0, *spans[0])
     finally:
         errors = [member.wait() for member in members]
@@ -193,15 +193,15 @@ def _share(task: Callable[..., None], spans: list[tuple[int, int]], args: tuple[
 
 @atexit.register
 def _dismiss() -> None:
-    """Let the threads end: none should run in an interpreter that is being taken down."""
-    _taken["by"] = _dismiss  # for good: a call from now on has no team
+    """End the threads: none may run while the interpreter shuts down."""
+    _taken["by"] = _dismiss  # for good: no later call gets the team
     for member in _members:
         member.start(None, False)
         member.thread.join()
 
 
 def _forget() -> None:
-    _members.clear()  # a fork copies them, but not their threads
+    _members.clear()  # a fork copies these objects, but not their threads
     _taken.clear()
 
 

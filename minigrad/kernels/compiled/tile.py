@@ -1,13 +1,13 @@
 """The innermost loop of every product: a tile of the result, held in registers while k runs.
 
 LLVM's vectorizer does not find this loop on its own, so it is spelled out in LLVM's instructions.
-A tile has `rows` x 2 vectors of sums. For each k it loads two vectors of b and, row by row, spreads
-one entry of a and multiplies and adds: 2 rows multiply-adds for 2 + rows loads, so that the loop is
-bound by arithmetic and not by memory. Narrow ones, of one vector, do the last columns, as many as
-there are: what would be read or written beyond them is masked.
+A tile has `rows` x 2 vectors of sums. For each k it loads two vectors of b and, row by row,
+broadcasts one entry of a, multiplies and adds: 2 * rows multiply-adds for 2 + rows loads, so that
+the loop is bound by arithmetic and not by memory. Narrow tiles, of one vector, compute the last
+columns; the lanes beyond the last column are masked, in loads and in stores.
 
 Source: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
-ACM TOMS 41, 2015, section 4 (the micro-kernel).
+ACM TOMS 41(3), 2015, section 4 (the micro-kernel), doi:10.1145/2764454.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from numba.extending import intrinsic, overload
 _FEATURES = llvmlite.binding.get_host_cpu_features()
 _ARM = "arm" in (triple := llvmlite.binding.get_process_triple()) or "aarch64" in triple
 
-# The sums and one vector each of a and b must fit in the registers: 32 of 64 bytes with AVX-512, of
-# 16 on ARM, but 16 of 32 bytes with AVX2, of 16 with SSE.
+# The sums and one vector each of a and b must fit in the vector registers: 32 with AVX-512 (of 64
+# bytes) and on ARM (of 16), 16 with AVX2 (of 32) and with SSE (of 16).
 VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
 TILE_ROWS = 12 if _FEATURES.get("avx512f") or _ARM else 6
 FEW_ROWS = 4
@@ -78,7 +78,7 @@ def _emit(context, builder, array_types, args, rows, columns):
         """A pointer to an entry of an array, and the array's strides in bytes."""
         array = arrays[number]
         strides = cgutils.unpack_tuple(builder, array.strides)
-        if number == START:  # of a single row each row is the same
+        if number == START:  # a single row serves for all rows: with a stride of 0
             single = builder.icmp_signed("==", builder.extract_value(array.shape, 0), index(1))
             strides[0] = builder.select(single, index(0), strides[0])
         offsets = [builder.mul(n, s) for n, s in zip((row, column), strides, strict=True)]
@@ -97,9 +97,9 @@ def _emit(context, builder, array_types, args, rows, columns):
         zeros = ir.Constant(ir.VectorType(int32, width), [0] * width)
         return builder.shuffle_vector(one, undefined, zeros)
 
-    def masked(deed, result, *arguments):
+    def masked(action, result, *arguments):
         """A load or store of the lanes that are in c."""
-        name = f"llvm.masked.{deed}.v{width}f{8 * context.get_abi_sizeof(scalar)}.p0"
+        name = f"llvm.masked.{action}.v{width}f{8 * context.get_abi_sizeof(scalar)}.p0"
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 

@@ -25,9 +25,10 @@ def adamw(
     m = b1 m + (1 - b1) grad,    v = b2 v + (1 - b2) grad^2
     param = (1 - lr weight_decay) param - lr mhat / (sqrt(vhat) + eps)
     with mhat = m / (1 - b1^step), vhat = v / (1 - b2^step), because both start from 0.
-    Where (1 - b2) grad^2 overflows, v stays infinite, and that entry of param still.
+    Where (1 - b2) grad^2 overflows, v is infinite from then on: that entry of param only decays.
 
-    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2.
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2,
+    arXiv:1711.05101.
     """
     b1, b2 = betas
     m *= b1

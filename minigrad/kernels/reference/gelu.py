@@ -28,12 +28,12 @@ TANH_CUBIC = 0.044715
 
 
 def _each(function: Callable[[float], float], x: Array) -> Array:
-    """Of every entry; takes two thirds of np.vectorize's time."""
+    """function(x), entry by entry, in two thirds of the time that np.vectorize takes."""
     return np.fromiter(map(function, x.ravel()), np.float64, x.size).reshape(x.shape)
 
 
 def erf(x: Array) -> Array:
-    """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x, entry by entry with the C library's."""
+    """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x, by the C library."""
     return _each(math.erf, x).astype(x.dtype)
 
 
@@ -52,14 +52,14 @@ def _normal_cdf(x: Array) -> Array:
 
 
 def gelu(x: Array, approximate: str) -> Array:
-    """y = x P(Z <= x), exactly ('none') or with a tanh for the P ('tanh')."""
+    """y = x P(Z <= x); approximate: 'none', or 'tanh' for P(Z <= x) by a tanh."""
     if approximate == "none":
         return x * _normal_cdf(x)
     return 0.5 * x * (1 + _tanh_argument(x))
 
 
 def gelu_vjp(x: Array, dy: Array, approximate: str) -> Array:
-    """dx = dy (P(Z <= x) + x p(x)), p the normal density; of the tanh form, if asked for."""
+    """dx = dy (P(Z <= x) + x p(x)), p the normal density; for 'tanh' that form's derivative."""
     with np.errstate(over="ignore", under="ignore"):
         if approximate == "none":
             density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))

@@ -11,8 +11,8 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     """y = weight xhat + bias, xhat = (x - mean) rstd, rstd = 1 / sqrt(var + eps), for each row.
 
     x: (N, D), weight, bias: (D) -> y: (N, D), mean, rstd: (N), (N)
-    The mean is counted from the first entry, so that no entry of a constant row deviates from it;
-    the deviations are squared at a scale at which none overflows.
+    The mean is that of the differences from the first entry, so that it is exact for a constant
+    row; the deviations are scaled down before they are squared, so that no square overflows.
     """
     mean = x[:, 0] + (x - x[:, :1]).mean(axis=1)
     deviation = x - mean[:, None]
@@ -28,8 +28,8 @@ def layer_norm_vjp(
 ) -> tuple[Array, Array, Array]:
     """dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight.
 
-    dweight = sum(dy xhat), dbias = sum(dy). The two means take
-    out of g what would shift or stretch the whole row: the norm undoes both.
+    dweight = sum(dy xhat), dbias = sum(dy). Subtracting the two means removes from g what would
+    shift or stretch the whole row, which the norm undoes.
     """
     xhat = (x - mean[:, None]) * rstd[:, None]
     g = dy * weight

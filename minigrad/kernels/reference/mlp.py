@@ -1,4 +1,4 @@
-"""The transformer's MLP, piece by piece."""
+"""The transformer's MLP, its hidden layer in pieces."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array) -> Array:
 def mlp_vjp(
     dy: Array, x: Array, w1: Array, b1: Array, w2: Array
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """The hidden layer a = x w1^T + b1, h = gelu(a) is computed again, piece by piece.
+    """dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h, db2 = sum(dy).
 
-    dh = dy w2, da = dh gelu'(a), dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h,
-    db2 = sum(dy)
+    da = (dy w2) gelu'(a), with a = x w1^T + b1 and h = gelu(a) computed again, piece by piece.
     """
     dx, dw1, db1, dw2 = np.empty_like(x), np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
     for rows in _pieces(x, len(w1)):

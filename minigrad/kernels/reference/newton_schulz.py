@@ -6,7 +6,7 @@ from minigrad.kernels.reference.array import Array
 
 
 def newton_schulz(x: Array, coefficients: tuple[float, float, float], steps: int) -> Array:
-    """X <- a X + (b X X^T + c (X X^T)^2) X, so many times.    x: (N, M, K) -> (N, M, K)
+    """X <- a X + (b X X^T + c (X X^T)^2) X, `steps` times.    x: (N, M, K) -> (N, M, K)
 
     X = U S V^T keeps U and V; every singular value s becomes a s + b s^3 + c s^5.
     """

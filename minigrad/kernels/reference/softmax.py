@@ -37,8 +37,8 @@ def cross_entropy(logits: Array, target: Array) -> tuple[Array, Array, Array]:
     """loss = ln sum(e^logits) - logits[target], and what backward needs of the sum.
 
     logits: (N, C), target: (N), negative where the row does not count -> loss, largest, total:
-    (N), (N), (N), total = sum(e^(logits - largest)). Its logarithm is not added to `largest`,
-    which may be so much larger that the digits would be lost.
+    (N), (N), (N), total = sum(e^(logits - largest)). The last two are returned apart: where largest
+    is by far the larger, largest + ln(total) would lose the digits of ln(total).
     """
     largest = logits.max(axis=1)
     largest = np.where(np.isfinite(largest), largest, 0)

@@ -24,14 +24,14 @@ ENOUGH = 10**9  # entries, so that every thread gets a block
 pytestmark = pytest.mark.usefixtures("same_thread_count")
 
 
-@pytest.fixture(params=["looking", "sleeping"])
+@pytest.fixture(params=["spinning", "parked"])
 def team(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, its threads looking for work or, as where they can't, asleep until there is."""
+    """The module. A thread without work spins or, as where it cannot, is parked at once."""
     pytest.importorskip("numba", reason="only compiled kernels have a team")
     from minigrad.kernels.compiled import team
 
-    if request.param == "sleeping":
-        monkeypatch.setattr(team, "_CAN_LOOK", False)
+    if request.param == "parked":
+        monkeypatch.setattr(team, "_CAN_SPIN", False)
     return team
 
 
@@ -88,7 +88,7 @@ def test_run_waits_for_every_span(team: Any, seconds: float) -> None:
 
 def test_a_team_that_slept_is_woken(team: Any) -> None:
     test_run_calls_the_task_once_for_each_span(team, 2)
-    time.sleep(0.1)  # a hundred times as long as it looks for work
+    time.sleep(0.1)  # hundreds of times as long as a thread spins
     test_run_calls_the_task_once_for_each_span(team, 2)
 
 
