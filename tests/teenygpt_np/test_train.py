@@ -385,62 +385,6 @@ def test_resume_of_a_finished_run(finished: Path) -> None:
     done.assert_refused("--epochs is 0, wanted at least 1")
 
 
-def test_a_finished_run_goes_on_by_more_epochs(finished: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    shutil.copytree(finished, out)
-    done = call("train", "--resume", out, "--epochs", "3")
-    assert (done.status, done.err) == (0, "")
-    assert [m["epoch"] for m in metrics(out)] == [0, 1, 2]
-    assert [m["step"] for m in metrics(out)] == [3, 6, 9]
-    call("train", "--resume", out).assert_refused("run is finished, after 3 epochs")
-
-
-def test_a_text_that_has_moved(corpus: Path, finished: Path, tmp_path: Path) -> None:
-    """It is known by its hash; the run ends as the one that nobody disturbed."""
-    old, new, out = tmp_path / "old.txt", tmp_path / "new" / "lines.txt", tmp_path / "run"
-    shutil.copy(corpus, old)
-    with after_step(4, lambda: signal.raise_signal(signal.SIGINT)):
-        call("train", "--data", old, "--out", out, *SMALL, "--epochs=2")
-    new.parent.mkdir()
-    old.rename(new)
-    call("train", "--resume", out).assert_refused(r"old\.txt is not there")
-    other = tmp_path / "other.txt"
-    other.write_text(TEXT.replace("king", "kong"), encoding="utf-8")
-    done = call("train", "--resume", out, "--data", other)
-    done.assert_refused(r"last\.npz was trained on another text than other\.txt is now")
-    assert call("train", "--resume", out, "--data", new).status == 0
-    assert json.loads((out / "config.json").read_text("utf-8"))["config"]["data"] == str(new)
-    for name in ("best.npz", "last.npz"):
-        ours, want = (checkpoint.load(directory / name)[0] for directory in (out, finished))
-        assert {k: a.tobytes() for k, a in ours.items()} == {
-            k: a.tobytes() for k, a in want.items()
-        }
-    assert call("evaluate", out).status == 0
-
-
-def test_resume_takes_the_run_s_number_of_threads(corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    for threads in ("3", "1"):  # neither may be what this machine has
-        with after_step(2, lambda: signal.raise_signal(signal.SIGINT)):
-            flags = ["--data", corpus, "--out", out / threads, *SMALL, "--threads", threads]
-            call("train", *flags)
-        done = call("train", "--resume", out / threads, "--epochs=1")
-        assert f", threads: {threads}, " in done.out
-        assert "not the same to the last bit" not in done.out
-    other = call("train", "--resume", out / "3", "--epochs=2", "--threads=2")
-    assert "not the same to the last bit from here on: threads 3, now 2\n" in other.out
-
-
-def test_a_short_run_reaches_its_learning_rate(corpus: Path, tmp_path: Path) -> None:
-    """60 lines are 21 steps of 16: with 100 of warm-up the learning rate would never be reached."""
-    done = call("train", "--data", corpus, "--out", tmp_path / "a", *SMALL)
-    assert "    the learning rate rises in the first 2 of 21 steps, not in 100\n" in done.out
-    told = call("train", "--data", corpus, "--out", tmp_path / "b", *SMALL, "--warmup-steps=2")
-    assert "the learning rate rises" not in told.out
-    ours, same = (checkpoint.load(tmp_path / name / "last.npz")[0] for name in "ab")
-    assert {k: a.tobytes() for k, a in ours.items()} == {k: a.tobytes() for k, a in same.items()}
-
-
 def test_resume_of_another_text(finished: Path, tmp_path: Path) -> None:
     text, out = tmp_path / "lines.txt", tmp_path / "run"
     text.write_text(TEXT, encoding="utf-8")
