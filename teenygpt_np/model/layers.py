@@ -22,7 +22,7 @@ class Sequential(Module):
     def __init__(self, *layers: Any) -> None:
         self.layers = layers
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
+    def _held(self) -> Iterator[tuple[str, Module]]:
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
     def forward(self, x: Tensor) -> Tensor:

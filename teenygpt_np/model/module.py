@@ -17,9 +17,11 @@ _shapes_only: ContextVar[bool] = ContextVar("shapes_only", default=False)
 
 
 class Module:
-    """Something with parameters: its Tensors, and those of its Modules and lists of Modules.
+    """Something with parameters: its Tensors, and those of the Modules in it.
 
-    A parameter's name is the path of attribute names and list positions that leads to it.
+    They are attributes, or stand in attributes that are lists, tuples or dicts, in each other too.
+    A parameter's name is the path of attribute names, positions and keys that leads to it; one
+    that several paths lead to, as where two layers are tied, has the name of the first alone.
     """
 
     training = True
@@ -32,21 +34,35 @@ class Module:
         with mg.scope(self):
             return self.forward(*inputs)
 
+    def _held(self) -> Iterator[tuple[str, Any]]:
+        """(path, Tensor or Module) of all that this module's attributes hold."""
+        for name, value in vars(self).items():
+            if isinstance(value, (Tensor, Module)):
+                yield name, value
+            elif isinstance(value, (list, tuple, dict)):
+                yield from _inside(name, value)
+
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) of those directly in this one; of a list's members each."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, list):
-                yield from ((f"{name}.{i}", m) for i, m in enumerate(value))
+        return ((name, value) for name, value in self._held() if isinstance(value, Module))
 
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        """(name, parameter), in the order in which they were made."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
+    def named_parameters(
+        self, prefix: str = "", seen: set[int] | None = None
+    ) -> Iterator[tuple[str, Tensor]]:
+        """(name, parameter): first a module's own, then those of the modules in it.
+
+        seen: the ids of those that have had their turn; each has one
+        """
+        seen = set() if seen is None else seen
+        children = []
+        for name, value in self._held():
+            if isinstance(value, Module):
+                children.append((name, value))
+            elif id(value) not in seen:
+                seen.add(id(value))
                 yield prefix + name, value
-        for name, child in self.named_children():
-            yield from child.named_parameters(f"{prefix}{name}.")
+        for name, child in children:
+            yield from child.named_parameters(f"{prefix}{name}.", seen)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """(name, module) of all that are in this one, each before those in it."""
@@ -115,6 +131,15 @@ class Module:
                 raise ValueError(f"{name} holds {arrays[name].dtype}, wanted real numbers")
         for name, parameter in parameters.items():
             parameter.data = arrays[name]
+
+
+def _inside(path: str, held: Any) -> Iterator[tuple[str, Any]]:
+    """The same of a list, tuple or dict, and of those in it."""
+    for key, value in held.items() if isinstance(held, dict) else enumerate(held):
+        if isinstance(value, (Tensor, Module)):
+            yield f"{path}.{key}", value
+        elif isinstance(value, (list, tuple, dict)):
+            yield from _inside(f"{path}.{key}", value)
 
 
 def parameter(shape: tuple[int, ...], values: Callable[[Any], Array], dtype: Any) -> Tensor:

@@ -165,8 +165,8 @@ class Trainer:
         loss = self.objective.loss(self.model, batch)
         self._check_finite("loss", loss.item(), loss_again)
         loss.backward()
-        layers = [name for name, _ in self.model.named_children()]
         if is_last:
+            layers = [name for name, _ in self.model.named_children()]
             weights = self.model.state_dict()
             grads = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
             self.place.layers["grad_norms"] = norms_by_layer(grads, layers)

@@ -1,4 +1,4 @@
-"""`--resume` with other limits, a text that has moved, another number of threads; and short runs."""
+"""`--resume` with other limits, a text that has moved, other threads; and short runs."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor
+from minigrad.optim import AdamW
 from teenygpt_np import TeenyGPT
 from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import (
@@ -424,3 +425,39 @@ def test_evaluating_ends_with_the_block() -> None:
         with model.evaluating():
             assert not model.dropout.training
         assert model.training == model.dropout.training == mode
+
+
+def test_parameters_are_found_in_lists_tuples_and_dicts(rng: np.random.Generator) -> None:
+    class Held(Module):
+        def __init__(self) -> None:
+            self.pair = Linear(2, 2, rng=rng), GELU()
+            self.named = {"a": Linear(2, 2, rng=rng), "b": [Linear(2, 2, rng=rng)]}
+            self.scales = [Tensor([1.0], requires_grad=True)]
+
+    names = ["scales.0"]
+    for path in ("pair.0", "named.a", "named.b.0"):
+        names += [f"{path}.weight", f"{path}.bias"]
+    held = Held()
+    assert [name for name, _ in held.named_parameters()] == names
+    assert set(held.marked("muon")) == {name for name in names if name.endswith("weight")}
+    assert held.num_parameters() == 1 + 3 * 6
+    held.eval()
+    assert not held.pair[0].training
+
+
+def test_a_parameter_that_is_used_twice_is_one(rng: np.random.Generator) -> None:
+    """As where the output layer has the embedding's weights: PyTorch's `parameters()` as well."""
+    first, second = Linear(3, 3, rng=rng), Linear(3, 3, rng=rng)
+    second.weight = first.weight
+    tied = Sequential(first, second)
+    assert [name for name, _ in tied.named_parameters()] == ["0.weight", "0.bias", "1.bias"]
+    assert tied.num_parameters() == 9 + 3 + 3
+    assert tied.state_dict().keys() == {"0.weight", "0.bias", "1.bias"}
+    optimizer = AdamW(tied.parameters(), lr=0.1)
+    before = first.weight.numpy()
+    tied(Tensor(np.ones((1, 3)))).sum().backward()
+    optimizer.step()
+    assert (second.weight.data != before).all()
+    assert second.weight is first.weight
+    with pytest.raises(ValueError, match=r"unknown: \['1.weight'\]"):
+        tied.load_state_dict(tied.state_dict() | {"1.weight": np.zeros((3, 3))})

@@ -3,4 +3,9 @@
 FAULTS = [
     ("evaluating: the mode is not put back", "self.train(was_training)", "pass"),
     ("shapes_only: memory is taken", "if _shapes_only.get():", "if False:"),
+    (
+        "twice: a parameter has every name that leads to it",
+        "elif id(value) not in seen:",
+        "else:",
+    ),
 ]
