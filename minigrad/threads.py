@@ -9,24 +9,52 @@ from __future__ import annotations
 import itertools
 import operator
 import os
+from collections.abc import Mapping
 
 # Below this many entries waking a thread costs more than it saves.
 _WORTHWHILE = 1 << 14
 
 
-def _available_cores() -> int:
+# As other libraries that use threads: 1 in either keeps all of them to one thread.
+_LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def _available_cores(cgroup: str = "/sys/fs/cgroup") -> int:
+    """The cores that this process may use: by its affinity, and by a container's CPU quota."""
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity call
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # v2, v1
+        try:
+            words = []
+            for name in names:
+                with open(f"{cgroup}/{name}", encoding="ascii") as file:
+                    words += file.read().split()
+            quota, period = map(int, words)  # microseconds of all cores together in a period
+        except (OSError, ValueError):  # no such file, or "max": no quota
+            continue
+        if quota > 0 and period > 0:
+            cores = min(cores, max(1, round(quota / period)))
+    return cores
+
+
+def _first_count(cores: int, environment: Mapping[str, str]) -> int:
+    """All cores, or fewer if the environment says so."""
+    limits = (environment.get(name, "").partition(",")[0].strip() for name in _LIMITS)
+    return min([cores, *(int(limit) for limit in limits if limit.isdecimal() and int(limit) > 0)])
 
 
 CORES = _available_cores()
-_count = CORES
+_count = _first_count(CORES, os.environ)
 
 
 def get_num_threads() -> int:
-    """How many threads the compiled kernels use; at first, as many as this process has cores."""
+    """How many threads the compiled kernels use.
+
+    At first as many as the process may use cores, by its affinity and a container's CPU quota; or
+    fewer, if OMP_NUM_THREADS or NUMBA_NUM_THREADS says so.
+    """
     return _count
 
 

@@ -8,6 +8,7 @@ import ctypes
 import dataclasses
 import mmap
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,6 +22,12 @@ _METAVARS: dict[type, str] = {int: "N", float: "X", str: "NAME"}
 _LONGEST = 800  # characters of a message, parts of which a file may have brought
 # Memory that must be free at the start: OpenBLAS and LLVM end the process where they get none.
 _MB_FOR_NUMPY, _MB_FOR_NUMBA, _MB_PER_THREAD = 256, 320, 64
+
+
+THREADS_HELP = (
+    "(default: the cores that this process may use, or as few as OMP_NUM_THREADS or "
+    "NUMBA_NUM_THREADS says{})"
+)
 
 
 class _Version(argparse.Action):
@@ -42,6 +49,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError."""
+        flag = re.match(r"argument ((?:-\w/)?--[\w-]+): expected one argument$", message)
+        if flag:
+            message += f"; one that begins with - is written {flag[1].rpartition('/')[2]}=-..."
         raise InputError(f"{message}; --help lists the arguments")
 
 
@@ -49,7 +59,7 @@ def path(text: str) -> Path:
     """The path in an argument. Raises ValueError where it is empty, as from an unset variable."""
     if not text:
         raise ValueError
-    return Path(text)
+    return Path(text).expanduser()  # a shell leaves the ~ in --out=~/runs
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
@@ -100,6 +110,9 @@ def set_up(threads: int | None) -> None:
             raise InputError(f"--threads is {threads}, wanted 1..{MOST_THREADS:,}")
         for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
             os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    limit = os.environ.get("NUMBA_NUM_THREADS", "1").strip()
+    if limit.lstrip("+-").isdecimal() and int(limit) < 1:  # Numba would end in a traceback
+        raise InputError(f"NUMBA_NUM_THREADS is {limit} in the environment, wanted at least 1")
     _look_for_memory(_MB_FOR_NUMPY)
     import minigrad as mg
 

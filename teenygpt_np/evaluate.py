@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from teenygpt_np.cli import Parser, path, run_command, set_up
+from teenygpt_np.cli import THREADS_HELP, Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
@@ -20,7 +20,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--split", choices=["train", "val", "test"], default="test")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
+    parser.add_argument("--threads", type=int, metavar="N", help=THREADS_HELP.format(""))
     return parser
 
 

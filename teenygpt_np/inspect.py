@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 
-from teenygpt_np.cli import Parser, path, run_command, set_up
+from teenygpt_np.cli import THREADS_HELP, Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
@@ -25,7 +25,7 @@ def _parser() -> Parser:
         "--against", type=path, metavar="RUN2", help="a run to compare the training with"
     )
     parser.add_argument("--open", action="store_true", help="show the page in a browser")
-    parser.add_argument("--threads", type=int, metavar="N", help="(default: all cores)")
+    parser.add_argument("--threads", type=int, metavar="N", help=THREADS_HELP.format(""))
     return parser
 
 
@@ -55,7 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(line)
         return 0
     page = inspection(run, tape, args.run, args.against)
-    write_text(out.resolve(), page)  # a link stays one
+    try:
+        write_text(out.resolve(), page)  # a link stays one
+    except PermissionError as error:
+        raise InputError(
+            f"{out} can't be written: {error.strerror}; wanted --out with another place"
+        ) from error
     print(f"{out}: {size(out.stat().st_size)}")
     if args.open:
         webbrowser.open(out.resolve().as_uri())

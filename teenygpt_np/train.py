@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from teenygpt_np.cli import (
     MOST_THREADS,
+    THREADS_HELP,
     Parser,
     add_settings,
     as_flag,
@@ -51,7 +52,10 @@ def _parser() -> Parser:
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     add_settings(parser, SETTINGS)
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="(default: all cores, or those a resumed run had)"
+        "--threads",
+        type=int,
+        metavar="N",
+        help=THREADS_HELP.format("; resumed, what the run began with"),
     )
     parser.add_argument(
         "--resume",

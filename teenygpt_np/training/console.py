@@ -26,6 +26,7 @@ class Console:
         self.stream = stream or sys.stdout
         self.quiet = quiet
         self.live = self.stream.isatty()
+        self._signs = ("█", "░") if _can_print("█░", self.stream) else ("#", ".")
         self._drawn = 0
         self._last = -float("inf")
 
@@ -51,7 +52,8 @@ class Console:
         if self.live:
             room = shutil.get_terminal_size().columns - len(title) - len(said) - 3
             width = max(0, min(_BAR, room))
-            self._draw(f"{title} {'█' * round(share * width):░<{width}} {said}")
+            full, empty = self._signs
+            self._draw(f"{title} {full * round(share * width):{empty}<{width}} {said}")
         else:
             self.line(f"{title} {said}")
 
@@ -66,3 +68,11 @@ class Console:
         if self._drawn:
             self.stream.write("\r" + " " * self._drawn + "\r")
             self._drawn = 0
+
+
+def _can_print(text: str, stream: TextIO) -> bool:
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

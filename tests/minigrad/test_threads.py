@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,46 @@ def test_count_is_that_of_the_cores_at_first() -> None:
     code = restrict + print_count if restricted else print_count
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) == (1 if restricted else os.cpu_count())
+
+
+@pytest.mark.parametrize(
+    ("environment", "count"),
+    [
+        ({}, 8),
+        ({"OMP_NUM_THREADS": "1"}, 1),
+        ({"NUMBA_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "4", "NUMBA_NUM_THREADS": "2"}, 2),
+        ({"OMP_NUM_THREADS": "4,2"}, 4),  # OpenMP's form for nested regions
+        ({"OMP_NUM_THREADS": "99"}, 8),
+        ({"OMP_NUM_THREADS": "", "NUMBA_NUM_THREADS": "many"}, 8),
+        ({"OMP_NUM_THREADS": "0"}, 8),
+    ],
+)
+def test_the_environment_may_say_fewer(environment: dict[str, str], count: int) -> None:
+    assert threads._first_count(8, environment) == count
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({}, 4),
+        ({"cpu.max": "max 100000\n"}, 4),
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "20000 100000\n"}, 1),
+        ({"cpu.max": "900000 100000\n"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu.max": "nonsense"}, 4),
+    ],
+)
+def test_a_container_s_quota_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], count: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="ascii")
+    assert threads._available_cores(str(tmp_path)) == count
 
 
 # -- blocks ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from running import LINES, SMALL, call, process_restored, start, tiny_run
 
 import minigrad as mg
-from teenygpt_np.cli import run_command, set_up
+from teenygpt_np.cli import path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 COMMANDS = ["train", "sample", "evaluate", "inspect"]
@@ -93,6 +94,27 @@ def test_for_real_one_line_and_status_2(tmp_path: Path, name: str) -> None:
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"teenygpt_np.{name}: error: {nowhere} is not there; wanted a ")
     assert err.count("\n") == 1
+
+
+def test_a_tilde_that_the_shell_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert path("~/x") == tmp_path / "x"
+    call("sample", "~/x").assert_refused(re.escape(f"{tmp_path / 'x'} is not there"))
+
+
+def test_a_value_that_looks_like_a_flag(tmp_path: Path) -> None:
+    done = call("inspect", tmp_path, "--text", "-fire")
+    done.assert_refused(
+        "argument --text: expected one argument; one that begins with - is written --t"
+    )
+
+
+def test_no_number_of_threads_that_numba_would_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "0")
+    message = "NUMBA_NUM_THREADS is 0 in the environment, wanted at least 1"
+    call("sample", "nowhere").assert_refused(message)
 
 
 def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from rows import counted
 from running import SMALL, call, tiny_run, write_corpus
 
 import minigrad as mg
+from teenygpt_np import checkpoint
 from teenygpt_np.inspector import pack
 from teenygpt_np.inspector.listing import norm, size
 from teenygpt_np.inspector.pack import number, packed, picture, script, summary
@@ -290,3 +291,18 @@ def test_refused(run: Path, tmp_path: Path) -> None:
     for path in (untold / "samples").iterdir():
         path.unlink()
     call("inspect", untold).assert_refused("has no samples; wanted --text with a headline")
+
+
+def test_a_run_that_may_not_be_written_to(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The superuser may write anywhere, so the refusal is made here."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "inspect.html")
+
+    monkeypatch.setattr(checkpoint, "write_text", refuse)
+    done = call("inspect", run, "--text", TEXT)
+    done.assert_refused(
+        r"inspect\.html can't be written: Permission denied; wanted --out with another"
+    )

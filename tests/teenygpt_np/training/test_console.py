@@ -63,6 +63,14 @@ def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_a_bar_on_a_terminal_without_blocks(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the locale C: a bar of signs that it has, not of escapes."""
+    stream = Terminal()
+    monkeypatch.setattr(Terminal, "encoding", "ascii", raising=False)
+    Console(stream).update("epoch 0", 4, 8, "loss 8", 60)
+    assert stream.screen() == [f"epoch 0 {'#' * 12}{'.' * 12}  50%  loss 8  1:00 left"]
+
+
 def test_a_bar_on_a_terminal(clock: Clock) -> None:
     stream = Terminal()
     shown = Console(stream)
