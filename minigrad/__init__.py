@@ -57,4 +57,4 @@ from minigrad.tensor import Tensor
 from minigrad.threads import get_num_threads, set_num_threads
 from minigrad.trace import Trace, TracedNode, scope, trace, tracing
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
