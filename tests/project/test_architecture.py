@@ -175,6 +175,23 @@ def test_text_then_model_then_training(place: int) -> None:
             assert not within(name, *ORDER[place + 1 :]), source
 
 
+INSPECTOR = "teenygpt_np.inspector"
+
+
+@each("source", [s for s in MODEL if not within(module_of(s), INSPECTOR)])
+def test_only_commands_import_the_inspector(source: str) -> None:
+    """Training is handed what writes its page."""
+    if "__main__" not in (ROOT / source).read_text(encoding="utf-8"):
+        assert not [name for name in imported_from_project(source) if within(name, INSPECTOR)]
+
+
+@each("source", [s for s in MODEL if within(module_of(s), "teenygpt_np.model.mixers")])
+def test_a_mixer_imports_layers_and_what_they_are_made_of(source: str) -> None:
+    for name in imported_from_project(source):
+        parts = ("layers", "module", "mixers")
+        assert within(name, "minigrad", *(f"teenygpt_np.model.{part}" for part in parts)), name
+
+
 @each("source", [*ENGINE, *MODEL])
 def test_nothing_imports_a_command_line(source: str) -> None:
     runnable = [s for s in MODEL if "__main__" in (ROOT / s).read_text(encoding="utf-8")]
