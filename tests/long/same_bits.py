@@ -4,9 +4,9 @@
 
 For each preset and backend, each checkout trains on a part of the bundled text, by its own command
 line and in a process of its own. Compared are the weights and optimizer states of both checkpoints,
-the metrics, the samples, the test's result, and what `sample` and `evaluate` print. Prints a row for
-each; exit status 1 where anything differs. Until 0.2.0 the warm-up of a run of less than 1,000 steps
-was longer: take `--epochs 80`, or the preset `article`, to compare with a checkout from before it.
+the metrics, the samples, the test's result, and what `sample` and `evaluate` print. Prints a row
+for each; exit status 1 where anything differs. Until 0.2.0 the warm-up of a run of less than 1,000
+steps was longer: take `--epochs 80`, or the preset `article`, to compare with an older checkout.
 """
 
 from __future__ import annotations
