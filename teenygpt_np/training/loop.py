@@ -73,7 +73,7 @@ class Trainer:
         self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
         self.saved_step, self.saved_at = 0, time.monotonic()
         self.changes: list[str] = []  # in the software, since the checkpoint that it goes on from
-        self.out = Path()
+        self.out: Path  # the run's directory, as soon as it runs
 
     # -- the run -------------------------------------------------------------------------------
 
