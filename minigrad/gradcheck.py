@@ -14,7 +14,7 @@ from minigrad.tensor import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class GradcheckResult:
-    """The entry where backward and differences disagree most.
+    """The entry where backward and differences disagree most; true where that is within tolerance.
 
     error: |analytic - numeric| / max(1, |analytic|, |numeric|); nan where either is not a number
     """
@@ -24,6 +24,10 @@ class GradcheckResult:
     index: tuple[int, ...]
     analytic: float
     numeric: float
+    tolerance: float
+
+    def __bool__(self) -> bool:
+        return self.error <= self.tolerance
 
     def __str__(self) -> str:
         return (
@@ -33,8 +37,8 @@ class GradcheckResult:
 
 
 def gradcheck(
-    f: Callable[..., Tensor],
-    inputs: Sequence[Any],
+    f: Callable[..., Tensor | Sequence[Tensor]],
+    inputs: Any,
     *,
     eps: float = 1e-5,
     tolerance: float = 1e-6,
@@ -47,36 +51,55 @@ def gradcheck(
     dL/dx ~ (L(x + h) - L(x - h)) / (2 h), h = eps max(1, |x|), whose error is O(h^2).
     A random c notices what a constant one would not: the gradient of sum(softmax(x)) is 0.
 
-    inputs: arrays or Tensors; each becomes a float64 leaf. f must be deterministic.
+    f: deterministic; of several outputs, each has a cotangent of its own.
+    inputs: floats, arrays or Tensors in a list, or a single one; each becomes a float64 leaf.
+    -> a result that is true where the error is at most tolerance
     Source: Nocedal and Wright, Numerical Optimization, 2006, section 8.1,
         doi:10.1007/978-0-387-40065-5.
 
-    Raises AssertionError, with the place, where raise_error is set and the error exceeds tolerance.
+    Raises AssertionError, with the place, where raise_error is set and the error exceeds tolerance;
+    TypeError for an array of integers, which has no derivatives.
     """
     rng = rng or np.random.default_rng(0)
-    points = [np.array(x.data if isinstance(x, Tensor) else x, np.float64) for x in inputs]
+    points = [_float64(x, i) for i, x in enumerate(_several(inputs))]
     leaves = [Tensor(point, requires_grad=True) for point in points]
-    y = f(*leaves)
-    cotangent = rng.standard_normal(y.shape)
-    if y.requires_grad:
-        y.backward(cotangent)
+    outputs = _several(f(*leaves))
+    cotangents = [rng.standard_normal(y.shape) for y in outputs]
+    for y, cotangent in zip(outputs, cotangents, strict=True):
+        if y.requires_grad:
+            y.backward(cotangent, retain_graph=True)
 
     def loss() -> float:
-        return float(np.sum(cotangent * f(*[Tensor(point) for point in points]).data))
+        outputs = _several(f(*[Tensor(point) for point in points]))
+        return float(sum(np.sum(c * y.data) for c, y in zip(cotangents, outputs, strict=True)))
 
-    worst = GradcheckResult(0.0, 0, (), 0.0, 0.0)
+    worst = GradcheckResult(0.0, 0, (), 0.0, 0.0, tolerance)
     for i, index in [(i, index) for i, x in enumerate(points) for index in np.ndindex(x.shape)]:
         grad = leaves[i].grad
         analytic = 0.0 if grad is None else float(grad[index])
         numeric = _central_difference(loss, points[i], index, eps)
         error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
         if not error <= worst.error:  # also true for nan, which is the worst of all
-            worst = GradcheckResult(error, i, index, analytic, numeric)
+            worst = GradcheckResult(error, i, index, analytic, numeric, tolerance)
             if np.isnan(error):
                 break
-    if raise_error and not worst.error <= tolerance:
+    if raise_error and not worst:
         raise AssertionError(f"{worst}; wanted at most {tolerance:.3g}")
     return worst
+
+
+def _several(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _float64(x: Any, number: int) -> Array:
+    array = np.asarray(x.data if isinstance(x, Tensor) else x)
+    if isinstance(x, np.ndarray) and array.dtype.kind != "f":
+        raise TypeError(
+            f"input {number} holds {array.dtype}, wanted floats; what has no derivative, as ids "
+            "have none, belongs into f"
+        )
+    return np.array(array, np.float64)
 
 
 def _central_difference(

@@ -28,7 +28,7 @@ class Optimizer:
     _STATE: tuple[str, ...] = ()  # what a subclass keeps between steps: an array per parameter
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
-        self.params = list(params)
+        self.params = _listed(params)
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, got none")
         if len({id(param) for param in self.params}) < len(self.params):
@@ -237,7 +237,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}, wanted a number above 0")
-    params = [param for param in params if param.grad is not None]
+    params = [param for param in _listed(params) if param.grad is not None]
     norm = math.sqrt(sum(sum_of_squares(param.grad) for param in params))
     if max_norm < norm < math.inf:
         for param in params:
@@ -275,6 +275,13 @@ def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
 def warmup(steps: int, then: Schedule) -> Schedule:
     """Follow `then`, but rise to it linearly in the first `steps`: step 0 takes 1/steps of it."""
     return lambda step: then(step) * min((step + 1) / max(steps, 1), 1.0)
+
+
+def _listed(params: Iterable[Tensor]) -> list[Tensor]:
+    """As a list. Raises TypeError for a single Tensor, which would fall into its rows."""
+    if isinstance(params, Tensor):
+        raise TypeError(f"params is one Tensor of shape {params.shape}, wanted a list of Tensors")
+    return list(params)
 
 
 def _check(**settings: float) -> None:

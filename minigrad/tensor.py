@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigrad.tape import Array, Node, backpropagate
+from minigrad.tape import Array, Node, backpropagate, is_recording
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 
@@ -53,7 +53,10 @@ class Tensor:
 
     @property
     def data(self) -> Array:
-        """The values, read-only because a vjp may need them. Assigning replaces the array."""
+        """The values, read-only because a vjp may need them. Assigning replaces the array.
+
+        So `t.data = t.data - 0.5`, not `t.data -= 0.5`, which NumPy refuses.
+        """
         # A view of a buffer that is read-only itself: NumPy refuses to make it writable again.
         return np.asarray(self._data.data.toreadonly())
 
@@ -130,6 +133,45 @@ class Tensor:
 
     def __float__(self) -> float:
         return self.item()
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.item(), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def tolist(self) -> Any:
+        """The values as Python floats, in lists in lists; a float where there is no axis."""
+        return self._data.tolist()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A leaf of its own, with the same values and gradient."""
+        if self._node is not None:
+            raise TypeError(
+                "deepcopy of an operation's result would copy its graph, leaves included, and no "
+                "gradient would reach yours; copy t.detach(), or what it was computed from"
+            )
+        copy = Tensor(self._data, self.requires_grad)
+        copy.grad = None if self.grad is None else self.grad.copy()
+        memo[id(self)] = copy
+        return copy
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        """NumPy's functions would compute on values alone, and no gradient would flow back."""
+        if function in (np.shape, np.ndim, np.size):
+            return function(self._data)
+        name = function.__name__
+        ours = {"amax": "max", "amin": "min", "dot": "matmul", "absolute": "abs"}.get(name, name)
+        remedy = (
+            f"minigrad.{ours} records it" if ours in ops.__all__ else "minigrad has no such one"
+        )
+        raise TypeError(
+            f"numpy.{name} of a Tensor would be missing on the tape: {remedy}; for values without "
+            "gradients give it t.data"
+        )
 
     # -- the way back --------------------------------------------------------------------------
 
@@ -209,6 +251,44 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index)
 
+    # In place: a new tensor, as for a Python number; but a leaf whose gradient is wanted stands in
+    # lists of parameters too, which would keep the old one.
+
+    def _in_place(self, sign: str, result: Tensor) -> Tensor:
+        if self._node is not None or not self.requires_grad:
+            return result
+        if is_recording():
+            raise RuntimeError(
+                f"{sign} on a leaf that requires a gradient would make another tensor of it; under "
+                "minigrad.no_grad() it changes the leaf itself, as t.data = ... does"
+            )
+        self.data = result._data
+        return self
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._in_place("+=", self + other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._in_place("-=", self - other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._in_place("*=", self * other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._in_place("/=", self / other)
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._in_place("**=", self**other)
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._in_place("@=", self @ other)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "entries of a Tensor can't be assigned: a vjp may need them; change a copy, "
+            "a = t.numpy(), and assign t.data = a"
+        )
+
     # Comparisons give plain bool arrays: a truth value has no gradient.
 
     def __eq__(self, other: object) -> Array:  # type: ignore[override]
@@ -275,6 +355,12 @@ class Tensor:
 
     def var(self, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Tensor:
         return ops.var(self, axis, keepdims, correction)
+
+    def std(self, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Tensor:
+        return ops.std(self, axis, keepdims, correction)
+
+    def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.norm(self, axis, keepdims)
 
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return ops.logsumexp(self, axis, keepdims)

@@ -18,7 +18,14 @@ def _parser() -> Parser:
     parser.add_argument(
         "--column", action="append", dest="columns", metavar="NAME", help="as for the training"
     )
-    parser.add_argument("--split", choices=["train", "val", "test"], default="test")
+    parser.add_argument(
+        "--split",
+        choices=["train", "val", "test"],
+        help="(default: test; of a single file by --data all of its lines)",
+    )
+    parser.add_argument(
+        "--each", action="store_true", help="print the nats of each line, a tab, and the line"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--threads", type=int, metavar="N", help=THREADS_HELP.format(""))
     return parser
@@ -33,34 +40,51 @@ def main(arguments: list[str] | None = None) -> int:
 
     from teenygpt_np.baselines import baselines
     from teenygpt_np.run_directory import load_own_corpus, load_run
-    from teenygpt_np.scores import scores
-    from teenygpt_np.text.corpus import corpus_hash
+    from teenygpt_np.scores import nats, scores
+    from teenygpt_np.text.batches import Rows
+    from teenygpt_np.text.corpus import corpus_hash, read_lines
 
     run = load_run(args.run)
-    config = run.config
-    if args.data:
-        config = dataclasses.replace(config, data=str(args.data), columns=())
-    if args.columns:
-        config = dataclasses.replace(config, columns=tuple(args.columns))
-    corpus = load_own_corpus(config, run.tokenizer)
-    if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
-        raise InputError(
-            f"{corpus.name} is not what {args.run} was trained on any more, so that its splits "
-            "have changed; wanted the same text, or another by --data"
-        )
-    train, rows = (corpus.rows(split, run.config.num_tokens) for split in ("train", args.split))
+    config, tokenizer = run.config, run.tokenizer
+    truth, train = None, None
+    if args.data and args.data.is_file() and not args.split:
+        name, split, unit = args.data.name, "all", "line"
+        lines, _ = read_lines(args.data, tokenizer, args.columns or ())
+    else:
+        if args.data:
+            config = dataclasses.replace(config, data=str(args.data), columns=())
+        if args.columns:
+            config = dataclasses.replace(config, columns=tuple(args.columns))
+        corpus = load_own_corpus(config, tokenizer)
+        if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
+            raise InputError(
+                f"{corpus.name} is not what {args.run} was trained on any more, so that its splits "
+                "have changed; wanted the same text, or another by --data"
+            )
+        name, split, unit = corpus.name, args.split or "test", corpus.unit
+        lines, train = corpus.lines(split), corpus.rows("train", config.num_tokens)
+        truth = corpus.truth and corpus.truth[split]
+    rows = Rows.of(lines, tokenizer, config.num_tokens)
     with np.errstate(all="ignore"):
         table = {"model": scores(run.model, rows)}
-    if not np.isfinite(list(table["model"].values())).all():
+        each = nats(run.model, rows).tolist() if args.each else []
+    if not np.isfinite([*table["model"].values(), *each]).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
-    table |= baselines(train, rows, run.tokenizer.num_token_vals)
-    if corpus.truth:
-        table["grammar"] = {"nll_no_pad": corpus.truth[args.split]}
+    if train is not None:
+        table |= baselines(train, rows, tokenizer.num_token_vals)
+    if truth:
+        table["grammar"] = {"nll_no_pad": truth}
     if args.json:
-        print(json.dumps({"data": corpus.name, "split": args.split, "lines": len(rows), **table}))
+        told = {"data": name, "split": split, "lines": len(rows), **table}
+        print(json.dumps(told | ({"each": each} if args.each else {})))
         return 0
-    print(f"{len(rows):,} {corpus.unit}s, the {args.split} split of {corpus.name}")
-    print(f"nats per {corpus.unit}, and the share of next characters guessed right\n")
+    if args.each:
+        for value, line in zip(each, lines, strict=True):
+            print(f"{value:.2f}\t{line}")
+        return 0
+    what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
+    print(f"{len(rows):,} {unit}{'s' * (len(rows) != 1)}, {what}")
+    print(f"nats per {unit}, and the share of next characters guessed right\n")
     print(f"{'':10}{'pads not counted':>22}{'pads counted':>22}")
     for name, row in table.items():
         cells = [

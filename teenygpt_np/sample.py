@@ -55,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     folded = run.tokenizer.fold(args.prompt)
     if folded.replaced:
         unknown = " ".join(folded.replaced)
-        print(f"read as spaces, being unknown to the model: {unknown}", file=sys.stderr)
+        became = "read as spaces" if folded.gap else "left out"
+        print(f"{became}, being unknown to the model: {unknown}", file=sys.stderr)
     # Folding takes spaces off the ends, but one at a prompt's end asks for a new word.
     prompt = run.tokenizer.encode_prompt(folded.text + " " * args.prompt.endswith(" "))
     if len(prompt) >= run.model.num_tokens:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 import minigrad as mg
+from minigrad import Array
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.text.batches import Rows
 
@@ -39,3 +40,14 @@ def scores(
             totals["top1"] += right.mean(axis=1).sum()
             totals["top1_no_pad"] += ((right & weights).sum(axis=1) / weights.sum(axis=1)).sum()
     return {name: float(total) / len(rows) for name, total in totals.items()}
+
+
+def nats(model: TeenyGPT, rows: Rows) -> Array:
+    """The NLL of each row up to and including the token that ends it.    N rows -> (N,), in nats"""
+    parts = []
+    with model.evaluating(), mg.no_grad():
+        for start in range(0, len(rows), _BATCH):
+            batch = rows.batch(np.arange(start, min(start + _BATCH, len(rows))))
+            losses = model.loss(batch.ids, batch.counted, reduction="none").data
+            parts.append(losses.sum(axis=1, dtype=np.float64))
+    return np.concatenate(parts)

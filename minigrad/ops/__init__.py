@@ -32,7 +32,7 @@ from minigrad.ops.layers import dropout, embedding, linear, mlp
 from minigrad.ops.linalg import matmul
 from minigrad.ops.losses import cross_entropy, nll_loss
 from minigrad.ops.normalization import layer_norm, log_softmax, softmax
-from minigrad.ops.reduce import logsumexp, max, mean, min, sum, var
+from minigrad.ops.reduce import logsumexp, max, mean, min, norm, std, sum, var
 from minigrad.ops.shape import (
     broadcast_to,
     concatenate,
@@ -77,6 +77,7 @@ __all__ = [
     "multiply",
     "negative",
     "nll_loss",
+    "norm",
     "power",
     "relu",
     "reshape",
@@ -86,6 +87,7 @@ __all__ = [
     "sqrt",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
     "swapaxes",

@@ -180,13 +180,16 @@ def erf(x, /):
 
 @differentiable
 def relu(x, /):
-    """y = max(x, 0).    dx = dy where x > 0, else 0 (at the kink too).    Keeps a mask."""
-    positive = x > 0
+    """y = max(x, 0).
+
+    dx = dy where x > 0, else 0 (at the kink too); nan where x is nan.    Keeps y.
+    """
+    y = np.where(x <= 0, x.dtype.type(0), x)
 
     def vjp(dy):
-        return (np.where(positive, dy, 0),)  # 0 even where dy is infinite
+        return (np.where(y > 0, dy, y),)  # 0 even where dy is infinite
 
-    return np.where(positive | np.isnan(x), x, 0), vjp
+    return y, vjp
 
 
 @differentiable
@@ -216,24 +219,32 @@ def gelu(x, /, approximate="none"):
 def maximum(a, b, /):
     """y = max(a, b).
 
-    da = dy where a > b, db = dy where a < b, half to each where they tie.    Keeps masks.
+    da = dy where a > b, db = dy where a < b, half to each where they tie; nan to both where y is
+    nan.
+
+    Keeps masks.
     """
-    return np.maximum(a, b), _to_chosen(a > b, a == b)
+    return np.maximum(a, b), _to_chosen(a > b, a < b, a == b)
 
 
 @differentiable
 def minimum(a, b, /):
     """y = min(a, b).
 
-    da = dy where a < b, db = dy where a > b, half to each where they tie.    Keeps masks.
+    da = dy where a < b, db = dy where a > b, half to each where they tie; nan to both where y is
+    nan.
+
+    Keeps masks.
     """
-    return np.minimum(a, b), _to_chosen(a < b, a == b)
+    return np.minimum(a, b), _to_chosen(a < b, a > b, a == b)
 
 
-def _to_chosen(first, tie):
+def _to_chosen(first, second, tie):
     def vjp(dy):
-        half = np.where(tie, dy / 2, 0)  # a product with 0 or 1 is nan where dy is infinite
-        return lambda: np.where(first, dy, half), lambda: np.where(first | tie, half, dy)
+        # Where none of the three holds, one is NaN. A product with 0 or 1 would be NaN where dy is
+        # infinite.
+        half = np.where(tie, dy / 2, np.where(first | second, 0, np.nan).astype(dy.dtype))
+        return lambda: np.where(first, dy, half), lambda: np.where(second, dy, half)
 
     return vjp
 
@@ -243,6 +254,9 @@ def where(condition, a, b, /):
     """y = a where condition, else b.
 
     da = dy where condition, else 0; db = 0 where condition, else dy.    Keeps the condition.
+
+    Both sides are computed everywhere: sqrt(x) where x > 0, else 0, has the slope 0 times inf, nan,
+    at x = 0. Choose the operand instead of the result: sqrt(where(x > 0, x, 1)).
     """
     condition = condition.astype(bool)
 

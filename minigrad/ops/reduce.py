@@ -13,14 +13,16 @@ from minigrad.tensor import Axis
 
 def _restore(reduced, shape, axis, keepdims):
     """View a reduced array so that it broadcasts against the array of `shape` it came from."""
-    if axis is None:
+    if axis is None or not shape:  # of a 0-d array NumPy sums along axis 0 as well
         return reduced.reshape((1,) * len(shape))
     return reduced if keepdims else np.expand_dims(reduced, axis)
 
 
 def _count(shape, axis):
     """How many entries are summed up into each entry of the result."""
-    axes = range(len(shape)) if axis is None else normalize_axis_tuple(axis, len(shape))
+    if axis is None or not shape:
+        return math.prod(shape)
+    axes = normalize_axis_tuple(axis, len(shape))
     return math.prod(shape[i] for i in axes)
 
 
@@ -73,10 +75,61 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
 
 
 @differentiable
+def std(x, /, axis: Axis = None, keepdims=False, correction=0):
+    """y = sqrt(var(x)), the standard deviation.
+
+    dx = dy (x - m) / ((n - correction) y), m the mean; 0 where y is 0.
+
+    Keeps the deviations from m, and y.
+
+    Where n - correction is below 0 it counts as 0, as in `var`.
+    """
+    count = _count(x.shape, axis)
+    n = np.asarray(count - correction if correction < count else 0, x.dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = x - np.sum(x, axis=axis, keepdims=True) / count
+        y = np.sqrt(np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / n)
+
+    def vjp(dy):
+        dy, full = (_restore(array, deviation.shape, axis, keepdims) for array in (dy, y))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (dy * (deviation / (n * np.where(full == 0, 1, full))),)
+
+    return y, vjp
+
+
+@differentiable
+def norm(x, /, axis: Axis = None, keepdims=False):
+    """y = sqrt(sum(x^2)) along `axis`, the Euclidean norm.
+
+    dx = dy x / y, 0 where y is 0.    Keeps x and y.
+
+    The largest |x| is divided out first, so that no square overflows.
+    """
+    largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
+    scale = np.where((largest > 0) & (largest < np.inf), largest, 1)
+    total = np.sum((x / scale) ** 2, axis=axis, keepdims=True)
+    y = scale * np.sqrt(total)
+
+    def vjp(dy):
+        dy = _restore(dy, x.shape, axis, keepdims)
+        with np.errstate(invalid="ignore"):
+            return (dy * (x / np.where(y == 0, 1, y)),)
+
+    return (y if keepdims else _without(y, axis)), vjp
+
+
+def _without(y, axis):
+    return y.reshape(()) if axis is None or not y.ndim else np.squeeze(y, axis)
+
+
+@differentiable
 def max(x, /, axis: Axis = None, keepdims=False):
     """y = the largest of x along `axis`.
 
-    dx = dy at the largest, in equal parts where several tie, else 0.    Keeps a mask.
+    dx = dy at the largest, in equal parts where several tie, else 0; nan where y is nan.
+
+    Keeps a mask and y.
 
     Raises ValueError where there is no entry to choose from.
     """
@@ -87,7 +140,9 @@ def max(x, /, axis: Axis = None, keepdims=False):
 def min(x, /, axis: Axis = None, keepdims=False):
     """y = the smallest of x along `axis`.
 
-    dx = dy at the smallest, in equal parts where several tie, else 0.    Keeps a mask.
+    dx = dy at the smallest, in equal parts where several tie, else 0; nan where y is nan.
+
+    Keeps a mask and y.
 
     Raises ValueError where there is no entry to choose from.
     """
@@ -101,9 +156,10 @@ def _extreme(reduce, x, axis, keepdims):
     def vjp(dy):
         dy = _restore(dy, chosen.shape, axis, keepdims)
         count = chosen.sum(axis=axis, keepdims=True, dtype=dy.dtype)
-        return (np.where(chosen, dy / count, 0),)
+        others = np.where(np.isnan(y), y, 0)  # NaN is not equal to itself: nothing is chosen
+        return (np.where(chosen, dy / np.maximum(count, 1), others),)
 
-    return (y if keepdims else np.squeeze(y, axis)), vjp
+    return (y if keepdims else _without(y, axis)), vjp
 
 
 @differentiable
@@ -113,13 +169,16 @@ def logsumexp(x, /, axis: Axis = None, keepdims=False):
     dx = dy e^x / sum(e^x), a softmax.    Keeps the exponentials and their sum.
 
     The largest x is subtracted first, so that nothing overflows. The exponentials are kept, because
-    e^(x - y) has fewer digits. Where all x are -inf, or there is none, y is -inf and dx 0.
+    e^(x - y) has fewer digits. Where all x are -inf, or there is none, y is -inf and dx 0. Where an
+    x is inf, so is y, and dx is dy there and 0 elsewhere.
     """
     shape = x.shape
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(largest), largest, 0)
-    e = np.exp(x - shift)
+    # Beside an infinite x the others are nothing; several share as they do where they tie.
+    e = np.where(largest == np.inf, x == np.inf, np.exp(np.where(x == np.inf, 0, x - shift)))
     total = np.sum(e, axis=axis, keepdims=True)
+    shift = np.where(largest == np.inf, largest, shift)
     with np.errstate(divide="ignore"):
         y = np.log(total) + shift
 
@@ -127,4 +186,4 @@ def logsumexp(x, /, axis: Axis = None, keepdims=False):
         dy = _restore(dy, shape, axis, keepdims)
         return (dy * (e / np.where(total == 0, 1, total)),)
 
-    return (y if keepdims else np.squeeze(y, axis)), vjp
+    return (y if keepdims else _without(y, axis)), vjp

@@ -12,11 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.folding import Folded, Table, collapse, is_blank, tidy, without_marks
+from teenygpt_np.text.folding import (
+    Folded,
+    Table,
+    collapse,
+    is_blank,
+    tidy,
+    without_marks,
+    written,
+)
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
 ARTICLE = "abcdefghijklmnopqrstuvwxyz "
-MAX_CHARACTERS = 1_000
+MAX_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,11 @@ class CharacterTokenizer(Tokenizer):
                 f"an alphabet has at most {MAX_CHARACTERS:,} characters, got "
                 f"{len(self.characters):,}"
             )
+        seen: set[str] = set()
         for i, character in enumerate(self.characters):
-            if character in self.characters[:i]:
+            if character in seen:
                 raise InputError(f"character {character!r} at {i} is already in the alphabet")
+            seen.add(character)
             if character != " " and is_blank(character):
                 raise InputError(
                     f"character {character!r} at {i} cannot be in an alphabet: the only white "
@@ -136,16 +146,19 @@ class CharacterTokenizer(Tokenizer):
         """Bring any text into the alphabet, with no white space but single spaces inside.
 
         A character of the alphabet stays. Of any other, the compatible decomposition (NFKD) without
-        its combining marks, case-folded, stays as far as it is in the alphabet; the rest becomes
-        spaces. So the article's alphabet reads 'É' as 'e' and '?' as ' ', and a corpus's own loses
-        nothing of the corpus but control characters.
+        its combining marks, case-folded, and letters such as ł and æ written plainly, stay as far
+        as they are in the alphabet; the rest becomes spaces, or nothing in one without a space.
+        So the article's alphabet reads 'É' as 'e', 'Ł' as 'l' and '?' as ' ', and a corpus's own
+        loses nothing of the corpus but control characters.
         """
         composed = unicodedata.normalize("NFC", text)
         folded = collapse(composed.translate(self._folds))
         if folded == text:
-            return Folded(text, changed=False, replaced={})
+            return Folded(text, changed=False, replaced={}, gap=self._gap)
         lost = [c for c in dict.fromkeys(composed) if self._is_lost(c)]
-        return Folded(folded, changed=True, replaced={c: composed.count(c) for c in lost})
+        return Folded(
+            folded, changed=True, replaced={c: composed.count(c) for c in lost}, gap=self._gap
+        )
 
     def _encode(self, lines: Sequence[str], num_tokens: int, where: str) -> tuple[Ids, Ids]:
         if num_tokens < 1:
@@ -182,14 +195,21 @@ class CharacterTokenizer(Tokenizer):
     def _folds(self) -> Table:
         return Table(self._becomes)
 
+    @property
+    def _gap(self) -> str:
+        return " " if " " in self.characters else ""
+
     def _becomes(self, character: str) -> str:
         if character in self.characters:
             return character
         pieces = without_marks(without_marks(character).casefold())
         if not pieces and unicodedata.category(character).startswith("M"):
             return ""
-        gap = " " if " " in self.characters else ""
-        return "".join(c if c in self.characters else gap for c in pieces)
+        return "".join(
+            c if c in self.characters else self._gap
+            for piece in pieces
+            for c in (piece if piece in self.characters else written(piece))
+        )
 
     def _is_lost(self, character: str) -> bool:
         return (

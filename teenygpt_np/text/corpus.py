@@ -42,6 +42,7 @@ class Report:
     shared: int = 0
     folded: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)  # of what the files had besides
 
     def __str__(self) -> str:
         counts = [
@@ -54,6 +55,7 @@ class Report:
         ]
         origin = f" from column {show(self.columns)}" if self.columns else ""
         parts = [f"{self.read:,} lines read{origin}", *(f"{n:,} {what}" for n, what in counts if n)]
+        parts += self.notes
         most = ", ".join(f"{c!r} {n:,}" for c, n in self.replaced.most_common(_MOST_SHOWN))
         return "; ".join(parts) + (f" (most often {most})" if most else "")
 
@@ -108,14 +110,15 @@ def load_corpus(
     """
     source = _bundled() if path is None else Path(path)
     try:
-        raw, found = read_texts(source, columns)
+        notes: list[str] = []
+        raw, found = read_texts(source, columns, notes)
     except OSError as error:
         raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
     try:
         tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    report = Report(columns=found)
+    report = Report(columns=found, notes=notes)
     splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
     if not any(splits.values()):
         raise InputError(
@@ -134,6 +137,25 @@ def load_corpus(
     name = "bundled" if path is None else source.absolute().name
     train, val, test = (splits[name] for name in SPLITS)
     return Corpus(name, train, val, test, tokenizer, report, truth)
+
+
+def read_lines(
+    path: Path, tokenizer: Tokenizer, columns: Sequence[str] = ()
+) -> tuple[list[str], Report]:
+    """All lines of one file, folded, in their order and as often as they come.
+
+    Raises InputError where it cannot be read or nothing is left of it.
+    """
+    notes: list[str] = []
+    try:
+        raw, found = read_texts(path, columns, notes)
+    except OSError as error:
+        raise InputError(f"{error.filename or path} cannot be read: {error.strerror}") from error
+    report = Report(columns=found, notes=notes)
+    lines = _clean(raw["all"], tokenizer, report)
+    if not lines:
+        raise InputError(f"{path} has no headlines: nothing left of {report.read:,} lines read")
+    return lines, report
 
 
 def check_batch(corpus: Corpus, batch_size: int) -> None:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import itertools
 import json
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,9 +15,12 @@ from teenygpt_np.errors import InputError
 
 SPLITS = ("train", "val", "test")
 
-_KINDS = (".txt", ".csv", ".tsv", ".jsonl")
+_LINES_OF_JSON = (".jsonl", ".ndjson", ".jl", ".json")
+_KINDS = (".txt", ".csv", ".tsv", *_LINES_OF_JSON)
 _FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
 _WANTED = f"a directory with train.txt, val.txt and test.txt, or {_FILES}"
+_SEPARATORS = {",": "','", "\t": "a tab", ";": "';'"}
+_BAD_SHARE = 0.01  # of the rows of a table, as many of which may be damaged
 # A few KB of .gz may unpack to more than any memory holds. On the other hand the text of an article
 # may well exceed the 128 KiB to which csv limits a field.
 _MOST_BYTES = 2**24  # in a line, or in the several of a .csv's row
@@ -26,8 +30,13 @@ _MOST_TEXTS, _MOST_CHARACTERS = 10**7, 2**29  # in a file
 Texts = list[str | None]  # None for a missing value
 
 
-def read_texts(source: Path, columns: Sequence[str]) -> tuple[dict[str, Texts], list[str]]:
-    """The texts of each split of a directory, or of a file as "all"; the columns they came from."""
+def read_texts(
+    source: Path, columns: Sequence[str], notes: list[str]
+) -> tuple[dict[str, Texts], list[str]]:
+    """The texts of each split of a directory, or of a file as "all"; the columns they came from.
+
+    notes: gets a line for all that was left out or read otherwise than it stands
+    """
     if not source.exists():
         raise InputError(f"{source} is not there; wanted {_WANTED}")
     if source.is_dir():
@@ -36,19 +45,23 @@ def read_texts(source: Path, columns: Sequence[str]) -> tuple[dict[str, Texts], 
             raise InputError(f"{source} has no {', '.join(missing)}; wanted {_WANTED}")
         _no_columns(source, columns)
         paths = {name: source / f"{name}.txt" for name in SPLITS}
-        return {name: _collect(path, _text(path)) for name, path in paths.items()}, []
+        return {name: _collect(path, _text(path, notes)) for name, path in paths.items()}, []
     if not source.is_file():  # a pipe would be waited for
         raise InputError(f"{source} is no file; wanted {_WANTED}")
-    kind = Path(source.name.lower().removesuffix(".gz")).suffix
+    name = source.name.lower()
+    kind = Path(name.removesuffix(".gz")).suffix or (".txt" if name.endswith(".gz") else "")
     if kind not in _KINDS:
         raise InputError(f"{source} has the suffix {kind!r}; wanted {_FILES}")
     if kind == ".txt":
         _no_columns(source, columns)
-        return {"all": _collect(source, _text(source))}, []
+        return {"all": _collect(source, _text(source, notes))}, []
     found = list(columns)
     limit = csv.field_size_limit(_MOST_BYTES)
     try:
-        texts = _objects(source, found) if kind == ".jsonl" else _table(source, found, kind)
+        if kind in _LINES_OF_JSON:
+            texts = _objects(source, found, notes)
+        else:
+            texts = _table(source, found, kind, notes)
         return {"all": _collect(source, texts)}, found
     finally:
         csv.field_size_limit(limit)
@@ -75,15 +88,17 @@ def _no_columns(source: Path, columns: Sequence[str]) -> None:
         )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Each line with its line end; NULs become spaces, a byte order mark is dropped."""
+def _lines(path: Path, notes: list[str]) -> Iterator[str]:
+    """Each line with a newline at its end; NULs become spaces, a byte order mark is dropped.
+
+    A line ends with LF, CR LF, or as long ago CR alone.
+    """
     zipped = path.suffix.lower() == ".gz"
     with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+        number = 0
         try:
-            for number in itertools.count(1):
-                line = file.readline(_MOST_BYTES + 1)
-                if not line:
-                    return
+            while line := file.readline(_MOST_BYTES + 1):
+                number += 1
                 if len(line) > _MOST_BYTES:
                     raise InputError(
                         f"{path}, line {number}: more than {_MOST_BYTES:,} bytes in one line"
@@ -96,50 +111,111 @@ def _lines(path: Path) -> Iterator[str]:
                         "not UTF-8; wanted a file in UTF-8"
                     ) from error
                 text = text.replace("\0", " ")
-                yield text.removeprefix("\ufeff") if number == 1 else text
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                text = text.removeprefix("\ufeff") if number == 1 else text
+                for part in text.removesuffix("\n").removesuffix("\r").split("\r"):
+                    yield part + "\n"
+        except gzip.BadGzipFile as error:
+            if not number or not str(error).startswith("Not a gzipped file"):
+                raise InputError(f"{path} is not a whole gzip file: {error}") from error
+            notes.append(
+                "bytes behind the end of the gzip file are not read, nor a last line without its end"
+            )
+        except (EOFError, zlib.error) as error:
             raise InputError(f"{path} is not a whole gzip file: {error}") from error
 
 
-def _text(path: Path) -> Iterator[str]:
-    return (line.rstrip("\r\n") for line in _lines(path))
+def _text(path: Path, notes: list[str]) -> Iterator[str]:
+    return (line.removesuffix("\n") for line in _lines(path, notes))
 
 
-def _table(path: Path, columns: list[str], kind: str) -> Iterator[str | None]:
-    """The texts in the columns; if there are none, the only one is added to them."""
-    rows = _csv_rows(path) if kind == ".csv" else _tsv_rows(path)
-    _, header = next(rows, (1, []))
-    if not header:
-        raise InputError(f"{path} is empty on line 1; wanted a header that names the columns")
-    columns += [] if columns else _only(path, header)
-    for column in columns:
-        if column not in header:
-            raise InputError(f"{path} has no column {column!r}; it has {show(header)}")
-    places = [header.index(column) for column in columns]
-    for number, row in rows:
-        if len(row) > len(header):
+class _BadRows:
+    """Rows that are damaged: left out and told, as long as they are few."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count, self.first = path, 0, ""
+
+    def add(self, number: int, what: str) -> None:
+        """One more, on that line."""
+        self.count += 1
+        self.first = self.first or f"line {number}: {what}"
+
+    def end(self, rows: int, notes: list[str]) -> None:
+        """Of so many rows. Raises InputError where too many are bad."""
+        if self.count > _BAD_SHARE * rows:
             raise InputError(
-                f"{path}, line {number}: {len(row)} fields, wanted the header's {len(header)}"
+                f"{self.path}, {self.first}; {self.count:,} of {rows:,} rows are like that, wanted "
+                f"at most {_BAD_SHARE:.0%}"
             )
-        if not row:
+        if self.count:
+            notes.append(f"{self.count:,} bad rows left out, the first on {self.first}")
+
+
+def _table(path: Path, columns: list[str], kind: str, notes: list[str]) -> Iterator[str | None]:
+    """The texts in the columns; if there are none, the only one is added to them.
+
+    A number that is no column's name is a column's place, counted from 1: the table then has no
+    header.
+    """
+    rest = itertools.dropwhile(lambda line: not line.strip(), _lines(path, notes))
+    first = next(rest, "")
+    lines = itertools.chain([first], rest)
+    bad, rows = _BadRows(path), 0
+    own = "," if kind == ".csv" else "\t"
+    separator = next((s for s in (own, *_SEPARATORS) if s in first), own)
+    if separator != own:
+        notes.append(f"fields are separated by {_SEPARATORS[separator]}")
+    # In a .tsv a quote is a character like any other.
+    reader = (
+        _csv_rows(path, lines, separator, bad) if kind == ".csv" else _plain_rows(lines, separator)
+    )
+    _, header = next(reader, (1, []))
+    if not header:
+        raise InputError(f"{path} is empty; wanted a header that names the columns")
+    columns += [] if columns else _only(path, header)
+    places = [_place(path, column, header) for column in columns]
+    has_header = any(column in header for column in columns)
+    if not has_header:
+        notes.append("no header, as the columns are numbers")
+        reader = itertools.chain([(1, header)], reader)
+    for number, row in reader:
+        rows += 1
+        if len(row) > len(header):
+            bad.add(number, f"{len(row)} fields, wanted {len(header)}")
+        elif not row:
             yield ""
-            continue
-        for place in places:
-            yield row[place] if place < len(row) else None
+        else:
+            for place in places:
+                yield row[place] if place < len(row) else None
+    bad.end(rows + bad.count, notes)
 
 
-def _tsv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """As `_csv_rows`; but a quote is a character like any other, as .tsv files have it."""
-    return ((n, line.split("\t") if line else []) for n, line in enumerate(_text(path), 1))
+def _place(path: Path, column: str, header: list[str]) -> int:
+    """Where a column stands, by its name or its number."""
+    if header.count(column) > 1:
+        raise InputError(f"{path} has {header.count(column)} columns {column!r}, wanted one")
+    if column in header:
+        return header.index(column)
+    if column.isdecimal() and 1 <= int(column) <= len(header):
+        return int(column) - 1
+    raise InputError(f"{path} has no column {column!r}; it has {show(header)}")
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a table, each with the number of the line where it begins."""
+def _plain_rows(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table without quoting, each with the number of its line."""
+    for number, line in enumerate(lines, 1):
+        text = line.removesuffix("\n")
+        yield number, text.split(separator) if text else []
+
+
+def _csv_rows(
+    path: Path, lines: Iterable[str], separator: str, bad: _BadRows
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table with quoting, each with the number of the line where it begins."""
     number, size = 1, 0
 
-    def lines() -> Iterator[str]:
+    def measured() -> Iterator[str]:
         nonlocal size
-        for line in _lines(path):
+        for line in lines:
             size += len(line)
             if size > _MOST_BYTES:
                 raise InputError(
@@ -147,50 +223,63 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 )
             yield line
 
-    try:
-        # strict: otherwise a quote that is never closed makes one headline of the rest of the file.
-        reader = csv.reader(lines(), strict=True)
-        for row in reader:
+    # strict: otherwise a quote that is never closed makes one headline of the rest of the file.
+    reader = csv.reader(measured(), delimiter=separator, strict=True)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end" in str(error) or "field larger" in str(error):
+                raise InputError(
+                    f"{path}, the row from line {number}: {error}; wanted fields as csv quotes them"
+                ) from error
+            bad.add(number, f"{error}; wanted fields as csv quotes them")
+        else:
             yield number, row
-            number, size = reader.line_num + 1, 0
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, the row from line {number}: {error}; wanted fields as csv quotes them"
-        ) from error
+        number, size = reader.line_num + 1, 0
 
 
-def _objects(path: Path, columns: list[str]) -> Iterator[str | None]:
-    """The texts under the keys; if there are none, the only one is added to them."""
+def _objects(path: Path, columns: list[str], notes: list[str]) -> Iterator[str | None]:
+    """The texts under the keys; if there are none, the only one is added. Numbers are texts."""
     keys: dict[str, None] = {}
-    for number, line in enumerate(_lines(path), 1):
+    bad, rows = _BadRows(path), 0
+    for number, line in enumerate(_lines(path, notes), 1):
         if not line.strip():
             yield ""
             continue
+        rows += 1
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", error)
-            raise InputError(f"{path}, line {number}: {reason}; wanted a JSON object") from error
+            bad.add(number, f"{getattr(error, 'msg', error)}; wanted a JSON object")
+            continue
         if not isinstance(row, dict):
-            raise InputError(
-                f"{path}, line {number}: a JSON {type(row).__name__}, wanted an object"
-            )
+            bad.add(number, f"a JSON {type(row).__name__}, wanted an object")
+            continue
         columns += [] if columns else _only(path, list(row))
         keys |= {key: None for key in row if key in columns or len(keys) < _MOST_KEYS}
-        for column in columns:
-            value = row.get(column)
-            if value is not None and not isinstance(value, str):
-                raise InputError(
-                    f"{path}, line {number}: {column!r} is {str(value)[:40]}, wanted a text"
-                )
-            yield value
+        values = [row.get(column) for column in columns]
+        texts = [str(v) if _is_number(v) else v for v in values]
+        wrong = [text for text in texts if not isinstance(text, str | None)]
+        if wrong:
+            column = columns[texts.index(wrong[0])]
+            bad.add(number, f"{column!r} is {str(wrong[0])[:40]}, wanted a text")
+            continue
+        yield from texts
+    bad.end(rows, notes)
     for column in columns:
         if column not in keys:
             raise InputError(f"{path} has no key {column!r}; it has {show(list(keys))}")
 
 
+def _is_number(value: object) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
 def _only(path: Path, names: list[str]) -> list[str]:
-    if len(names) != 1:
+    if len(names) != 1 or not names[0]:
         raise InputError(f"{path}: which column has the headlines? It has {show(names)}")
     return names
 

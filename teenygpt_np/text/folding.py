@@ -11,13 +11,14 @@ from dataclasses import dataclass
 class Folded:
     """A text brought into an alphabet, and what that took.
 
-    changed: whether it differs from what came; replaced: the characters that became spaces, and how
-    often each did (white space aside)
+    changed: whether it differs from what came; replaced: the characters that the alphabet cannot
+    write, and how often each came (white space aside); gap: what became of these, ' ' or nothing
     """
 
     text: str
     changed: bool
     replaced: dict[str, int]
+    gap: str = " "
 
 
 class Table(dict[int, str]):
@@ -52,6 +53,33 @@ def collapse(text: str) -> str:
 def tidy(text: str) -> str:
     """Compose accents (NFC); each run of white space and control characters becomes one space."""
     return collapse(unicodedata.normalize("NFC", text).translate(_TIDY))
+
+
+# Letters that no decomposition takes apart, as people write them without their alphabet.
+_WRITTEN = {
+    "æ": "ae",
+    "œ": "oe",
+    "ø": "o",
+    "ł": "l",
+    "đ": "d",
+    "ð": "d",
+    "þ": "th",
+    "ħ": "h",
+    "\u0131": "i",  # without a dot
+    "ŋ": "ng",
+    "ŧ": "t",
+    "ĸ": "k",
+    "ƒ": "f",
+    "ə": "e",
+}
+
+
+def written(character: str) -> str:
+    """A lower-case letter in plain ones, as `ł` by `l`; itself where it is plain or no such letter.
+
+    ß is not among them, because case-folding makes it ss.
+    """
+    return _WRITTEN.get(character, character)
 
 
 def without_marks(text: str) -> str:

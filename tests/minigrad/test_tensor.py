@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -281,12 +282,50 @@ def test_comparisons_give_plain_booleans(function: Callable[..., Any], other: An
     assert type(function(Tensor(1), 2)) is np.ndarray
 
 
-def test_in_place_operators_make_a_new_tensor() -> None:
-    x = y = Tensor(SQUARE, requires_grad=True)
-    y += 1
-    assert y is not x
+def test_in_place_operators_make_a_new_tensor_of_a_result() -> None:
+    x = Tensor(SQUARE, requires_grad=True)
+    for total in (Tensor(SQUARE), x * 1):
+        before = total
+        total += x
+        assert total is not before
+        np.testing.assert_array_equal(before.data, SQUARE)
+        np.testing.assert_array_equal(total.data, SQUARE + SQUARE)
+
+
+IN_PLACE: list[tuple[str, Any]] = [
+    ("+=", operator.iadd),
+    ("-=", operator.isub),
+    ("*=", operator.imul),
+    ("/=", operator.itruediv),
+    ("**=", operator.ipow),
+    ("@=", operator.imatmul),
+]
+
+
+@pytest.mark.parametrize(("sign", "change"), IN_PLACE)
+def test_in_place_on_a_leaf_that_requires_a_gradient(sign: str, change: Any) -> None:
+    """Else a list of parameters would keep the old one, and `p -= lr * p.grad` train nothing."""
+    x, other = Tensor(SQUARE, requires_grad=True), np.full((2, 2), 3.0)
+    with pytest.raises(
+        RuntimeError, match=rf"^{re.escape(sign)} on a leaf .* minigrad\.no_grad\(\)"
+    ):
+        change(x, other)
     np.testing.assert_array_equal(x.data, SQUARE)
-    np.testing.assert_array_equal(y.data, SQUARE + 1)
+    plain = change(np.array(SQUARE, float), other) if sign != "@=" else np.array(SQUARE) @ other
+    with mg.no_grad():
+        assert change(x, other) is x
+    np.testing.assert_array_equal(x.data, plain)
+    assert x.requires_grad
+    with (
+        mg.no_grad(),
+        pytest.raises(ValueError, match=r"data has shape \(3, 2, 2\), wanted \(2, 2\)"),
+    ):
+        x += np.ones((3, 2, 2))
+
+
+def test_entries_are_not_assigned() -> None:
+    with pytest.raises(TypeError, match=r"a = t\.numpy\(\), and assign t\.data = a"):
+        Tensor(SQUARE)[0] = 1
 
 
 def test_a_tensor_of_float64_among_float32() -> None:
@@ -316,6 +355,8 @@ METHODS: dict[str, tuple[Callable[[Tensor], Any], Callable[[Tensor], Any]]] = {
     "max": (lambda x: x.max(1, True), lambda x: mg.max(x, 1, True)),
     "min": (lambda x: x.min(1, True), lambda x: mg.min(x, 1, True)),
     "var": (lambda x: x.var(1, True, 1), lambda x: mg.var(x, 1, True, 1)),
+    "std": (lambda x: x.std(1, True, 1), lambda x: mg.std(x, 1, True, 1)),
+    "norm": (lambda x: x.norm(1, True), lambda x: mg.norm(x, 1, True)),
     "logsumexp": (lambda x: x.logsumexp(1, True), lambda x: mg.logsumexp(x, 1, True)),
     "softmax": (lambda x: x.softmax(0), lambda x: mg.softmax(x, 0)),
     "log_softmax": (lambda x: x.log_softmax(0), lambda x: mg.log_softmax(x, 0)),

@@ -119,11 +119,17 @@ def broadcast(count: int, values: Values = real) -> st.SearchStrategy[Case]:
 
 @st.composite
 def reduced(
-    draw: st.DrawFn, values: Values = real, *, empty: bool = False, **choices: list[Any]
+    draw: st.DrawFn,
+    values: Values = real,
+    *,
+    empty: bool = False,
+    several: bool = False,
+    **choices: list[Any],
 ) -> Case:
-    """One array and axes of it, which have entries unless `empty`."""
-    shape = list(draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3)))
-    axes = draw(hnp.valid_tuple_axes(len(shape)))
+    """One array and axes of it, which have entries unless `empty`; two at least if `several`."""
+    sides = {"min_dims": int(several), "max_dims": 3, "min_side": 1 + several, "max_side": 3}
+    shape = list(draw(hnp.array_shapes(**sides)))
+    axes = draw(hnp.valid_tuple_axes(len(shape), min_size=int(several)))
     axis = draw(st.sampled_from([None, axes, *axes[:1]]))
     kept = range(len(shape)) if empty else {*range(len(shape))} - {i % len(shape) for i in axes}
     if kept and (empty or axis is not None) and draw(st.integers(0, 3)) == 0:

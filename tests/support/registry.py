@@ -216,6 +216,12 @@ ROWS = [
     Row("sum", np.sum, cases.reduced(empty=True)),
     Row("mean", np.mean, cases.reduced()),
     Row("var", variance, cases.reduced(correction=[0, 0.5])),
+    Row(
+        "std",
+        lambda *args, **kw: np.sqrt(variance(*args, **kw)),
+        cases.reduced(apart, several=True, correction=[0, 0.5]),
+    ),
+    Row("norm", lambda x, **kw: np.sqrt(np.sum(x * x, **kw)), cases.reduced(nonzero)),
     Row("max", largest, cases.reduced(apart)),
     Row("min", smallest, cases.reduced(apart)),
     Row("logsumexp", logsumexp, cases.reduced(empty=True)),

@@ -8,12 +8,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from running import LINES, SMALL, call, tiny_run
 
 from teenygpt_np.baselines import baselines
 from teenygpt_np.run_directory import load_run
 from teenygpt_np.scores import scores
+from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.corpus import load_corpus
 
 MEASURES = ["nll", "nll_no_pad", "top1", "top1_no_pad"]
@@ -89,9 +91,42 @@ def test_other_text(run: Path, tmp_path: Path) -> None:
     other.write_text("\n".join(["n,title", *rows]), encoding="utf-8")
     plain = tmp_path / "plain.txt"
     plain.write_text("\n".join(f"ete {line}" for line in LINES[:30]), encoding="utf-8")
-    found = evaluated(run, "--data", other, "--column", "title")
+    found = evaluated(run, "--data", other, "--column", "title", "--split", "test")
     want = by_hand(run, plain, "test")
     assert found == {"data": "other.csv", "split": "test", "lines": 3, **want}
+
+
+@pytest.mark.parametrize("count", [1, 7, 70])
+def test_all_lines_of_a_file_in_their_order(run: Path, tmp_path: Path, count: int) -> None:
+    path = tmp_path / "some.txt"
+    lines = (LINES * 2)[:count]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    trained = load_run(run)
+    rows = Rows.of(lines, trained.tokenizer, 24)
+    found = evaluated(run, "--data", path, "--each")
+    each = found.pop("each")
+    assert found == {
+        "data": "some.txt",
+        "split": "all",
+        "lines": count,
+        "model": scores(trained.model, rows),
+    }
+    assert np.mean(each) == pytest.approx(found["model"]["nll_no_pad"])
+    printed = call("evaluate", run, "--data", path, "--each").out.splitlines()
+    assert printed == [f"{nats:.2f}\t{line}" for nats, line in zip(each, lines, strict=True)]
+    assert "all of some.txt" in call("evaluate", run, "--data", path).out.splitlines()[0]
+
+
+def test_a_score_per_line_of_a_split(run: Path) -> None:
+    found = evaluated(run, "--each", "--split=val")
+    assert len(found["each"]) == found["lines"] == 6
+    assert np.mean(found["each"]) == pytest.approx(found["model"]["nll_no_pad"])
+
+
+def test_a_file_of_nothing(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("123\n\n", encoding="utf-8")
+    done = call("evaluate", run, "--data", tmp_path / "a.txt")
+    done.assert_refused(r"a\.txt has no headlines: nothing left of 2 lines read")
 
 
 def test_a_run_with_an_alphabet_of_its_own(tmp_path: Path) -> None:

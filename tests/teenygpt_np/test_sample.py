@@ -144,3 +144,14 @@ def test_a_reader_that_leaves_is_no_error(run: Path) -> None:
     process.stdout.close()
     assert (process.wait(), process.stderr.read()) == (0, "")
     process.stderr.close()
+
+
+def test_what_becomes_of_a_prompt_s_unknown_characters_is_told(tmp_path: Path) -> None:
+    """An alphabet without a space has none to read them as."""
+    text, out = tmp_path / "words.txt", tmp_path / "run"
+    text.write_text("".join(f"{a}{b}{a}\n" for a in "abcd" for b in "abcd"), encoding="utf-8")
+    flags = [*SMALL, "--batch-size=4", "--alphabet=corpus", "--max-steps=1", "--quiet"]
+    assert call("train", "--data", text, "--out", out, *flags).status == 0
+    done = call("sample", out, "-n1", "--prompt", "a?b")
+    assert done.err == "left out, being unknown to the model: ?\n"
+    assert done.out.startswith("ab")

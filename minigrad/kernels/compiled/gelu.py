@@ -13,6 +13,7 @@ from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import ROUND, TINY, power_of_two
 from minigrad.kernels.compiled.jit import FUSED, jit, plain
 from minigrad.kernels.reference.gelu import (
+    FAR,
     SQRT_2_OVER_PI,
     TAIL_COEFFICIENTS,
     TAIL_SLOPE,
@@ -131,7 +132,7 @@ def _gelu(x, y, part, start, stop):
     x, y = x[start:stop], y[start:stop]
     for i in range(x.size):
         a = x[i]
-        y[i] = a * normal_cdf(a, normal_density(a))
+        y[i] = max(a, x.dtype.type(-FAR)) * normal_cdf(a, normal_density(a))
 
 
 @jit
@@ -141,7 +142,7 @@ def _gelu_tanh(x, y, part, start, stop):
     for i in range(x.size):
         a = x[i]
         t = kind(math.tanh(kind(SQRT_2_OVER_PI) * (a + kind(TANH_CUBIC) * a * a * a)))
-        y[i] = kind(0.5) * a * (kind(1) + t)
+        y[i] = kind(0.5) * max(a, kind(-FAR)) * (kind(1) + t)
 
 
 def gelu_vjp(x, dy, approximate):
@@ -160,7 +161,8 @@ def _gelu_vjp(x, dy, dx, part, start, stop):
     for i in range(x.size):
         a = x[i]
         density = normal_density(a)
-        dx[i] = dy[i] * (normal_cdf(a, density) + a * density)
+        near = min(max(a, x.dtype.type(-FAR)), x.dtype.type(FAR))
+        dx[i] = dy[i] * (normal_cdf(a, density) + near * density)
 
 
 @jit

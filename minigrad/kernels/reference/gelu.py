@@ -23,6 +23,7 @@ TAIL_COEFFICIENTS = (
     0.1439486664,
     -0.02914128047,
 )
+FAR = 40.0  # from where on the tail and the density are 0 in float64 too
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 TANH_CUBIC = 0.044715
 
@@ -53,9 +54,10 @@ def _normal_cdf(x: Array) -> Array:
 
 def gelu(x: Array, approximate: str) -> Array:
     """y = x P(Z <= x); approximate: 'none', or 'tanh' for P(Z <= x) by a tanh."""
+    above = np.maximum(x, -FAR)  # -inf times 0 would be NaN
     if approximate == "none":
-        return x * _normal_cdf(x)
-    return 0.5 * x * (1 + _tanh_argument(x))
+        return above * _normal_cdf(x)
+    return 0.5 * above * (1 + _tanh_argument(x))
 
 
 def gelu_vjp(x: Array, dy: Array, approximate: str) -> Array:
@@ -63,7 +65,7 @@ def gelu_vjp(x: Array, dy: Array, approximate: str) -> Array:
     with np.errstate(over="ignore", under="ignore"):
         if approximate == "none":
             density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-            return dy * (_normal_cdf(x) + x * density)
+            return dy * (_normal_cdf(x) + np.clip(x, -FAR, FAR) * density)
         t = _tanh_argument(x)
         near = np.clip(x, -20, 20)  # farther out 1 - t^2 is 0, but its factor would overflow
         slope = SQRT_2_OVER_PI * (1 + 3 * TANH_CUBIC * near * near)

@@ -11,4 +11,5 @@ FAULTS = [
         "for i, x in enumerate(points[:1]) for",
     ),
     ("gradcheck: a difference to one side", "point[index] = x - h", "point[index] = x"),
+    ("edges: a check is always true", "return self.error <= self.tolerance", "return True"),
 ]

@@ -61,4 +61,9 @@ FAULTS = [
     ("cosine: half as far", "math.cos(math.pi * done)", "math.cos(math.pi / 2 * done)"),
     ("cosine: rises again", "min(step / max(steps, 1), 1.0)", "step / max(steps, 1)"),
     ("warmup: starts at 0", "min((step + 1) / max(", "min(step / max("),
+    (
+        "edges: one tensor is taken for its rows",
+        "    if isinstance(params, Tensor):\n",
+        "    if False:\n",
+    ),
 ]

@@ -22,4 +22,14 @@ FAULTS = [
         "return ops.subtract(other, self)",
         "return ops.subtract(self, other)",
     ),
+    (
+        "in_place: a leaf is left as it was",
+        "        self.data = result._data\n        return self\n",
+        "        return result\n",
+    ),
+    (
+        "edges: a deep copy of a result",
+        'if self._node is not None:\n            raise TypeError(\n                "deepcopy',
+        'if False:\n            raise TypeError(\n                "deepcopy',
+    ),
 ]

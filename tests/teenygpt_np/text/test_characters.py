@@ -186,7 +186,7 @@ def test_an_alphabet_without_space_gains_none() -> None:
 def test_a_corpus_alphabet_has_a_limit() -> None:
     line = "".join(map(chr, range(0x4E00, 0x4E00 + MAX_CHARACTERS)))
     assert CharacterTokenizer.from_lines([line]).num_token_vals == MAX_CHARACTERS + 2
-    with pytest.raises(InputError, match="at most 1,000 characters, got 1,001"):
+    with pytest.raises(InputError, match="at most 20,000 characters, got 20,001"):
         CharacterTokenizer.from_lines([line, "a"])
     with pytest.raises(InputError, match="at least one character, got none"):
         CharacterTokenizer.from_lines([" ", "\t"])
@@ -217,3 +217,26 @@ def test_descriptions_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         described_tokenizer(description)
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Łódź beats Białystok", "lodz beats bialystok"),
+        ("Ærø, Øresund", "aero oresund"),
+        ("cœur, straße", "coeur strasse"),
+        ("Đà Nẵng", "da nang"),
+        ("Þórður og Guðrún", "thordur og gudrun"),
+        ("Diyarbak\u0131r", "diyarbakir"),
+        ("Għajnsielem", "ghajnsielem"),
+    ],
+)
+def test_letters_without_a_decomposition_cut_no_word(text: str, folded: str) -> None:
+    assert TOKENIZER.fold(text).text == folded
+    assert CharacterTokenizer.from_lines([text]).fold(text).text == text
+
+
+def test_what_becomes_of_unknown_characters_is_told() -> None:
+    assert (TOKENIZER.fold("a?b").text, TOKENIZER.fold("a?b").gap) == ("a b", " ")
+    folded = CharacterTokenizer("ab").fold("a?b")
+    assert (folded.text, folded.gap, folded.replaced) == ("ab", "", {"?": 1})

@@ -31,10 +31,10 @@ FAULTS = [
     ),
     (
         "extremes: relu, 0 times an infinite gradient",
-        "np.where(positive, dy, 0)",
-        "dy * positive",
+        "np.where(y > 0, dy, y)",
+        "dy * (y > 0)",
     ),
-    ("relu: slope 1 at the kink", "positive = x > 0", "positive = x >= 0"),
+    ("relu: slope 1 at the kink", "(np.where(y > 0, dy, y),)", "(np.where(y >= 0, dy, y),)"),
     (
         "gelu: the other form's gradient",
         "kernels.gelu_vjp(x, dy, approximate)",
@@ -42,19 +42,24 @@ FAULTS = [
     ),
     (
         "maximum: of two that tie, each gets all",
-        "half = np.where(tie, dy / 2, 0)",
-        "half = np.where(tie, dy, 0)",
+        "half = np.where(tie, dy / 2, np",
+        "half = np.where(tie, dy, np",
     ),
     (
         "maximum: of two that tie, the first gets all",
-        "np.where(first, dy, half), lambda: np.where(first | tie, half, dy)",
-        "np.where(first | tie, dy, 0), lambda: np.where(first | tie, 0, dy)",
+        "np.where(first, dy, half), lambda: np.where(second, dy, half)",
+        "np.where(first | tie, dy, half), lambda: np.where(second, dy, 0)",
     ),
-    ("minimum: the larger gets the gradient", "(a < b, a == b)", "(a > b, a == b)"),
+    ("minimum: the larger gets the gradient", "(a < b, a > b, a == b)", "(a > b, a < b, a == b)"),
     ("where: both get all", "np.where(condition, 0, dy)", "dy"),
     (
         "clip: nothing comes through where a bound holds",
         "y = x if low is None else maximum(x, low)",
         "y = x if low is None else where(x._data >= low._data, x, low.detach())",
+    ),
+    (
+        "edges: the smaller gets all where one is NaN",
+        "np.where(first | second, 0, np.nan)",
+        "np.where(first | second, 0, 0)",
     ),
 ]

@@ -20,8 +20,8 @@ FAULTS = [
     ),
     (
         "max: of several that tie, each gets all",
-        "np.where(chosen, dy / count, 0)",
-        "np.where(chosen, dy, 0)",
+        "dy / np.maximum(count, 1), others",
+        "dy, others",
     ),
     (
         "min: zeros for a gradient",
@@ -35,4 +35,19 @@ FAULTS = [
         "np.where(np.isfinite(largest), largest, 0)",
         "0 * largest",
     ),
+    (
+        "std: the mean is not subtracted on the way back",
+        "dy * (deviation / (n",
+        "dy * ((deviation + 1) / (n",
+    ),
+    ("std: infinite where all are equal", "n * np.where(full == 0, 1, full)", "n * full"),
+    ("norm: infinite at 0", "x / np.where(y == 0, 1, y)", "x / y"),
+    ("norm: squares overflow", "(largest > 0) & (largest < np.inf)", "largest < 0"),
+    ("edges: nothing goes back from NaN", "np.where(np.isnan(y), y, 0)", "np.zeros_like(y)"),
+    (
+        "edges: beside infinity all are NaN",
+        "np.where(largest == np.inf, x == np.inf, np.exp(",
+        "np.where(False, x == np.inf, np.exp(",
+    ),
+    ("edges: a number has no axis 0", "if axis is None or not shape:  #", "if axis is None:  #"),
 ]

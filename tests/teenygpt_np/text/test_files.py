@@ -1,0 +1,108 @@
+"""Files as people have them: other separators and line ends, no header, a few damaged rows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.files import read_texts
+
+LINES = [f"king {chr(97 + i // 26)}{chr(97 + i % 26)} wins" for i in range(300)]
+
+
+def read(path: Path, *columns: str) -> tuple[list[str | None], list[str]]:
+    notes: list[str] = []
+    texts, _ = read_texts(path, columns, notes)
+    return texts["all"], notes
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "told"),
+    [
+        ("a.csv", ",", []),
+        ("a.csv", ";", ["fields are separated by ';'"]),
+        ("a.csv", "\t", ["fields are separated by a tab"]),
+        ("a.tsv", "\t", []),
+        ("a.tsv", ",", ["fields are separated by ','"]),
+    ],
+)
+def test_separators(tmp_path: Path, name: str, separator: str, told: list[str]) -> None:
+    rows = [["id", "title"], *([str(i), line] for i, line in enumerate(LINES))]
+    text = "\n" + "\n".join(separator.join(row) for row in rows)  # an empty line before the header
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read(tmp_path / name, "title") == (LINES, told)
+
+
+def test_a_column_by_its_number_where_there_is_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("".join(f"{i},{line}\n" for i, line in enumerate(LINES)), encoding="utf-8")
+    assert read(path, "2") == (LINES, ["no header, as the columns are numbers"])
+    path.write_text("2,title\nx,y\n", encoding="utf-8")
+    assert read(path, "2") == (["x"], [])  # a name first
+
+
+BAD = ['1,"fire" opens', "1,2,3", '4,"']
+
+
+@pytest.mark.parametrize("row", BAD[:2])
+def test_a_bad_row_among_many_is_left_out_and_told(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{i},{line}" for i, line in enumerate(LINES)]
+    path.write_text("\n".join(["id,title", *rows[:9], row, *rows[9:]]), encoding="utf-8")
+    texts, (note,) = read(path, "title")
+    assert texts == LINES
+    assert note.startswith("1 bad rows left out, the first on line 11: ")
+    path.write_text("\n".join(["id,title", *rows[:9], *[row] * 4, *rows[9:]]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"4 of 30. rows are like that, wanted at most 1%"):
+        read(path, "title")
+
+
+def test_a_quote_that_is_never_closed_hides_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["title", BAD[2][2:] + "x", *LINES]), encoding="utf-8")
+    with pytest.raises(InputError, match="the row from line 2: unexpected end of data"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "bad", ["[1]", "{", '{"title": ["x"]}', '{"title": NaN}', '{"title": true}']
+)
+def test_a_bad_line_of_json(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [json.dumps({"title": line}) for line in LINES]
+    path.write_text("\n".join([*lines[:5], bad, *lines[5:]]), encoding="utf-8")
+    texts, (note,) = read(path)
+    assert texts == LINES
+    assert note.startswith("1 bad rows left out, the first on line 6: ")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "ndjson", "jl", "json"])
+def test_json_lines_under_other_suffixes_and_numbers_in_them(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_text('{"title": 1984}\n{"title": "x"}\n{"title": 2.5}\n', encoding="utf-8")
+    assert read(path) == (["1984", "x", "2.5"], [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.txt.gz", "a.gz"])
+def test_line_ends(tmp_path: Path, name: str, end: str) -> None:
+    text = end.join([*(["title"] if "sv" in name else []), *LINES, ""]).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    assert read(tmp_path / name) == (LINES, [])
+
+
+def test_bytes_behind_a_gzip_file(tmp_path: Path) -> None:
+    path = tmp_path / "h.txt.gz"
+    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in LINES).encode()) + b"x")
+    texts, (note,) = read(path)
+    assert texts == LINES
+    assert note.startswith("bytes behind the end of the gzip file are not read")
+    path.write_bytes(b"x" + gzip.compress(b"a"))
+    with pytest.raises(
+        InputError, match=r"h\.txt\.gz is not a whole gzip file: Not a gzipped file"
+    ):
+        read(path)
