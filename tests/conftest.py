@@ -53,12 +53,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses = 2
         option.dist = "loadfile"
         option.loadscopereorder = False  # it would begin with the most tests, not the slowest
+        # Threads of BLAS that wait keep their cores busy, which the other process needs.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 # With two processes and an empty cache: the first compiles what most of the others need, while the
 # second runs those that need little of it.
 FIRST = ("golden", "faults", "backend", "benchmarks", "disk", "grammar", "architecture")
-
 
 # What `-m quick` runs, because its file and name begin so: something of every module, and nothing
 # that takes long.
