@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 import minigrad as mg
+from minigrad.threads import CORES
 
 # The same examples in every run; HYPOTHESIS_PROFILE=deep draws many, and others each time.
 settings.register_profile(
@@ -35,6 +36,89 @@ settings.register_profile(
 )
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(PROFILE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run whole folders of tests in two processes where pytest-xdist is installed; `-n 0`: in one.
+
+    A single file is sooner done in one, and a debugger needs one. A file's tests stay together, so
+    that what its fixtures made, and what its kernels are compiled for, is made once.
+    """
+    option = config.option
+    undecided = getattr(option, "numprocesses", 0) is None and not hasattr(config, "workerinput")
+    alone = option.usepdb or option.trace or option.collectonly or option.capture == "no"
+    alone |= CORES < 2 or PROFILE != "default" or not all(map(os.path.isdir, config.args))
+    if undecided and not alone:
+        option.numprocesses = 2
+        option.dist = "loadfile"
+        option.loadscopereorder = False  # it would begin with the most tests, not the slowest
+        # Threads of BLAS that wait keep their cores busy, which the other process needs.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+# With two processes and an empty cache: the first compiles what most of the others need, while the
+# second runs those that need little of it.
+FIRST = ("golden", "faults", "backend", "benchmarks", "disk", "grammar", "architecture")
+
+# What `-m quick` runs, because its file and name begin so: something of every module, and nothing
+# that takes long.
+QUICK = (
+    "test_tape::",
+    "test_tensor::",
+    "test_ops::test_value_and_gradients[numpy",
+    "test_ops_conventions::",
+    "test_ops_errors::",
+    "test_ops_fused::",
+    "test_indices::",
+    "test_kernels::test_twins_agree_at_every_size",
+    "test_tile::",
+    "test_team::test_run_",
+    "test_backend::test_kernels_are_those_of_the_backend",
+    "test_threads::",
+    "test_edges::",
+    "test_optim::",
+    "test_gradcheck::",
+    "test_trace::",
+    "test_anomaly::",
+    "test_characters::",
+    "test_corpus::",
+    "test_files::",
+    "test_batches::",
+    "test_config::",
+    "test_layers::",
+    "test_mixers::test_in_parts_as_a_whole",
+    "test_mixers::test_the_future_changes_nothing",
+    "test_mixers::test_what_a_mixer_says_of_itself",
+    "test_teenygpt::test_loss_by_hand",
+    "test_teenygpt::test_scores_part_by_part",
+    "test_golden::test_loss",
+    "test_checkpoint::",
+    "test_optimizers::",
+    "test_norms::",
+    "test_console::",
+    "test_loop::test_the_run_directory",
+    "test_loop::test_a_line_of_metrics_per_epoch",
+    "test_loop::test_loss_falls",
+    "test_loop::test_going_on_gives_the_same_bits[steps1",
+    "test_scores::",
+    "test_baselines::",
+    "test_sampling::",
+    "test_cli::test_errors",
+    "test_train::test_train_tells_what_it_does",
+    "test_sample::test_they_are_the_model_s",
+    "test_evaluate::",
+    "test_inspect::",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if f"{item.path.stem}::{item.name}".startswith(QUICK):
+            item.add_marker("quick")
+    if hasattr(config, "workerinput"):
+        rank = {f"test_{name}": i for i, name in enumerate(FIRST)}
+        items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -118,7 +118,7 @@ def _lines(path: Path, notes: list[str]) -> Iterator[str]:
             if not number or not str(error).startswith("Not a gzipped file"):
                 raise InputError(f"{path} is not a whole gzip file: {error}") from error
             notes.append(
-                "bytes behind the end of the gzip file are not read, nor a last line without its end"
+                "bytes behind the end of the gzip file are not read, nor a last line without an end"
             )
         except (EOFError, zlib.error) as error:
             raise InputError(f"{path} is not a whole gzip file: {error}") from error

@@ -67,7 +67,7 @@ def compare(size: str, dtype: str, steps: int) -> tuple[str, list[float], list[f
         name: np.abs(parameter.grad - wanted[name]).max() / np.abs(wanted[name]).max()
         for name, parameter in ours.named_parameters()
     }
-    worst = max(gradient_errors, key=gradient_errors.get)
+    worst = max(gradient_errors, key=gradient_errors.__getitem__)
 
     torch_losses = train(
         theirs, torch.optim.AdamW(theirs.parameters(), **ADAMW), torch.from_numpy(ids[:steps])

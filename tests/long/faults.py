@@ -74,7 +74,9 @@ class Copy:
             "HYPOTHESIS_PROFILE": "faults",
             "NUMBA_CACHE_DIR": str(cache or self.cache),
         }
-        command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *arguments]
+        # In one process, so that the first failure is the first in the order of the files.
+        plugins = ["-p", "no:cacheprovider", "-p", "no:xdist"]
+        command = [sys.executable, "-m", "pytest", "-x", *plugins, *arguments]
         command.append(
             "--ignore=tests/teenygpt_np/inspector/test_browser.py"
         )  # takes long, and shows what others test
@@ -88,8 +90,8 @@ class Copy:
             raise RuntimeError(f"pytest could not run the tests:\n{done.stdout}{done.stderr}")
         return failed[1]
 
-    def catch(self, fault: Fault) -> str:
-        """The first test that fails with this fault; '' where none does."""
+    def catch(self, fault: Fault, *where: str) -> str:
+        """The first test that fails with this fault, of all or of these files; '' for none."""
         path = self.root / fault.file
         source, times = path.read_text(encoding="utf-8"), path.stat()
         path.write_text(fault.applied_to(source), encoding="utf-8")
@@ -97,10 +99,10 @@ class Copy:
             # A kernel's change makes all machine code stale, so none is handed on.
             with tempfile.TemporaryDirectory() as fresh:
                 cache = Path(fresh) if "kernels" in fault.file else None
-                if named := self.failure("-k", fault.first, cache=cache):
+                if named := self.failure("-k", fault.first, *where, cache=cache):
                     return named
                 # Something in the whole suite may fail by chance, under load say: not twice.
-                other = self.failure(cache=cache)
+                other = self.failure(*where, cache=cache)
                 return other and self.failure(other, cache=cache)
         finally:
             path.write_text(source, encoding="utf-8")

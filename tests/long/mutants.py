@@ -103,7 +103,7 @@ def bits_flipped(content: bytes, rng: Rng) -> bytes:
 
 
 def overwritten(content: bytes, rng: Rng) -> bytes:
-    start, length = rng.integers(len(content)), rng.integers(1, 200)
+    start, length = rng.integers(len(content)), int(rng.integers(1, 200))
     new = rng.bytes(length) if rng.integers(2) else bytes(length)
     return content[:start] + new + content[start + length :]
 
@@ -333,7 +333,7 @@ def stopped_run(folder: Path) -> Path:
     """A run with two steps to go, and the text it learns from."""
     out = folder / "run"
     with after_step(4, lambda: signal.raise_signal(signal.SIGINT)):
-        flags = ["--data", write_corpus(folder), *SMALL, "--epochs=2", "--quiet"]
+        flags: list[str | Path] = ["--data", write_corpus(folder), *SMALL, "--epochs=2", "--quiet"]
         done = call("train", *flags, "--out", out)
     assert done.status == 130, done
     return out

@@ -7,8 +7,10 @@ import itertools
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from typing import TypeGuard
 
 import pytest
+from conftest import QUICK
 from paths import ROOT
 
 import minigrad as mg
@@ -227,7 +229,14 @@ def test_no_module_is_long(source: str) -> None:
     assert lines <= LINES
 
 
-def is_public(node: ast.AST) -> bool:
+@each("entry", QUICK)
+def test_what_is_quick_is_there(entry: str) -> None:
+    file, _, test = entry.partition("::")
+    [path] = (ROOT / "tests").rglob(f"{file}.py")
+    assert f"def {test.partition('[')[0]}" in path.read_text(encoding="utf-8")
+
+
+def is_public(node: ast.AST) -> TypeGuard[ast.FunctionDef | ast.ClassDef]:
     if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
         return False
     return "overload" not in map(ast.unparse, node.decorator_list)
@@ -237,7 +246,8 @@ def is_public(node: ast.AST) -> bool:
 def test_public_functions_and_classes_say_what_they_do(source: str) -> None:
     """In the first line: the equation or the deed."""
     tree = tree_of(source)
-    for node in [tree, *filter(is_public, tree.body)]:
+    nodes: list[ast.Module | ast.FunctionDef | ast.ClassDef] = [tree]
+    for node in [*nodes, *filter(is_public, tree.body)]:
         text = ast.get_docstring(node, clean=False)
         assert text, getattr(node, "name", "the module")
         assert text.splitlines()[0].strip(), getattr(node, "name", "the module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -135,7 +136,7 @@ def test_both_ways_of_sampling_in_pytorch_draw_the_same(monkeypatch: pytest.Monk
     """The cache that is written by hand leaves nothing out."""
     torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(FOLDER)
-    import sample
+    sample = importlib.import_module("sample")
 
     model = sample.pytorch_model((1, 20, 16, 4, 2, 2))
     drawn = []

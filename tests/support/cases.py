@@ -100,7 +100,7 @@ def filled(shapes: st.SearchStrategy[Any], values: Values = real) -> st.SearchSt
 
 
 @st.composite
-def one(draw: st.DrawFn, values: Values = real, **choices: list[Any]) -> Case:
+def one(draw: st.DrawFn, /, values: Values = real, **choices: list[Any]) -> Case:
     """One array of any shape."""
     return Case(values(draw(generators), [draw(shapes_of_any_kind)]), choose(draw, choices))
 
@@ -120,6 +120,7 @@ def broadcast(count: int, values: Values = real) -> st.SearchStrategy[Case]:
 @st.composite
 def reduced(
     draw: st.DrawFn,
+    /,
     values: Values = real,
     *,
     empty: bool = False,
@@ -152,6 +153,7 @@ BATCHES: list[Shape] = [(), (1,), (3,), (2, 3), (2, 0), (0,)]
 @st.composite
 def letters(
     draw: st.DrawFn,
+    /,
     spelled: str,
     *,
     empty: str = "",
@@ -321,7 +323,7 @@ def splits(draw: st.DrawFn) -> Case:
     """Equal parts, or cuts at positions; and which of the parts to look at."""
     case = draw(along_axis())
     length = case.arrays[0].shape[case.settings["axis"]]
-    parts = [n for n in range(1, 5) if length % n == 0]
+    parts: list[int | list[int]] = [n for n in range(1, 5) if length % n == 0]
     cuts = draw(st.lists(st.integers(0, length), min_size=1, max_size=3).map(sorted))
     sections = draw(st.sampled_from([*parts, cuts]))
     count = sections if isinstance(sections, int) else len(sections) + 1

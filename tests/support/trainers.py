@@ -70,5 +70,14 @@ def resumed(corpus: Corpus, out: Path, **changes: Any) -> Trainer:
     return made
 
 
+def gradients(made: Trainer) -> list[Array]:
+    """Of all parameters, in their order."""
+    found = []
+    for name, parameter in made.model.named_parameters():
+        assert parameter.grad is not None, name
+        found.append(parameter.grad)
+    return found
+
+
 def rows(corpus: Corpus, split: str) -> Rows:
     return corpus.rows(split, TINY.num_tokens)

@@ -23,7 +23,7 @@ from teenygpt_np.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ARRAYS: dict[str, Array] = {
+ARRAYS: dict[str, Any] = {
     "model/transformer_blocks.0.mlp.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
     "double": np.array([np.pi, -0.0, np.inf, np.nan, 5e-324]),
     "empty": np.zeros((0, 4), np.float32),

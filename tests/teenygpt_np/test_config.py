@@ -47,7 +47,7 @@ def test_out_of_range(settings: dict[str, Any], message: str) -> None:
 
 
 def test_the_ends_of_each_range_are_in_it() -> None:
-    least = dict.fromkeys(AT_LEAST_1, 1) | dict.fromkeys(NOT_NEGATIVE, 0)
+    least: dict[str, Any] = dict.fromkeys(AT_LEAST_1, 1) | dict.fromkeys(NOT_NEGATIVE, 0)
     least |= dict.fromkeys(LENGTHS, 0.0) | {"num_tokens": 2, "dropout": 0.0, "lr": 5e-324}
     config = Config(**least)
     assert {name: getattr(config, name) for name in least} == least

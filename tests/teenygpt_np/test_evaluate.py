@@ -30,7 +30,7 @@ def evaluated(run: Path, *arguments: str | Path) -> dict[str, Any]:
     done = call("evaluate", run, "--json", *arguments)
     assert (done.status, done.err) == (0, "")
     assert done.out.count("\n") == 1
-    return json.loads(done.out)  # type: ignore[no-any-return]
+    return json.loads(done.out)
 
 
 def by_hand(run: Path, data: Path, split: str) -> dict[str, dict[str, float]]:

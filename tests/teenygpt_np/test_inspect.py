@@ -134,6 +134,7 @@ def test_the_page_says_what_the_trace_says(run: Path, tmp_path: Path) -> None:
     for shown, node in zip(data["graph"]["nodes"], graph.nodes, strict=True):
         assert (shown["operation"], shown["shape"]) == (node.operation, list(node.shape))
         assert shown["value"]["norm"] == number(np.linalg.norm(np.float64(node.value)))
+        assert node.grad is not None
         assert shown["grad"]["max"] == number(node.grad.max())
         assert 1 <= len(shown["checks"]) <= 2
         largest, middle = (np.abs(node.grad[tuple(shown["checks"][i]["index"])]) for i in (0, -1))
@@ -184,14 +185,14 @@ def test_numbers() -> None:
     assert unpacked(small)[-1, -1] == pytest.approx(5999, rel=1e-5)
     assert summary(np.array([1.0, np.nan]))["max"] is None
     for array, counts in (
-        (np.float32([0, 1e30]), {0: 1, 24: 1}),
-        (np.float64([1e20, np.nextafter(1e20, 2e20)]), {0: 1, 24: 1}),
-        (np.float32([7, 7]), {12: 2}),
-        (np.float32([np.nan]), {}),
+        (np.array([0, 1e30], np.float32), {0: 1, 24: 1}),
+        (np.array([1e20, np.nextafter(1e20, 2e20)]), {0: 1, 24: 1}),
+        (np.array([7, 7], np.float32), {12: 2}),
+        (np.array([np.nan], np.float32), {}),
     ):
         histogram = summary(array)["histogram"]
         assert {i: n for i, n in enumerate(histogram["counts"]) if n} == counts
-    assert pack.norm(np.float32([3e30, 4e30])) == 5e30
+    assert pack.norm(np.array([3e30, 4e30], np.float32)) == 5e30
 
 
 # -- what it looked at -----------------------------------------------------------------------------
@@ -222,6 +223,7 @@ def test_sensitivity_is_that_of_one_loss_after_the_other(run: Path) -> None:
             losses.backward(np.eye(ids.shape[1] - 1)[t : t + 1])
         nodes = mg.trace(losses).nodes
         added = next(n.grad for n in nodes if n.operation == "dropout")
+        assert added is not None
         want.append(np.linalg.norm(added[0], axis=-1))
     found = sensitivity(trained.model, ids)
     np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-6)

@@ -130,7 +130,7 @@ def test_scores_that_are_no_numbers(
 def test_minus_infinity_is_never_drawn(rng: np.random.Generator) -> None:
     assert_shares(shares(rng, np.array([0, -INF, 0])), np.array([0.5, 0, 0.5]))
     largest = float(np.finfo(np.float32).max)
-    assert shares(rng, np.float32([-largest, largest]), temperature=1e-300)[1] == 1
+    assert shares(rng, np.array([-largest, largest], np.float32), temperature=1e-300)[1] == 1
 
 
 def test_top_p_counts_within_top_k_and_at_the_temperature(rng: np.random.Generator) -> None:

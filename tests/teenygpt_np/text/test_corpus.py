@@ -153,6 +153,7 @@ def test_alphabets(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "".join(f"E\u0301t\u00e9 {c}?\t\n" for c in LETTERS))
     own = load_corpus(path, alphabet="corpus")
     assert everything(own)[0] == "Été a?"
+    assert isinstance(own.tokenizer, CharacterTokenizer)
     assert own.tokenizer.characters == "".join(sorted(set(" ?Éé" + LETTERS)))
     given_one = load_corpus(path, alphabet=CharacterTokenizer("abcdefghijklmnopqrstE "))
     assert everything(given_one)[0] == "ete a"

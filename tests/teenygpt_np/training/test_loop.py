@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from rows import counted
 from running import left_behind
-from trainers import TINY, Array, load, make, metrics, resumed, rows, run, trained
+from trainers import TINY, Array, gradients, load, make, metrics, resumed, rows, run, trained
 
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.scores import scores
+from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training import loop, objectives
 from teenygpt_np.training.console import Console
@@ -78,6 +79,7 @@ def test_the_run_directory(finished: Path, corpus: Corpus) -> None:
     assert names[-1] == "test.json"
     description = json.loads((finished / "config.json").read_text(encoding="utf-8"))
     assert Config.from_dict(description["config"]) == TINY
+    assert isinstance(corpus.tokenizer, CharacterTokenizer)
     assert description["tokenizer"]["characters"] == corpus.tokenizer.characters
     assert description["parameters"] == run_directory.load_run(finished).model.num_parameters()
 
@@ -161,7 +163,7 @@ def test_train_nll_is_the_mean_over_headlines(
 
 @pytest.mark.parametrize("ignore_pads", [True, False])
 def test_an_epoch_has_every_headline_once(
-    corpus: Corpus, tmp_path: Path, ignore_pads: bool
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignore_pads: bool
 ) -> None:
     made = make(corpus, ignore_pads=ignore_pads, epochs=2)
     seen: list[Array] = []
@@ -172,7 +174,7 @@ def test_an_epoch_has_every_headline_once(
         np.testing.assert_array_equal(which[:, 1:], counted(x)[:, 1:] if ignore_pads else True)
         return loss(x, which, **given)
 
-    made.model.loss = spy  # type: ignore[method-assign]
+    monkeypatch.setattr(made.model, "loss", spy)
     run(made, tmp_path / "a")
     assert len(seen) == 6
     train = sorted(corpus.train)
@@ -188,7 +190,7 @@ def test_gradients_are_clipped_and_decay_reaches_the_optimizer(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     def norm(made: Trainer) -> float:
-        return float(np.sqrt(sum(np.square(p.grad).sum() for p in made.model.parameters())))
+        return float(np.sqrt(sum(np.square(grad).sum() for grad in gradients(made))))
 
     made = trained(corpus, tmp_path / "a", clip_grad_norm=0.5, weight_decay=0.125, max_steps=1)
     assert norm(made) == pytest.approx(0.5, rel=1e-5)  # scaled in float32
@@ -368,7 +370,8 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
     trained(corpus, tmp_path / "a", max_steps=1)
     for split in ("train", "val", "test"):
         lines = getattr(corpus, split)
-        other = dataclasses.replace(corpus, **{split: [*lines[:-1], lines[-1] + "s"]})
+        change: dict[str, Any] = {split: [*lines[:-1], lines[-1] + "s"]}
+        other = dataclasses.replace(corpus, **change)
         with pytest.raises(InputError, match=r"last\.npz was trained on another text than lines"):
             resumed(other, tmp_path / "a", max_steps=1)
     resumed(corpus, tmp_path / "a", max_steps=1)
