@@ -41,14 +41,15 @@ def writable_again(array: Array) -> Array:
 def attacks(x: Tensor) -> Iterator[Callable[[], Any]]:
     """Ways to write to what a Tensor, or a view of it, holds."""
     for view in (x, x.detach(), x[...], x.reshape(-1), x.T, Tensor(x)):
-        yield lambda view=view: view.data.fill(9)
-        yield lambda view=view: np.asarray(view).fill(9)
-        yield lambda view=view: view.numpy().fill(9)
-        yield lambda view=view: np.array(view, copy=False).fill(9)
-        yield lambda view=view: writable_again(view.data).fill(9)
-        yield lambda view=view: writable_again(np.asarray(view.data.base)).fill(9)
-        yield lambda view=view: np.copyto(view.data, 9)
-        yield lambda view=view: setattr(view, "data", np.zeros(view.shape))
+        yield lambda view=view: view.data.fill(9)  # type: ignore[misc]
+        yield lambda view=view: np.asarray(view).fill(9)  # type: ignore[misc]
+        yield lambda view=view: view.numpy().fill(9)  # type: ignore[misc]
+        yield lambda view=view: np.array(view, copy=False).fill(9)  # type: ignore[misc]
+        yield lambda view=view: writable_again(view.data).fill(9)  # type: ignore[misc]
+        base = view.data.base
+        yield lambda base=base: writable_again(np.asarray(base)).fill(9)  # type: ignore[misc]
+        yield lambda view=view: np.copyto(view.data, 9)  # type: ignore[misc]
+        yield lambda view=view: setattr(view, "data", np.zeros(view.shape))  # type: ignore[misc]
     if x._node is None:
         yield lambda: step(x, optim.SGD)
         yield lambda: step(x, optim.AdamW)

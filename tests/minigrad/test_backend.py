@@ -69,7 +69,7 @@ def test_unknown_backend() -> None:
 @pytest.mark.usefixtures("backend")
 def test_unknown_kernel() -> None:
     with pytest.raises(AttributeError, match="no_such_kernel"):
-        kernels.no_such_kernel  # noqa: B018
+        kernels.no_such_kernel  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.fixture

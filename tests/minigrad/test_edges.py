@@ -130,9 +130,9 @@ def test_values_can_be_had_for_numpy() -> None:
     assert (np.shape(t), np.ndim(t), np.size(t)) == ((2,), 1, 2)
     assert np.asarray(t).tolist() == np.array(t).tolist() == [3, 4]
     assert np.linalg.norm(t.data) == 5
-    assert (np.ones(2) + t).requires_grad
+    assert (np.ones(2) + t).requires_grad  # type: ignore[attr-defined]
     ((t * t).sum() + mg.norm(t)).backward()
-    np.testing.assert_allclose(t.grad, [6.6, 8.8])
+    np.testing.assert_allclose(t.grad, [6.6, 8.8])  # type: ignore[arg-type]
 
 
 # -- Python's --------------------------------------------------------------------------------------

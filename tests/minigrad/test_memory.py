@@ -113,7 +113,7 @@ def test_a_training_step_makes_no_float64(tmp_path: Path) -> None:
         each.step()
         kept |= {f"{type(each).__name__}/{k}": v for k, v in each.state_dict().items()}
     kept |= {f"model/{k}": v for k, v in model.state_dict().items()}
-    checkpoint.save(tmp_path / "file.npz", kept, {})
+    checkpoint.save(tmp_path / "file.npz", kept, {})  # type: ignore[arg-type]
     saved, _ = checkpoint.load(tmp_path / "file.npz")
     assert saved.keys() == kept.keys()
     for array in [*kept.values(), *saved.values()]:

@@ -57,7 +57,7 @@ def arrays_behind(y: Tensor) -> Iterator[Array]:
     nodes = [y._node]
     for node in nodes:
         if isinstance(node, Node):
-            nodes += node.parents
+            nodes += node.parents  # type: ignore[arg-type]
             yield from arrays_in(node.vjp)
 
 

@@ -80,7 +80,7 @@ def test_float32_stays_and_is_near_float64(row: Row, data: st.DataObject) -> Non
         assert ours is not None
         assert wanted is not None
         assert ours.dtype == np.float32
-        assert_close(ours, wanted, near, "gradient")
+        assert_close(ours, wanted, near, "gradient")  # type: ignore[arg-type]
 
 
 @several

@@ -359,7 +359,7 @@ WRONG: list[tuple[Callable[[list[Tensor]], Any], str]] = [
     (lambda p: optim.SGD(p, math.inf), "lr is inf, wanted a finite number, 0 or above"),
     (lambda p: optim.SGD(p, math.nan), "lr is nan, wanted a finite number, 0 or above"),
     (lambda p: optim.SGD(p, 0.1, -0.9), "momentum is -0.9, wanted a finite number, 0 or above"),
-    (lambda p: optim.SGD([p, p], 0.1), "a parameter is given twice; every step would change it"),
+    (lambda p: optim.SGD([*p, *p], 0.1), "a parameter is given twice; every step would change it"),
     (lambda p: optim.AdamW([]), "an optimizer needs at least one parameter, got none"),
     (lambda p: optim.AdamW(p, lr=-1), "lr is -1, wanted a finite number, 0 or above"),
     (lambda p: optim.AdamW(p, eps=-1), "eps is -1, wanted a finite number, 0 or above"),
@@ -440,7 +440,8 @@ def test_clip_sums_up_in_float64() -> None:
     ) == pytest.approx(5e30, rel=1e-7)
     params = with_gradients([3e-30, 4e-30], dtype=np.float32)
     assert optim.clip_grad_norm(params, 1e-30) == pytest.approx(5e-30, rel=1e-7)
-    np.testing.assert_allclose(params[0].grad, [0.6e-30, 0.8e-30], rtol=1e-6)
+    grad = np.asarray(params[0].grad)
+    np.testing.assert_allclose(grad, [0.6e-30, 0.8e-30], rtol=1e-6)
 
 
 def test_clip_without_any_gradient() -> None:

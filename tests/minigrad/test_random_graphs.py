@@ -188,4 +188,4 @@ def test_random_graph(
         # A few roundings of numbers within -1..1, and twenty steps, whose slopes go up to 2.
         assert error(ours, want) <= 1e-13
     worst = [max(error(*pair) for pair in pairs) for pairs in (values, gradients)]
-    record("a random graph", *worst, traits(program, len(leaves)))
+    record("a random graph", worst[0], worst[1], traits(program, len(leaves)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_what_tracing_saw() -> None:
     for value, want in zip(values, [a.data, b.data, a.data * b.data, y.data], strict=True):
         np.testing.assert_array_equal(value, want)
     for i, want in enumerate([dy * b.data + dy, (dy * a.data).sum(axis=0), dy, dy]):
-        np.testing.assert_allclose(graph.nodes[i].grad, want, rtol=1e-15)
+        np.testing.assert_allclose(graph.nodes[i].grad, want, rtol=1e-15)  # type: ignore[arg-type]
     np.testing.assert_array_equal(graph.edges[0].grad, dy * b.data)
     np.testing.assert_array_equal(graph.edges[3].grad, dy)
     assert graph.backward_order == (3, 2)
@@ -187,7 +188,7 @@ def test_what_cannot_be_computed_again_has_no_differences() -> None:
 
 
 def test_the_order_is_that_of_the_way_back() -> None:
-    ran = []
+    ran: list[Any] = []
 
     class Watcher:
         def forward(self, *args: object) -> None: ...

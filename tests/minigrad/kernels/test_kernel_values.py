@@ -197,7 +197,7 @@ def test_adamw_of_a_gradient_whose_square_overflows(twin: ModuleType, step: int)
         grad = np.full(20, g, np.float32)
         new.append(twin.adamw(param, grad, m, v, step, 0.1, (0.9, 0.999), 0.0, 0.0))
     assert np.all(new[0] < 0)
-    np.testing.assert_allclose(new[1], new[0], rtol=8 * np.finfo(np.float32).eps)
+    np.testing.assert_allclose(new[1], new[0], rtol=float(8 * np.finfo(np.float32).eps))
 
 
 # -- accuracy in float32, in units in the last place -----------------------------------------------

@@ -6,5 +6,9 @@ FAULTS = [
         "self.layer_norm1(x + self.mixer_module(x, *state))",
         "self.layer_norm1(self.mixer_module(x, *state))",
     ),
-    ("part_by_part: the mixer's state is lost", "self.mixer_module(x, *state)", "self.mixer_module(x)"),
+    (
+        "part_by_part: the mixer's state is lost",
+        "self.mixer_module(x, *state)",
+        "self.mixer_module(x)",
+    ),
 ]
