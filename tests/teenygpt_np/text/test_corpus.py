@@ -290,7 +290,9 @@ def test_refused(
 
 
 @pytest.mark.parametrize(
-    "content", [TEXT.encode(), gzip.compress(TEXT.encode())[:-20], b"\x1f\x8b\x08" + b"\0" * 30]
+    "content",
+    [TEXT.encode(), gzip.compress(TEXT.encode())[:-20], b"\x1f\x8b\x08" + b"\0" * 30],
+    ids=["no gzip", "cut", "nothing"],  # the bytes have the time in them
 )
 def test_gz_that_is_not(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.txt.gz"
