@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import itertools
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from teenygpt_np.errors import InputError
@@ -45,7 +46,7 @@ def read_texts(
             raise InputError(f"{source} has no {', '.join(missing)}; wanted {_WANTED}")
         _no_columns(source, columns)
         paths = {name: source / f"{name}.txt" for name in SPLITS}
-        return {name: _collect(path, _text(path, notes)) for name, path in paths.items()}, []
+        return {name: _read(path, _text, notes) for name, path in paths.items()}, []
     if not source.is_file():  # a pipe would be waited for
         raise InputError(f"{source} is no file; wanted {_WANTED}")
     name = source.name.lower()
@@ -54,17 +55,25 @@ def read_texts(
         raise InputError(f"{source} has the suffix {kind!r}; wanted {_FILES}")
     if kind == ".txt":
         _no_columns(source, columns)
-        return {"all": _collect(source, _text(source, notes))}, []
+        return {"all": _read(source, _text, notes)}, []
     found = list(columns)
     limit = csv.field_size_limit(_MOST_BYTES)
     try:
         if kind in _LINES_OF_JSON:
-            texts = _objects(source, found, notes)
+            texts = _read(source, lambda lines: _objects(source, lines, found, notes), notes)
         else:
-            texts = _table(source, found, kind, notes)
-        return {"all": _collect(source, texts)}, found
+            texts = _read(source, lambda lines: _table(source, lines, found, kind, notes), notes)
+        return {"all": texts}, found
     finally:
         csv.field_size_limit(limit)
+
+
+def _read(
+    path: Path, texts_of: Callable[[Iterator[str]], Iterator[str | None]], notes: list[str]
+) -> Texts:
+    """The texts that a function makes of a file's lines. The file is closed whatever happens."""
+    with contextlib.closing(_lines(path, notes)) as lines:
+        return _collect(path, texts_of(lines))
 
 
 def _collect(path: Path, texts: Iterable[str | None]) -> Texts:
@@ -88,7 +97,7 @@ def _no_columns(source: Path, columns: Sequence[str]) -> None:
         )
 
 
-def _lines(path: Path, notes: list[str]) -> Iterator[str]:
+def _lines(path: Path, notes: list[str]) -> Generator[str, None, None]:
     """Each line with a newline at its end; NULs become spaces, a byte order mark is dropped.
 
     A line ends with LF, CR LF, or as long ago CR alone.
@@ -124,8 +133,8 @@ def _lines(path: Path, notes: list[str]) -> Iterator[str]:
             raise InputError(f"{path} is not a whole gzip file: {error}") from error
 
 
-def _text(path: Path, notes: list[str]) -> Iterator[str]:
-    return (line.removesuffix("\n") for line in _lines(path, notes))
+def _text(lines: Iterator[str]) -> Iterator[str]:
+    return (line.removesuffix("\n") for line in lines)
 
 
 class _BadRows:
@@ -150,15 +159,16 @@ class _BadRows:
             notes.append(f"{self.count:,} bad rows left out, the first on {self.first}")
 
 
-def _table(path: Path, columns: list[str], kind: str, notes: list[str]) -> Iterator[str | None]:
+def _table(
+    path: Path, lines: Iterator[str], columns: list[str], kind: str, notes: list[str]
+) -> Iterator[str | None]:
     """The texts in the columns; if there are none, the only one is added to them.
 
     A number that is no column's name is a column's place, counted from 1: the table then has no
     header.
     """
-    rest = itertools.dropwhile(lambda line: not line.strip(), _lines(path, notes))
-    first = next(rest, "")
-    lines = itertools.chain([first], rest)
+    first = next((line for line in lines if line.strip()), "")
+    lines = itertools.chain([first], lines)
     bad, rows = _BadRows(path), 0
     own = "," if kind == ".csv" else "\t"
     separator = next((s for s in (own, *_SEPARATORS) if s in first), own)
@@ -241,11 +251,13 @@ def _csv_rows(
         number, size = reader.line_num + 1, 0
 
 
-def _objects(path: Path, columns: list[str], notes: list[str]) -> Iterator[str | None]:
+def _objects(
+    path: Path, lines: Iterator[str], columns: list[str], notes: list[str]
+) -> Iterator[str | None]:
     """The texts under the keys; if there are none, the only one is added. Numbers are texts."""
     keys: dict[str, None] = {}
     bad, rows = _BadRows(path), 0
-    for number, line in enumerate(_lines(path, notes), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             yield ""
             continue
