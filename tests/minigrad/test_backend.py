@@ -349,3 +349,16 @@ def test_adamw_steps_a_parameter_that_is_not_contiguous() -> None:
     optim.AdamW(params, lr=0.1).step()
     assert np.all(params[1].data != weight.T)
     np.testing.assert_array_equal(params[0].data, params[1].data)
+
+
+@needs_numba
+def test_two_that_compile_at_once_take_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has read the index before the other wrote to it: one would run the other's code."""
+    from minigrad.kernels.compiled import jit
+
+    monkeypatch.setattr(jit._Files, "_load_index", lambda self: {})
+    for key in ("float32", "float64"):
+        jit._Files(str(tmp_path), "kernel", 0).save(key, f"code for {key}")
+    assert len(list(tmp_path.glob("*.nbc"))) == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 # A fused multiply-add rounds once instead of twice; a sum in another order can be summed up in a
 # vector register. Neither assumes away NaN or infinity, and once compiled, the order is fixed.
@@ -28,8 +28,29 @@ def _sources_hash() -> str:
 _SOURCES = _sources_hash()
 
 
+class _Files(IndexDataCacheFile):
+    """Numba's, but a file of machine code is named after the types that it is for.
+
+    Numba takes the first number that is free in the index. Two processes that compile a function at
+    the same time, each for other types, take the same one; the code that is written last then
+    stands in the index under the types of the other, and is run on arrays that it does not fit.
+    """
+
+    def save(self, key, data):
+        overloads = self._load_index()
+        if key not in overloads:
+            number = int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16)
+            overloads[key] = self._data_name(number)
+            self._save_index(overloads)
+        self._save_data(overloads[key], data)
+
+
 class _Cache(FunctionCache):
     """Numba's cache of machine code, but a file that can't be read or written is no error."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file.__class__ = _Files
 
     def _index_key(self, sig, codegen):
         checks = numba.config.BOUNDSCHECK  # type: ignore[attr-defined]

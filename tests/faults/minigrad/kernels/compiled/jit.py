@@ -6,4 +6,9 @@ FAULTS = [
         "np.moveaxis(rows.reshape(moved), -1, axis)",
         "rows.reshape(shape)",
     ),
+    (
+        "compile_at_once: a file of code has the next free number",
+        "int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16)",
+        "len(overloads) + 1",
+    ),
 ]
