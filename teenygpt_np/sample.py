@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
-from teenygpt_np.cli import Parser, path, run_command, set_up
+from teenygpt_np.cli import Parser, as_flag, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 _BATCH = 64
@@ -49,8 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         check_settings(args.temperature, args.top_k, args.top_p)
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    except ValueError as error:  # which names settings; the user knows them as flags
+        names = r"\btemperature\b|\btop_[kp]\b"
+        raise InputError(re.sub(names, lambda name: as_flag(name[0]), str(error))) from None
     run = load_run(args.run)
     folded = run.tokenizer.fold(args.prompt)
     if folded.replaced:
