@@ -1,6 +1,6 @@
-"""teenyGPT: a tiny decoder transformer that learns to write newspaper headlines, on minigrad.
+"""teenyGPT: a small decoder transformer language model, trained and sampled with minigrad.
 
-`TeenyGPT` is imported at its first use, so that the command lines can set the number of threads
+`TeenyGPT` is imported when it is first used, so that a command line can set the number of threads
 before NumPy starts them.
 """
 

@@ -1,4 +1,4 @@
-"""What guessing scores, to read a model's figures against."""
+"""Baselines to compare a model with: predictions from counts of tokens and of pairs of tokens."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ AnyIds = npt.NDArray[np.integer[Any]]
 def baselines(train: Rows, rows: Rows, num_token_vals: int) -> dict[str, dict[str, float]]:
     """Score `uniform`, `unigram` and `bigram`, fitted on train (N, T), on rows (M, T).
 
-    uniform: p = 1 / V; unigram: p(b) = (n(b) + 1) / (n + V); bigram: p(b | a) = (n(a, b) + 1) /
-    (n(a) + V), with n counted in train. The targets are tokens 1..T-1, given the one before.
+    uniform: p = 1 / V.    unigram: p(b) = (n(b) + 1) / (n + V).    bigram: p(b | a) = (n(a, b) + 1)
+    / (n(a) + V). The targets b are tokens 1..T-1, each after token a; n counts them in train. The
+    added 1 (Laplace smoothing) keeps every probability above 0.
 
-    Of each: `nll`, mean nats per row over all T-1 targets, and `top1`, mean over rows of the share
-    of targets that the likeliest token hits (of k equally likely ones, 1/k of the hit).
-    `nll_no_pad` and `top1_no_pad` count, and fit on, a row up to and including the token that ends
-    it.
+    Returns for each baseline `nll`, the mean nats per row, and `top1`, the share of targets that
+    are the likeliest token, averaged over rows (if k tokens are equally likely, each counts 1/k).
+    These count all T-1 targets; `nll_no_pad` and `top1_no_pad` are fitted and scored on each row
+    only up to and including the token that ends it.
 
-    Raises ValueError where there is an id outside 0..V-1.
+    Raises ValueError for an id outside 0..V-1.
     """
     _check(num_token_vals, train=train, rows=rows)
     scores: dict[str, dict[str, float]] = {"uniform": {}, "unigram": {}, "bigram": {}}
@@ -46,9 +47,9 @@ def baselines(train: Rows, rows: Rows, num_token_vals: int) -> dict[str, dict[st
 
 
 def _pairs(rows: Rows, num_token_vals: int, *, to_the_end: bool) -> tuple[Array, Array]:
-    """n(a, b), and the same with each row weighing 1 in all.    N rows -> (V, V) twice
+    """Counts n(a, b), and the same with each row's pairs weighted to sum to 1.    -> (V, V) twice
 
-    to_the_end: count the pairs behind a row's end as well
+    to_the_end: count the pairs in the padding after a row's end as well
     """
     before, target = rows.ids[:, :-1], rows.ids[:, 1:]
     counted = np.full(len(rows), target.shape[1]) if to_the_end else rows.lengths - 1

@@ -1,4 +1,4 @@
-"""Checkpoints: named arrays and a description in one .npz, replaced as a whole or not at all."""
+"""Checkpoints: named arrays and a description in one .npz, written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ import numpy as np
 from minigrad import Array
 from teenygpt_np.errors import InputError
 
-_META, _SHA256 = "meta", "sha256"  # two arrays besides the given ones: JSON, and a hash of the rest
-_MAX_META = 1 << 20  # bytes; a parsed JSON takes many times its size
-_MAX_DIRECTORY = 1 << 23  # bytes, of the table of members; 1,000 blocks take half of it
+_META, _SHA256 = "meta", "sha256"  # arrays that `save` adds: JSON, and a hash of all others
+_MAX_META = 1 << 20  # bytes; JSON takes many times its size when it is parsed
+_MAX_DIRECTORY = 1 << 23  # bytes of the zip's table of members; 1,000 blocks need half of it
 
 
 def save(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
-    """Write arrays and meta (anything JSON can hold) to `path`, with a SHA-256 of it all.
+    """Write arrays and meta (anything that JSON can hold) to `path`, with a SHA-256 of both.
 
-    They go to a temporary file beside it, to the disk, and only then in its place: after a failure
-    or a power cut there is the old checkpoint or the new one, never half of one.
+    They are written to a temporary file in the same directory, flushed to disk, and only then
+    renamed: after a failure or a power cut, `path` holds the old checkpoint or the new one, never
+    half of one.
 
-    Raises OSError where it cannot be written.
+    Raises OSError if the file cannot be written.
     """
     arrays = {**arrays, _META: np.frombuffer(json.dumps(meta).encode("utf-8"), np.uint8)}
     sha256 = np.frombuffer(_sha256(arrays), np.uint8)
@@ -48,10 +49,11 @@ def _write(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file to write, which takes its place at `path` when the block ends well.
+    """A binary file to write to, renamed to `path` when the block ends without an error.
 
-    One process at a time: the temporary file has always the same name, so that the next to write
-    does away with what a killed one has left, or with a link that somebody has put there.
+    Only one process may write at a time, because the temporary file always has the same name. So
+    the next process to write removes what a killed one left there, or a link that somebody put
+    there.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -70,21 +72,21 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 as a whole or not at all.
+    """Write a text file in UTF-8, as a whole or not at all.
 
-    A byte that is not UTF-8, as a file's name in the text may have, is spelt out.
+    What UTF-8 cannot encode (the name of a file may hold such characters) is written as an escape.
     """
     with atomic_file(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file as a whole or not at all."""
+    """Write a JSON file, as a whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def append_line(path: Path, text: str) -> None:
-    """Add a line to a text file in UTF-8, down to the disk."""
+    """Append a line to a text file in UTF-8, and flush it to disk."""
     try:
         with path.open("ab") as file:
             file.write(text.encode("utf-8") + b"\n")
@@ -96,22 +98,22 @@ def append_line(path: Path, text: str) -> None:
 
 
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays and meta of a checkpoint. Nothing in it is executed.
+    """Read the arrays and meta of a checkpoint. Nothing in it is executed.
 
-    What its headers say is believed only as far as the file's own size goes, so that reading takes
-    no more memory than a few times that. The arrays are read-only.
+    The sizes in its headers are checked against the size of the file, so reading takes at most a
+    few times that much memory. The arrays are read-only.
 
-    Raises InputError where it is missing or not a checkpoint.
+    Raises InputError if the file is missing or not a checkpoint.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
             raise ValueError("it is no file")
         with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("error")  # what is worth a warning is nothing that `save` wrote
+            warnings.simplefilter("error")  # a file that `save` wrote causes none
             arrays = _read(file)
         found = arrays.pop(_SHA256).tobytes()
         if found != _sha256(arrays):
-            raise ValueError("its content is not what its SHA-256 says")
+            raise ValueError("its content does not match its SHA-256")
         meta = json.loads(arrays.pop(_META).tobytes().decode("utf-8"))
         if not isinstance(meta, dict):
             raise TypeError(f"its meta is a {type(meta).__name__}")
@@ -124,18 +126,18 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _read(file: IO[bytes]) -> dict[str, Array]:
-    """All arrays of an .npz. Raises what comes where it is none that `save` could have written."""
+    """Read all arrays of an .npz. Raises some exception if `save` cannot have written it."""
     arrays: dict[str, Array] = {}
     size = os.fstat(file.fileno()).st_size
     _check_directory(file, size)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if sum(m.file_size for m in members) > size:
-            raise ValueError("its members are larger than itself")
+            raise ValueError("its members are larger than the file")
         for member in members:
             name = member.filename.removesuffix(".npy")
             if member.compress_type != zipfile.ZIP_STORED or name in arrays:
-                raise ValueError(f"{member.filename} is compressed, or there twice")
+                raise ValueError(f"{member.filename} is compressed or appears twice")
             if name == _META and member.file_size > _MAX_META:
                 raise ValueError(f"its meta is larger than {_MAX_META:,} bytes")
             with archive.open(member) as content:
@@ -150,10 +152,10 @@ def _read(file: IO[bytes]) -> dict[str, Array]:
 
 
 def _check_directory(file: IO[bytes], size: int) -> None:
-    """Before zipfile parses a zip's table of members, which takes ten times as much memory.
+    """Check the length of a zip's table of members: parsing it takes ten times as much memory.
 
-    Its length is in the record that ends the file, of 22 bytes; or with zip64 in one of 56 bytes
-    before that, with 20 between the two that say where it is.
+    The length is in the record of 22 bytes that ends the file. With zip64 it is in a record of 56
+    bytes further before; the 20 bytes between the two say where that one is.
     """
     file.seek(max(0, size - 98))
     end = file.read()
@@ -166,7 +168,7 @@ def _check_directory(file: IO[bytes], size: int) -> None:
 
 
 def _sha256(arrays: Mapping[str, Array]) -> bytes:
-    """Of names, dtypes, shapes and bytes, whatever the order and the memory layout."""
+    """SHA-256 of names, dtypes, shapes and values; order and memory layout make no difference."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
@@ -175,10 +177,9 @@ def _sha256(arrays: Mapping[str, Array]) -> bytes:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Have the new name on disk too.
+    """Flush a directory, so that the new name of the file is on disk too.
 
-    Windows cannot open a directory, and needs no such thing; some network file systems cannot flush
-    one, and say EINVAL.
+    Windows cannot open a directory. Some network file systems cannot flush one, and report EINVAL.
     """
     if os.name == "posix":
         handle = os.open(directory, os.O_RDONLY)

@@ -1,7 +1,7 @@
-"""What a run is made of: the model's sizes, how it is trained, on which text.
+"""The settings of a run: the model's sizes, how it is trained, on which text.
 
-A setting is declared once, as a field of `Config`: its default, what it means, which values it can
-have, and its flag on the command line (`cli.add_settings`).
+A setting is declared once, as a field of `Config`: its default, its meaning, the values allowed and
+its flag on the command line (`cli.add_settings`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ OPTIMIZERS = ("adamw", "muon")
 
 @dataclass(frozen=True)
 class Setting:
-    """What a field of `Config` is, besides its default.
+    """What a field of `Config` means and allows.
 
+    help: its meaning, in a few words for --help.
     at_least, at_most, above, below: bounds of a number, which must also be finite.
-    choices: the values that it can have, by the words that the command line takes for them.
-    flag: where it is another one than the field's name with dashes.
+    choices: the values allowed, by the words that the command line takes for them.
+    flag: its flag on the command line, if that is not the field's name with dashes.
     """
 
     help: str
@@ -36,7 +37,7 @@ class Setting:
     flag: str = ""
 
     def wanted(self, name: str, value: Any) -> str:
-        """What is wanted in the place of this value; '' where it will do."""
+        """What is wanted instead of this value; '' if the value is allowed."""
         if self.choices is not None:
             return "" if value in self.choices.values() else " or ".join(self.choices)
         if isinstance(value, str):
@@ -71,13 +72,15 @@ class Config:
     columns: tuple[str, ...] = ()
     alphabet: str = _setting(
         "article",
-        "a-z and space, to which all text is folded; or the corpus's own characters",
+        "fold text to a-z and space, or keep the corpus's own characters",
         choices={"article": "article", "corpus": "corpus"},
     )
-    seed: int = _setting(0, "of everything random, and of the split of a single file", at_least=0)
+    seed: int = _setting(
+        0, "seed of all random numbers, and of the split of a single file", at_least=0
+    )
     num_tokens: int = _setting(
         128,
-        "longest headline, in tokens: its characters, and one before them",
+        "length of a row: a token to begin it, then the characters",
         at_least=2,
         at_most=10_000,
     )
@@ -88,36 +91,42 @@ class Config:
     )
     num_blocks: int = _setting(4, "blocks, each a mixer and an MLP", at_least=1, at_most=1000)
     mixer: str = _setting(
-        "attention", "what mixes the tokens of a block; several, with commas, take turns"
+        "attention", "mixer of the blocks; several names, with commas, are repeated over the blocks"
     )
     dropout: float = _setting(
-        0.03, "share of the embedding that training drops", at_least=0, below=1
+        0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
     )
-    epochs: int = _setting(7, "at most this many times through the training split", at_least=1)
-    max_steps: int = _setting(0, "stop after this many steps; 0 for no such limit", at_least=0)
-    batch_size: int = _setting(32, "headlines in a step", at_least=1)
+    epochs: int = _setting(7, "at most this many passes through the training split", at_least=1)
+    max_steps: int = _setting(0, "stop after this many steps; 0: no limit", at_least=0)
+    batch_size: int = _setting(32, "headlines per step", at_least=1)
     optimizer: str = _setting(
         "muon",
-        "of the blocks' weight matrices; AdamW has all the rest",
+        "optimizer of the blocks' weight matrices; AdamW trains all the rest",
         choices={name: name for name in OPTIMIZERS},
     )
-    lr: float = _setting(8e-3, "the highest learning rate", above=0)
-    warmup_steps: int = _setting(100, "steps in which the learning rate rises", at_least=0)
+    lr: float = _setting(8e-3, "highest learning rate", above=0)
+    warmup_steps: int = _setting(
+        100, "steps over which the learning rate rises at first", at_least=0
+    )
     decay: bool = _setting(
         True,
-        "let the learning rate fall, to a twentieth at the end",
+        "whether the learning rate then falls, to a twentieth of lr at the end",
         choices={"yes": True, "no": False},
     )
     weight_decay: float = _setting(
-        0.1, "how much a step shrinks the weights, as a multiple of lr", at_least=0
+        0.1, "share of the weights that a step takes off, as a multiple of lr", at_least=0
     )
-    clip_grad_norm: float = _setting(1.0, "longest gradient; 0 for any", at_least=0)
+    clip_grad_norm: float = _setting(
+        1.0, "clip the gradient to this norm; 0: no clipping", at_least=0
+    )
     patience: int = _setting(
-        5, "stop after more than this many epochs in a row without a new best", at_least=0
+        5,
+        "early stopping: after more than this many epochs in a row without a new best",
+        at_least=0,
     )
     ignore_pads: bool = _setting(
         True,
-        "count each headline up to its first pad, or all num-tokens of it",
+        "ignore padding: a headline counts up to its end; or count all num-tokens",
         choices={"ignore": True, "count": False},
         flag="pads",
     )
@@ -138,12 +147,15 @@ class Config:
         return tuple(name.strip() for name in self.mixer.split(","))
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON can hold them."""
+        """The settings as a dictionary that JSON can hold."""
         return dataclasses.asdict(self) | {"columns": list(self.columns)}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:
-        """The settings from what `as_dict` gave; those that are missing have their defaults."""
+        """The settings from what `as_dict` gave; missing ones have their defaults.
+
+        Raises InputError for an unknown name, or a value of another type or out of range.
+        """
         if not isinstance(settings, dict):
             raise InputError(f"settings are {settings!r}, wanted names and values")
         known = {field.name: type(field.default) for field in dataclasses.fields(cls)}
@@ -167,13 +179,13 @@ SETTINGS: dict[str, Setting] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # An epoch in seconds, for trying things.
+    # For trying things: an epoch takes seconds.
     "tiny": {"num_emb": 64, "num_blocks": 2, "epochs": 5},
-    # The default: the bundled corpus in minutes.
+    # The default: trains on the bundled corpus in minutes.
     "small": {},
-    # For real headlines, which have far more words.
+    # For real headlines, which use far more different words.
     "medium": {"num_emb": 128, "lr": 4e-3, "dropout": 0.2, "epochs": 10},
-    # The article's, as it is: 4,284,061 parameters, pads counted.
+    # The article's hyperparameters: 4,284,061 parameters, padding counted.
     "article": {
         "num_tokens": 150,
         "num_emb": 32,

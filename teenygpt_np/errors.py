@@ -1,9 +1,9 @@
-"""The one error that is the user's to mend."""
+"""The one kind of error that the user can correct."""
 
 
 class InputError(ValueError):
-    """What came and what was wanted, in one line.
+    """An argument, a file or a text that cannot be used; says what came and what was wanted.
 
-    Library code raises it where an argument, a file or a text that the user gave cannot be used;
-    a command line prints it and exits with status 2. Anything else that is raised is our mistake.
+    A command line prints it in one line and exits with status 2. Where a command line ends with the
+    traceback of another exception, that is a bug in this program.
     """

@@ -1,4 +1,4 @@
-"""A run directory: what is in it, who may write to it, how to get a trained model out of it."""
+"""A run directory: its files, its lock, and loading a trained model from it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from teenygpt_np.text.tokenizers import described_tokenizer
 
 CONFIG, METRICS, BEST, LAST = "config.json", "metrics.jsonl", "best.npz", "last.npz"
 SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"
-REPORT = "report.html"  # the last to be written: a run that has it is finished
+REPORT = "report.html"  # written last, so a run that has it is finished
 
 FORMAT = 2  # of config.json and of a checkpoint's description; without a number it is 1
 # Settings that a run may go on with others of. Its text may have moved, but is known by its hash.
 MAY_CHANGE = ("data", "epochs", "max_steps", "patience")
 MAX_COUNT = 2**53  # as far as a float counts
 _BEHIND_PID = 1 << 20
-_MAX_CONFIG = 1 << 20  # characters; what is cut is no JSON
+_MAX_CONFIG = 1 << 20  # characters; a longer file is cut, and so is no JSON
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A model as a run left it, with what is needed to use it."""
+    """A trained model, with what is needed to use it.    meta: the description in its checkpoint"""
 
     model: TeenyGPT
     tokenizer: Tokenizer
@@ -45,7 +45,7 @@ class TrainedRun:
 
 
 def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpus:
-    """The text that a configuration names, in an alphabet: its own, or that of a run begun."""
+    """Load the text that a configuration names.    tokenizer: that of a run already begun"""
     return load_corpus(
         Path(config.data) if config.data else None,
         columns=config.columns,
@@ -55,9 +55,9 @@ def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpu
 
 
 def load_run(directory: Path, name: str = BEST) -> TrainedRun:
-    """The best model of a run, in evaluation mode.
+    """Load the best model of a run, in evaluation mode.    name: the checkpoint's file
 
-    Raises InputError where there is no run, or its checkpoint does not hold what it says.
+    Raises InputError if there is no run, or if its checkpoint is damaged or does not fit together.
     """
     path = directory / name
     if not path.is_file():
@@ -73,18 +73,18 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
 def load_last(
     directory: Path, config: Config, tokenizer: Tokenizer
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays and meta of a run's `last.npz`.
+    """Load the arrays and meta of a run's `last.npz`.
 
-    Raises InputError where it is missing or damaged, or of other settings or another alphabet.
+    Raises InputError if it is missing or damaged, or has other settings or another tokenizer.
     """
     path = directory / LAST
     arrays, meta, other, alphabet = _load(path)
     then, now = other.as_dict(), config.as_dict()
     if changed := [name for name in now if then[name] != now[name] and name not in MAY_CHANGE]:
         name = changed[0]
-        raise InputError(f"{path} has {name} {then[name]}, {CONFIG} beside it {now[name]}")
+        raise InputError(f"{path} has {name} {then[name]}, wanted {now[name]} as in {CONFIG}")
     if alphabet != tokenizer:
-        raise InputError(f"{path} has another alphabet than {CONFIG} beside it")
+        raise InputError(f"{path} has another alphabet than {CONFIG} has")
     return arrays, meta
 
 
@@ -94,7 +94,7 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, Any], Config, Tokeniz
         config, tokenizer = described(meta)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of a run: {error}") from error
-    # Before a model is built: no file may ask for other weights than it brings.
+    # Checked before a model is built, so that a file cannot ask for more memory than it fills.
     parameters = outline(config, tokenizer.num_token_vals).named_parameters("model/")
     weights = {name: array for name, array in arrays.items() if name.startswith("model/")}
     check_arrays(weights, dict(parameters), path)
@@ -102,12 +102,12 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, Any], Config, Tokeniz
 
 
 def under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """The arrays whose names begin with a prefix, by the rest of their names."""
+    """The arrays whose names begin with a prefix, by their names without it."""
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def description(config: Config, tokenizer: Tokenizer) -> dict[str, Any]:
-    """What `described` makes settings and tokenizer of, for config.json and checkpoints."""
+    """Settings and tokenizer as config.json and checkpoints hold them, for `described` to read."""
     return {
         "format": FORMAT,
         "config": config.as_dict(),
@@ -118,7 +118,7 @@ def description(config: Config, tokenizer: Tokenizer) -> dict[str, Any]:
 def described(description: Any) -> tuple[Config, Tokenizer]:
     """Settings and tokenizer, from a config.json or a checkpoint's meta.
 
-    Raises KeyError, TypeError or ValueError where it does not hold them, or is of a newer format.
+    Raises KeyError, TypeError or ValueError if they are missing or wrong, or the format is newer.
     """
     found = description.get("format", 1) if isinstance(description, dict) else 1
     if found not in range(1, FORMAT + 1):
@@ -135,9 +135,9 @@ def described(description: Any) -> tuple[Config, Tokenizer]:
 def check_arrays(
     arrays: Mapping[str, Array], wanted: Mapping[str, Array | Tensor], path: Path
 ) -> None:
-    """Raise InputError where a file's arrays have not the names, dtypes and shapes that are wanted.
+    """Check that a file's arrays have the names, dtypes and shapes that are wanted.
 
-    Or where one holds what is no number to go on from.
+    Raises InputError for the first that has not, or that holds NaN, infinity or a negative count.
     """
     for name in sorted(arrays.keys() | wanted.keys()):
         given, want = (
@@ -152,31 +152,31 @@ def check_arrays(
 
 
 def not_finite(arrays: Mapping[str, Array]) -> str:
-    """The name of the first array that holds NaN or infinity; '' where none does."""
+    """The name of the first array that holds NaN or infinity; '' if none does."""
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
 
 
 def check_new(directory: Path) -> None:
-    """Raise InputError where a training has left something, be it without its config.json."""
+    """Raise InputError if a directory holds files of a run, even if config.json is missing."""
     if (directory / CONFIG).exists():
         raise InputError(
             f"{directory} holds a run already; wanted a new --out, or --resume {directory}"
         )
     if any((directory / name).exists() for name in (METRICS, BEST, LAST, TEST, REPORT)):
-        raise InputError(f"{directory} holds what is left of a run; wanted a new --out")
+        raise InputError(f"{directory} holds files of another run; wanted a new --out")
 
 
 def begin(directory: Path, description: Mapping[str, Any]) -> None:
-    """Make a run's directory, with what describes the run. Raises InputError as `check_new`."""
+    """Make a run's directory and write its config.json. Raises InputError as `check_new` does."""
     check_new(directory)
     (directory / SAMPLES).mkdir(parents=True, exist_ok=True)
     checkpoint.write_json(directory / CONFIG, description)
 
 
 def read_description(directory: Path) -> tuple[dict[str, Any], Config, Tokenizer]:
-    """A run's config.json, and the settings and the tokenizer in it.
+    """Read a run's config.json: its content, and the settings and the tokenizer in it.
 
-    Raises InputError where it is missing, or holds something else.
+    Raises InputError if it is missing, or holds something else.
     """
     path = directory / CONFIG
     try:
@@ -190,9 +190,9 @@ def read_description(directory: Path) -> tuple[dict[str, Any], Config, Tokenizer
 
 
 def check_files(directory: Path) -> None:
-    """Raise InputError where a run directory holds a link or a pipe.
+    """Raise InputError if a run directory holds a link or a pipe.
 
-    What is written to one would go elsewhere, and a pipe would be waited for.
+    Writing to a link would change a file elsewhere; opening a pipe would wait for its other end.
     """
     for path in (*directory.glob("*"), *(directory / SAMPLES).glob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
@@ -200,19 +200,19 @@ def check_files(directory: Path) -> None:
 
 
 def lock(directory: Path) -> IO[bytes]:
-    """Be the only process that writes to a run directory, for as long as the file stays open.
+    """Lock a run directory against other processes, until the returned file is closed.
 
-    The system lets go of it when the process ends, however it ends. Where a file system knows no
-    locks, nothing is locked.
+    The system releases the lock when the process ends, however it ends. On a file system without
+    locks nothing is locked.
 
-    Raises InputError where another process has it.
+    Raises InputError if another process holds the lock.
     """
     file = (directory / LOCK).open("a+b")
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            file.seek(_BEHIND_PID)  # what is locked nobody else can read
+            file.seek(_BEHIND_PID)  # others cannot read a locked byte, but shall read the pid
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
@@ -225,7 +225,7 @@ def lock(directory: Path) -> IO[bytes]:
         raise InputError(f"{directory} is in use by another process, {holder}") from None
     except OSError:
         return file
-    if os.fstat(file.fileno()).st_nlink == 1:  # else it is some other file as well
+    if os.fstat(file.fileno()).st_nlink == 1:  # more: it is another file too, not to be emptied
         file.truncate(0)
         file.write(str(os.getpid()).encode())
         file.flush()

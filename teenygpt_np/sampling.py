@@ -1,4 +1,4 @@
-"""Drawing tokens from a model's scores, one after the other."""
+"""Sampling: drawing tokens from a model's logits, one after the other."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from teenygpt_np.errors import InputError
 
 
 def choose(
-    scores: Array,
+    logits: Array,
     rng: np.random.Generator,
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Array:
-    """Draw from p = softmax(scores / temperature).    scores: (B, V) -> ids (B)
+    """Draw from p = softmax(logits / temperature).    logits: (B, V) -> ids (B)
 
-    temperature: 0 takes the likeliest. Below 1 favours what is likely, above 1 what is not.
-    top_k: draw from the k likeliest only. top_p: from the fewest that reach probability p together.
+    temperature: 0 takes the likeliest token; below 1 favours likely tokens, above 1 unlikely ones.
+    top_k: draw from the k likeliest tokens only.    top_p: draw from the likeliest tokens only, as
+    few as have probability p together.
 
-    With noise of Gumbel's distribution added to the logarithm of each p, the largest sum is at i
-    with probability p_i: there is nothing to normalize.
+    The draw is the Gumbel-max trick: after independent Gumbel noise is added to each log p, the
+    largest sum is at i with probability p_i. So p need not be normalized.
+
+    Raises ValueError for a setting out of range, InputError if a row's largest logit is NaN or
+    infinite. A logit of minus infinity is never drawn.
 
     Source: Gumbel, Statistical Theory of Extreme Values, 1954, in the form of Maddison et al., A*
-    Sampling, 2014, section 2; for top_p Holtzman et al., The Curious Case of Neural Text
-    Degeneration, 2020.
-
-    Raises InputError where a row's largest score is NaN or infinite; minus infinity among others is
-    never drawn.
+    Sampling, 2014, section 2, arXiv:1411.0030; top_k: Fan et al., Hierarchical Neural Story
+    Generation, 2018, arXiv:1805.04833; top_p: Holtzman et al., The Curious Case of Neural Text
+    Degeneration, 2020, arXiv:1904.09751.
     """
     check_settings(temperature, top_k, top_p)
-    largest = scores.max(axis=1, keepdims=True)
-    if not np.isfinite(largest).all():  # NaN among them is their maximum
-        raise InputError("the model's scores are NaN or infinite: its weights are too large")
+    largest = logits.max(axis=1, keepdims=True)
+    if not np.isfinite(largest).all():  # where one is NaN, the maximum is
+        raise InputError("the model's logits are NaN or infinite: its weights are too large")
     if temperature == 0:
-        ids: Array = scores.argmax(axis=1)
+        ids: Array = logits.argmax(axis=1)
         return ids
-    # A temperature below this takes the likeliest as well; the quotient would overflow.
-    log_p = np.subtract(scores, largest, dtype=np.float64) / max(temperature, 1e-200)
+    # With a lower temperature the quotient could overflow; this one takes the likeliest already.
+    log_p = np.subtract(logits, largest, dtype=np.float64) / max(temperature, 1e-200)
     if top_k is not None or top_p is not None:
-        order = np.argsort(-scores, axis=1, kind="stable")
+        order = np.argsort(-logits, axis=1, kind="stable")
         p = _likeliest(np.exp(log_p), order, top_k or log_p.shape[1], top_p or 1.0)
         log_p[p == 0] = -np.inf
     chosen: Array = (log_p + rng.gumbel(size=log_p.shape)).argmax(axis=1)
@@ -51,7 +53,7 @@ def choose(
 
 
 def _likeliest(p: Array, order: Array, k: int, share: float) -> Array:
-    """p, with 0 for all but the first k in order, and of these the fewest that reach the share."""
+    """p, but 0 for all but the first k in `order`, and of these only as many as reach `share`."""
     falling = np.take_along_axis(p, order, axis=1)
     falling[:, k:] = 0
     before = falling.cumsum(axis=1) - falling
@@ -85,12 +87,12 @@ def generate(
 ) -> Array:
     """Continue a prompt until every row has ended, or is num_tokens long.
 
-    next_scores: a function from the ids (B, t) that come next to the scores (B, V) of the token
-        after them; it remembers all ids it was given.
-    prompt: (t) ids.    end: the id that ends a row, None for no such id
-    -> ids (B, num_tokens), only `end` behind a row's first `end`
+    next_scores: a function from the next ids (B, t) of each row to the logits (B, V) of the token
+        after them; it remembers all ids that it was given.
+    prompt: (t) ids.    end: the id that ends a row; None if there is no such id
+    -> ids (B, num_tokens), only `end` after a row's first `end`
 
-    Raises ValueError for a prompt that is empty, has ended or leaves no room to continue.
+    Raises ValueError for a prompt that is empty, contains `end` or leaves no room to continue.
     """
     check_settings(temperature, top_k, top_p)
     if batch_size < 1:
@@ -103,16 +105,16 @@ def generate(
         raise ValueError(f"the prompt has id {end}, which ends a row, at {place}; wanted none")
     ids = np.full((batch_size, num_tokens), -1 if end is None else end)
     ids[:, :start] = prompt
-    come, ended = ids[:, :start], np.zeros(batch_size, bool)
-    with np.errstate(all="ignore"):  # what overflows is noticed in the scores
+    new, ended = ids[:, :start], np.zeros(batch_size, bool)
+    with np.errstate(all="ignore"):  # `choose` notices an overflow in the logits
         for t in range(start, num_tokens):
-            scores = next_scores(come)
-            chosen = choose(scores, rng, temperature=temperature, top_k=top_k, top_p=top_p)
+            logits = next_scores(new)
+            chosen = choose(logits, rng, temperature=temperature, top_k=top_k, top_p=top_p)
             if end is not None:
                 chosen[ended] = end
                 ended |= chosen == end
             ids[:, t] = chosen
             if ended.all():
                 break
-            come = ids[:, t : t + 1]
+            new = ids[:, t : t + 1]
     return ids

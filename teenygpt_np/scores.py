@@ -1,4 +1,4 @@
-"""How good a model is on a split: NLL and top-1, with pads and without."""
+"""Scores of a model on a split: negative log-likelihood and top-1, with padding and without."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _BATCH = 64
 def scores(
     model: TeenyGPT, rows: Rows, before_batch: Callable[[], object] = lambda: None
 ) -> dict[str, float]:
-    """Means over N rows.    -> nll, nll_no_pad in nats, top1, top1_no_pad
+    """Means over N rows.    -> nll, nll_no_pad in nats per row; top1, top1_no_pad as shares
 
-    The first of each pair counts all T - 1 predictions, pads among them, as the article does; the
-    second each row up to and including the token that ends it. Uses no dropout, whatever the mode.
+    nll and top1 count all T - 1 predictions, padding included, as the article does; nll_no_pad and
+    top1_no_pad count each row up to and including the token that ends it. Dropout is off, whatever
+    the model's mode.
 
-    before_batch: called again and again; what it raises ends the scoring
+    before_batch: called before each batch; an exception that it raises ends the scoring
     """
     totals = dict.fromkeys(("nll", "nll_no_pad", "top1", "top1_no_pad"), 0.0)
     with model.evaluating(), mg.no_grad():

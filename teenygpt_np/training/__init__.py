@@ -1,1 +1,1 @@
-"""How a model is trained: the loop, what it minimizes, what it keeps, and what it shows."""
+"""How a model is trained: the loop, the objective, the optimizers, and what is printed."""

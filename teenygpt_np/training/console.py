@@ -1,4 +1,4 @@
-"""What a training shows: a live bar on a terminal, plain lines elsewhere."""
+"""The output of a training: a live progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LINES = 10.0  # seconds between two plain lines
 
 
 def duration(seconds: float) -> str:
-    """`1:02:03`, `2:03` or `0:03`."""
+    """Seconds as `1:02:03`, `2:03` or `0:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Console:
-    """Lines and one line that changes. quiet: say nothing at all."""
+    """Prints lines, and one line that changes.    quiet: print nothing"""
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
         self.stream = stream or sys.stdout
@@ -37,12 +37,12 @@ class Console:
             print(text, file=self.stream, flush=True)
 
     def status(self, text: str) -> None:
-        """Show, on a terminal, a line that stays until the next one comes."""
+        """On a terminal, show a line until the next output replaces it."""
         if self.live and not self.quiet:
             self._draw(text)
 
     def update(self, title: str, done: int, total: int, figures: str, left: float) -> None:
-        """Show how far a piece of work is.    left: seconds until its end"""
+        """Show the progress of work.    figures: text to show.    left: seconds until its end"""
         now = time.monotonic()
         if self.quiet or now - self._last < (_REDRAW if self.live else _LINES):
             return
@@ -59,7 +59,7 @@ class Console:
 
     def _draw(self, text: str) -> None:
         self._erase()
-        text = text[: shutil.get_terminal_size().columns - 1]  # more would wrap, and remain
+        text = text[: shutil.get_terminal_size().columns - 1]  # more would wrap, and stay
         self.stream.write(text)
         self.stream.flush()
         self._drawn = len(text)

@@ -1,4 +1,4 @@
-"""What is told of a training: on what, against what, how it goes, how it ended."""
+"""What a training prints: the text and model, the baselines, its progress and its result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORTH_TELLING = 2.0  # seconds
 
 
 class Log:
-    """The lines of one training, in the words of its corpus."""
+    """The lines of one training, with the corpus's word for a row (`Corpus.unit`)."""
 
     def __init__(
         self, console: Console, config: Config, corpus: Corpus, objective: NextToken
@@ -57,12 +57,12 @@ class Log:
         """From where, if not from the beginning.    changes: in the software since the run began"""
         say = self.console.line
         if place.step:
-            say(f"going on after step {place.step:,}, in epoch {place.epoch}")
+            say(f"continuing after step {place.step:,}, in epoch {place.epoch}")
         if changes:
-            say(f"not the same to the last bit from here on: {'; '.join(changes)}")
+            say(f"the last bits may now differ, because of {'; '.join(changes)}")
 
     def baselines(self, train: Rows, val: Rows) -> None:
-        """What the model's figures are to be read against."""
+        """Print the baselines' scores, to compare the model's with."""
         nll, top1 = self.objective.score, self.objective.top1
         unit, say = self.corpus.unit, self.console.line
         say()
@@ -74,16 +74,16 @@ class Log:
         say()
 
     def compiling(self) -> None:
-        """Before what may take long."""
+        """Show that the kernels are being compiled, which may take long."""
         self.console.status("loading the kernels; compiling them, the first time, takes a while")
 
     def ready(self, seconds: float) -> None:
-        """After it."""
+        """Print how long that took, if it was long."""
         if seconds > _WORTH_TELLING:
             self.console.line(f"the kernels were ready after {seconds:.0f} s")
 
     def step(self, place: Place, loss: float, batches_per_epoch: int) -> None:
-        """How far the epoch is."""
+        """Show the progress of the epoch."""
         done, total = place.batches_done, batches_per_epoch
         if self.config.max_steps:
             total = min(total, done + self.config.max_steps - place.step)
@@ -93,7 +93,7 @@ class Log:
         self.console.update(title, done, total, figures, per_step * (total - done))
 
     def epoch(self, record: dict[str, Any], is_best: bool, samples: Sequence[str]) -> None:
-        """How an epoch went, and some of what the model writes now."""
+        """Print an epoch's scores, and some texts that the model writes now."""
         value = record[f"val_{self.objective.score}"]
         train = f"{record['train_nll']:.2f}" if record["train_nll"] is not None else "-"
         self.console.line(
@@ -106,16 +106,16 @@ class Log:
             self.console.line(f"    {text}")
 
     def stopped(self, step: int, out: Path) -> None:
-        """By a signal; how to go on."""
+        """Print that a signal stopped the run, and how to continue it."""
         self.console.line(
-            f"stopped after step {step:,}; to go on: "
+            f"stopped after step {step:,}; to continue: "
             f"python -m teenygpt_np.train --resume {shlex.quote(str(out))}"
         )
 
     def end(
         self, test: dict[str, float], epoch: Any, samples: Sequence[str], report: Path, out: Path
     ) -> None:
-        """The best model's scores on the test split, what it writes, and where everything is."""
+        """Print the best model's test scores, texts that it writes, and where everything is."""
         say, value = self.console.line, test[self.objective.score]
         say()
         say(

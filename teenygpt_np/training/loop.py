@@ -1,4 +1,4 @@
-"""Training a model: epochs of batches, a score after each, the best kept."""
+"""Training: epochs of batches, a validation after each, and the best model is kept."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ from teenygpt_np.training.place import Place
 from teenygpt_np.training.signals import first_signal_to
 from teenygpt_np.training.warm_up import warm_up
 
-_STREAMS = ("model", "batches", "samples")  # one generator each, so that none disturbs another
+_STREAMS = ("model", "batches", "samples")  # a generator each, so that none changes another's draws
 _SAMPLES = 64
 _SHOWN, _SHOWN_AT_THE_END = 3, 10
-_SAVE_AFTER = 60.0  # seconds, which is what a kill may cost: epochs can take hours
+_SAVE_AFTER = 60.0  # seconds, as much as a kill may cost: an epoch can take hours
 
 
 class _Stopped(Exception):
-    """A signal asked for it, and nothing is half done."""
+    """A signal asked to stop, and no step or file is half done."""
 
 
 class Trainer:
-    """A model, and its place in its training.
+    """A model in training, with its optimizers, its random generators and its place.
 
-    Everything that decides what comes next is in a run's `last.npz`, so that a run taken up again
-    goes on bit for bit as it would have: build it from the run's configuration and text, `restore`
-    it, and `run` it.
+    A run's `last.npz` holds everything that decides the next steps, so a resumed run continues bit
+    for bit as it would have: make a Trainer from the run's configuration and text, `restore` it,
+    and `run` it.
 
-    Raises InputError where the corpus is too small, or the model too large.
+    Raises InputError if the corpus is too small or the model too large.
     """
 
     def __init__(self, config: Config, corpus: Corpus, console: Console) -> None:
@@ -70,7 +70,7 @@ class Trainer:
         self.schedule = make_schedule(config, self.planned_steps)
         self.log = Log(console, config, corpus, self.objective)
         self.place = Place(self.rngs["batches"].bit_generator.state)
-        self.stop_signal = 0  # set by a signal handler: finish the step, save, and stop
+        self.stop_signal = 0  # a signal's number: finish the step, save, and stop
         self.saved_step, self.saved_at = 0, time.monotonic()
         self.changes: list[str] = []  # in the software, since the checkpoint that it goes on from
         self.out: Path  # the run's directory, as soon as it runs
@@ -78,15 +78,14 @@ class Trainer:
     # -- the run -------------------------------------------------------------------------------
 
     def run(self, out: Path, write_report: Callable[[Path, Corpus], Path]) -> int:
-        """Train from where it stands to the end, or to the first signal; then save.
+        """Train from the current place to the end, or to the first signal; then save.
 
-        out: the run's directory, one that `run_directory.check_new` lets pass or that of the run
-        that was restored.    write_report: makes a page of a finished run's directory, says where
+        out: the run's directory, one that `run_directory.check_new` accepts or that of the run that
+        was restored.    write_report: makes the page of a finished run, and returns its path
 
         Returns 0 at the end, otherwise the number of the signal. Raises InputError, and saves no
-        more, where a loss, a gradient, a weight or a score is no finite number: that is for the
-        user to mend, by a lower learning rate or another text. Raises OSError where a file cannot
-        be written.
+        more, if a loss, a gradient, a weight or a score is not finite; a lower learning rate or
+        another text may help. Raises OSError if a file cannot be written.
         """
         self.out = out
         if not (out / run_directory.CONFIG).exists():
@@ -102,7 +101,7 @@ class Trainer:
         warm_up(self.config, self.objective)
         self.log.ready(time.perf_counter() - started)
         with first_signal_to(self._stop), np.errstate(all="ignore"):
-            # What overflows is noticed by looking at losses, norms and scores.
+            # An overflow is not worth a warning: losses, norms and scores are checked.
             try:
                 if not (out / run_directory.LAST).exists():
                     self.save()
@@ -114,7 +113,7 @@ class Trainer:
                 self.log.stopped(self.place.step, out)
                 return self.stop_signal
             except OSError as error:
-                if error.filename is None:  # no file's, but the output's: a closed terminal, say
+                if error.filename is None:  # the output failed, not a file: a closed terminal, say
                     self.save()
                 raise
         return 0
@@ -148,13 +147,13 @@ class Trainer:
         self._end_epoch(sum(len(rows) for rows in order[: place.batches_done]))
 
     def _order(self) -> list[Ids]:
-        """The batches of this epoch; the same ones where an epoch is taken up in its middle."""
+        """The batches of this epoch; the same ones if it is resumed in its middle."""
         rng = self.rngs["batches"]
         rng.bit_generator.state = self.place.order_state
         return self.objective.order(self.rows["train"], self.config.batch_size, rng)
 
     def _step(self, batch: Batch, is_last: bool) -> float:
-        """One step on a batch; its loss.    is_last: of its epoch, so measured layer by layer"""
+        """Take one step; returns its loss.    is_last: of its epoch, so norms are kept by layer"""
         rng, before = self.rngs["model"].bit_generator, self.rngs["model"].bit_generator.state
 
         def loss_again() -> mg.Tensor:
@@ -183,12 +182,12 @@ class Trainer:
         return loss.item()
 
     def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
-        """Raise InputError for a value that is no number.    again: computes it once more"""
+        """Raise InputError if a value is not finite.    again: computes it again, for the cause"""
         if math.isfinite(value):
             return
-        cause = "though not when computed again"
+        cause = "but finite when it is computed again"
         if wrong := run_directory.not_finite(self._arrays()):
-            cause = f"as {wrong} is not finite any more"
+            cause = f"because {wrong} is not finite"
         else:
             try:
                 with mg.detect_anomaly():
@@ -260,7 +259,7 @@ class Trainer:
         return texts
 
     def _finish(self, write_report: Callable[[Path, Corpus], Path]) -> None:
-        """Score the best model on the test split, and say where everything is."""
+        """Score the best model on the test split, write the report, and print the result."""
         best, out = run_directory.load_run(self.out), self.out
         result = self.objective.scores(best.model, self.rows["test"], self._heed_signal)
         test = {"epoch": best.meta.get("epoch"), **{f"test_{k}": v for k, v in result.items()}}
@@ -271,7 +270,7 @@ class Trainer:
         samples = self._sample(best.model, _SHOWN_AT_THE_END)
         self.log.end(result, test["epoch"], samples, report, out)
 
-    # -- what is kept --------------------------------------------------------------------------
+    # -- checkpoints --------------------------------------------------------------------------
 
     def _description(self) -> dict[str, Any]:
         return run_directory.description(self.config, self.corpus.tokenizer) | {
@@ -291,14 +290,14 @@ class Trainer:
         return {f"model/{k}": v for k, v in self.model.state_dict().items()}
 
     def _arrays(self) -> dict[str, Array]:
-        """All that is kept in arrays: the weights, and what the optimizers keep."""
+        """All arrays of a checkpoint: the weights and the optimizers' state."""
         arrays = self._weights()
         for kind, optimizer in self.optimizers.items():
             arrays |= {f"{kind}/{k}": v for k, v in optimizer.state_dict().items()}
         return arrays
 
     def save(self) -> None:
-        """Write `last.npz`. Raises InputError instead where a number in it is not finite."""
+        """Write `last.npz`. Raises InputError instead if a number in it is not finite."""
         self._save(run_directory.LAST, self._arrays())
         self.saved_step, self.saved_at = self.place.step, time.monotonic()
 
@@ -310,12 +309,12 @@ class Trainer:
         checkpoint.save(self.out / name, arrays, meta)
 
     def restore(self, arrays: dict[str, Array], meta: dict[str, Any], path: Path) -> None:
-        """Take up a run where its `last.npz` left it.
+        """Continue a run from its `last.npz`.
 
-        arrays, meta: what that file holds.    path: where it is; the metrics beside it are cut to
-        the epochs that it knows
+        arrays, meta: the content of that file.    path: its path; the metrics in the same directory
+        are cut to the epochs that were done when it was saved
 
-        Raises InputError where they are not a run's, or of another corpus.
+        Raises InputError if the content is not that of a run, or of a run on another text.
         """
         self.check_corpus(meta, path)
         run_directory.check_arrays(arrays, self._arrays(), path)
@@ -333,14 +332,14 @@ class Trainer:
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
         self.saved_step = self.place.step
-        told = path.with_name(run_directory.METRICS)
-        if told.exists():  # an epoch whose end was cut short is done, and told, again
-            lines = told.read_bytes().splitlines(keepends=True)
-            with checkpoint.atomic_file(told) as file:
+        metrics = path.with_name(run_directory.METRICS)
+        if metrics.exists():  # an epoch that ended without a save is done and recorded again
+            lines = metrics.read_bytes().splitlines(keepends=True)
+            with checkpoint.atomic_file(metrics) as file:
                 file.writelines(lines[: self.place.epoch])
 
     def check_corpus(self, description: Mapping[str, Any], path: Path) -> None:
-        """Raise InputError where a file is of a run on another text."""
+        """Raise InputError if a file belongs to a run on another text."""
         if description.get("corpus") != corpus_hash(self.corpus):
             raise InputError(f"{path} was trained on another text than {self.corpus.name} is now")
 

@@ -1,4 +1,4 @@
-"""What a step does to each layer: how long its gradient is, and how far its weights move."""
+"""What a step does to each layer: the norm of its gradient, and how far its weights move."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from minigrad.optim import sum_of_squares
 
 
 def norms_by_layer(arrays: Mapping[str, Array], layers: Sequence[str]) -> dict[str, float]:
-    """The Euclidean norm of all of a layer's arrays together.
+    """norm = sqrt(sum_i x_i^2) over all entries of a layer's arrays, in float64.
 
-    norm = sqrt(sum_i x_i^2) over all entries, in float64.
-
-    arrays: by the parameters' names, each of which begins with that of a layer
+    arrays: by parameter name, which begins with the name of a layer    -> norms by layer
     """
     squares: defaultdict[str, float] = defaultdict(float)
     for name, array in arrays.items():
@@ -27,10 +25,7 @@ def norms_by_layer(arrays: Mapping[str, Array], layers: Sequence[str]) -> dict[s
 def update_ratios(
     before: Mapping[str, Array], after: Mapping[str, Array], layers: Sequence[str]
 ) -> dict[str, float]:
-    """How far each layer moved, as a share of its norm before; 0 for one that was all zeros.
-
-    ratio = |after - before| / |before|
-    """
+    """ratio = |after - before| / |before| for each layer; 0 for a layer that was all zeros."""
     moved = norms_by_layer({name: after[name] - array for name, array in before.items()}, layers)
     return {
         layer: moved[layer] / norm if norm else 0.0

@@ -1,4 +1,4 @@
-"""What a model is trained for: the loss of a batch, and the score that decides which is best."""
+"""What a model is trained for: the loss of a batch, and the score that picks the best epoch."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from teenygpt_np.text.tokenizer import Ids
 class NextToken:
     """-ln p(x[t+1] | x[0..t]), summed over a row, in nats, and averaged over the rows of a batch.
 
-    ignore_pads: count each row up to its end, in batches of rows of like length; otherwise all of
-    its tokens, as the article does.
+    ignore_pads: count each row up to its end, in batches of rows of similar length; otherwise count
+    all T tokens, padding included, as the article does
     """
 
     def __init__(self, ignore_pads: bool) -> None:
         self.ignore_pads = ignore_pads
-        self.score = "nll_no_pad" if ignore_pads else "nll"  # the smaller, the better
+        self.score = "nll_no_pad" if ignore_pads else "nll"  # lower is better
         self.top1 = self.score.replace("nll", "top1")
 
     def order(self, rows: Rows, batch_size: int, rng: np.random.Generator) -> list[Ids]:
-        """Which rows each batch of an epoch has."""
+        """The row indices of each batch of an epoch."""
         return batches(len(rows), batch_size, rng, rows.lengths if self.ignore_pads else None)
 
     def batch(self, rows: Rows, which: Ids) -> Batch:
-        """These rows, as the loss takes them."""
+        """The batch of these rows, as `loss` takes it."""
         return rows.batch(which) if self.ignore_pads else rows.whole_batch(which)
 
     def loss(self, model: TeenyGPT, batch: Batch) -> Tensor:
-        """In nats per row."""
+        """The loss of a batch, in nats per row."""
         return model.loss(batch.ids, batch.counted)
 
     def scores(
         self, model: TeenyGPT, rows: Rows, before_batch: Callable[[], object]
     ) -> dict[str, float]:
-        """All that is told of a model, `score` and `top1` among them; as `scores.scores`."""
+        """All scores of a model on a split, `score` and `top1` among them; see `scores.scores`."""
         return scores(model, rows, before_batch)

@@ -1,4 +1,4 @@
-"""Which optimizer changes which parameter, and how far a step goes."""
+"""Which optimizer trains which parameter, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DECAY_TO = 0.05  # of the highest learning rate
 
 
 def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
-    """By name, each with its parameters; those that no parameter is left for are left out.
+    """The optimizers by name, each with its parameters; one without parameters is left out.
 
-    The modules say which of their matrices Muon may have, if it is wanted, and which parameters
-    weight decay leaves alone. A parameter that requires no gradient gets no optimizer.
+    The modules say which of their matrices Muon may train, if the configuration asks for it, and
+    which parameters have no weight decay. A parameter that requires no gradient has no optimizer.
     """
     for_muon = set(model.marked("muon")) if config.optimizer == "muon" else set()
     without_decay = set(model.marked("no_decay"))
@@ -35,7 +35,7 @@ def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
 
 
 def make_schedule(config: Config, steps: int) -> Schedule:
-    """The learning rate after so many steps, of `steps` in all: it rises, then falls if it may."""
+    """The learning-rate schedule of `steps` steps: linear warmup, then cosine decay or constant."""
     lr = cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
     return warmup(rising, lr) if (rising := warmup_steps(config, steps)) else lr
 

@@ -1,4 +1,4 @@
-"""Where a training stands: what decides how it goes on, besides arrays and random generators."""
+"""Where a training stands: what decides its next steps besides arrays and random generators."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _no_layers() -> dict[str, dict[str, float]]:
 
 @dataclass
 class Place:
-    """A checkpoint has each of these, under its name.
+    """The place of a training; a checkpoint has each field under its name.
 
-    order_state: the state that the generator of the batches had when the epoch began
-    epoch, step: how many are done.    batches_done: of the epoch.    bad_epochs: since the best one
+    order_state: state of the batches' random generator when the epoch began
+    epoch, step: how many are done.    batches_done: in the epoch.    bad_epochs: since the best one
     epoch_tokens, epoch_loss, epoch_grad_norm, epoch_seconds: sums over the epoch's steps
-    layers: the gradient's norm and the share by which the weights moved, by layer, in the last step
-        of an epoch.    best: the metrics of the best epoch.    finished: whether all is trained
+    layers: the gradient's norm and the update ratio of each layer in the last step of an epoch
+    best: the metrics of the best epoch.    finished: whether the training is complete
     """
 
     order_state: Mapping[str, Any]
@@ -43,19 +43,19 @@ class Place:
     finished: bool = False
 
     def as_meta(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it."""
+        """All fields by name; JSON can hold them."""
         return {name: getattr(self, name) for name in _NAMES}
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], key: str) -> Place:
-        """What `as_meta` gave.    key: of the score in `best` that decides which epoch is best
+        """The place that `as_meta` described.    key: the score by which `best` was chosen
 
         Raises ArithmeticError, AttributeError, KeyError, TypeError or ValueError for anything else.
         """
         place = cls(**{name: meta[name] for name in _NAMES})
         counts = [meta[name] for name in _COUNTS]
         if not all(type(n) is int and 0 <= n <= MAX_COUNT for n in counts):
-            raise ValueError(f"{_COUNTS} are {counts}")
+            raise ValueError(f"{', '.join(_COUNTS)} are {counts}, wanted counts")
         figures = [place.best[key] if place.best is not None else 0.0]
         figures += [meta[name] for name in _SUMS]
         for kind in _no_layers():
@@ -65,7 +65,7 @@ class Place:
         return place
 
     def begin_epoch(self, order_state: Mapping[str, Any]) -> None:
-        """The next epoch, of which nothing is done."""
+        """Go to the next epoch, and set the epoch's counts and sums to 0."""
         self.epoch += 1
         self.batches_done = self.epoch_tokens = 0
         self.epoch_loss = self.epoch_grad_norm = self.epoch_seconds = 0.0

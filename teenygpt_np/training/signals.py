@@ -1,4 +1,4 @@
-"""Stopping without losing anything: Ctrl-C and its like."""
+"""Stopping at Ctrl-C and similar signals without losing anything."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def first_signal_to(stop: Callable[[int], None]) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or SIGHUP in the block calls stop(number); another ends at once.
+    """In the block, the first SIGINT, SIGTERM or SIGHUP calls stop(number).
 
-    One that is ignored, as under nohup, stays so.
+    A second one ends the process at once. A signal that is ignored, as under nohup, stays ignored.
     """
     names = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
     before = {s: signal.getsignal(s) for s in names if s is not None}

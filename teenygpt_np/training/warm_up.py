@@ -1,4 +1,4 @@
-"""Having all kernels compiled before anything is timed."""
+"""Compile all kernels before anything is timed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _TOKENS = 32
 
 
 def warm_up(config: Config, objective: NextToken) -> None:
-    """A step and a score of a tiny copy of what the configuration describes, thrown away after it.
+    """Take a step and a score with a tiny model like the configured one, then drop that model.
 
-    Kernels are compiled for a dtype, not for sizes, but take short cuts for a few rows.
+    Kernels are compiled for a dtype, not for sizes; but a few rows would take shortcuts that skip
+    some kernels, so the batch has `_TOKENS` tokens.
     """
     tiny = dataclasses.replace(
         config,

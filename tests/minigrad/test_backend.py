@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -358,7 +359,8 @@ def test_two_that_compile_at_once_take_two_files(
     """Each has read the index before the other wrote to it: one would run the other's code."""
     from minigrad.kernels.compiled import jit
 
-    monkeypatch.setattr(jit._Files, "_load_index", lambda self: {})
+    files: Any = jit._Files
+    monkeypatch.setattr(files, "_load_index", lambda self: {})
     for key in ("float32", "float64"):
-        jit._Files(str(tmp_path), "kernel", 0).save(key, f"code for {key}")
+        files(str(tmp_path), "kernel", 0).save(key, f"code for {key}")
     assert len(list(tmp_path.glob("*.nbc"))) == 2

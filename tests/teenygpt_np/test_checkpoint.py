@@ -243,7 +243,7 @@ def test_a_declared_size_is_not_believed(tmp_path: Path) -> None:
     """Of 64 KiB more than there are."""
     path = tmp_path / "a.npz"
     path.write_bytes(_directory_entry(26, 1))
-    with pytest.raises(InputError, match="its members are larger than itself"):
+    with pytest.raises(InputError, match="its members are larger than the file"):
         checkpoint.load(path)
 
 
@@ -331,7 +331,7 @@ def test_every_part_of_the_content_is_hashed(tmp_path: Path) -> None:
     ]
     for change in changes:
         path.write_bytes(pack(members | change | {"sha256": sha256}))
-        with pytest.raises(InputError, match="its content is not what its SHA-256 says"):
+        with pytest.raises(InputError, match="its content does not match its SHA-256"):
             checkpoint.load(path)
 
 

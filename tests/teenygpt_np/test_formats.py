@@ -27,7 +27,7 @@ def old(tmp_path: Path) -> Path:
 def test_a_run_of_format_1_goes_on_and_can_be_used(old: Path) -> None:
     done = call("train", "--resume", old)
     assert (done.status, done.err) == (0, "")
-    assert "going on after step 4, in epoch 0\n" in done.out
+    assert "continuing after step 4, in epoch 0\n" in done.out
     assert call("sample", old, "-n", "3").out.count("\n") == 3
     assert json.loads(call("evaluate", old, "--json").out)["model"]["nll_no_pad"] > 0
     assert call("inspect", old, "--text", "mayor").status == 0

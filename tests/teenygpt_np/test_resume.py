@@ -75,7 +75,7 @@ def test_a_signal_while_scoring_is_heeded_there(
         done = call("train", *flags)
     steps = [3, 6, 6][calls - 1]
     assert (done.status, done.err) == (128 + signal.SIGTERM, "")
-    assert done.out.splitlines()[-1].startswith(f"stopped after step {steps}; to go on: ")
+    assert done.out.splitlines()[-1].startswith(f"stopped after step {steps}; to continue: ")
     assert call("train", "--resume", tmp_path / "run").status == 0
     assert left_behind(tmp_path / "run") == whole
 
@@ -279,7 +279,7 @@ def test_what_is_left_of_a_run_is_not_overwritten(
     left = tmp_path / "run" / name
     left.parent.mkdir()
     left.write_bytes(b"precious")
-    call("train", *flags).assert_refused("run holds what is left of a run; wanted a new --out")
+    call("train", *flags).assert_refused("run holds files of another run; wanted a new --out")
     call("train", *flags, "--out", tmp_path / "other", "--quiet")
     shutil.copy(tmp_path / "other" / "config.json", left.parent)
     call("train", "--resume", left.parent).assert_refused(r"last\.npz is n")

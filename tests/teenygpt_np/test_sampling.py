@@ -123,7 +123,7 @@ INF = np.inf
 def test_scores_that_are_no_numbers(
     rng: np.random.Generator, row: list[float], temperature: float
 ) -> None:
-    with pytest.raises(InputError, match="scores are NaN or infinite: its weights are too large"):
+    with pytest.raises(InputError, match="logits are NaN or infinite: its weights are too large"):
         choose(np.array([[0, 0, 0], row]), rng, temperature=temperature)
 
 

@@ -244,12 +244,12 @@ def test_a_signal_lets_the_step_end_and_resume_goes_on(
         done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2")
     assert (done.status, done.err) == (128 + number, "")
     assert done.out.splitlines()[-1] == (
-        f"stopped after step 4; to go on: python -m teenygpt_np.train --resume {out}"
+        f"stopped after step 4; to continue: python -m teenygpt_np.train --resume {out}"
     )
     assert not (out / "test.json").exists()
     done = call("train", "--resume", out)
     assert (done.status, done.err) == (0, "")
-    assert "going on after step 4, in epoch 1\n" in done.out
+    assert "continuing after step 4, in epoch 1\n" in done.out
     for name in ("best.npz", "last.npz"):
         ours, want = (checkpoint.load(directory / name)[0] for directory in (out, finished))
         assert {k: a.tobytes() for k, a in ours.items()} == {

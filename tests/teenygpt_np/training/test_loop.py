@@ -409,11 +409,11 @@ def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None
             lambda a, m: m["layers"]["update_ratios"].update(embedding=float("nan")),
             "its figures are not finite",
         ),
-        (lambda a, m: m["config"].update(lr=0.5), r"has lr 0\.5, config\.json beside it 0\.01$"),
+        (lambda a, m: m["config"].update(lr=0.5), r"has lr 0\.5, wanted 0\.01 as in config\.json$"),
         (lambda a, m: m["tokenizer"].update(characters="ab"), r"has float32\(29, 8\) as "),
         (
             lambda a, m: m["tokenizer"].update(characters=m["tokenizer"]["characters"][::-1]),
-            r"another alphabet than config\.json beside it",
+            r"another alphabet than config\.json has",
         ),
         (lambda a, m: m["tokenizer"].update(kind="words"), "tokenizer is 'words', wanted one of "),
         (lambda a, m: m.update(format=3), r"it is of format 3, wanted 1\.\.2; a newer teenygpt_np"),
