@@ -18,6 +18,13 @@ def _restore(reduced, shape, axis, keepdims):
     return reduced if keepdims else np.expand_dims(reduced, axis)
 
 
+def _reduced(y, axis, keepdims):
+    """The other way round: drop the axes of length 1 that were kept, unless they are wanted."""
+    if keepdims:
+        return y
+    return y.reshape(()) if axis is None or not y.ndim else np.squeeze(y, axis)
+
+
 def _count(shape, axis):
     """How many entries are summed up into each entry of the result."""
     if axis is None or not shape:
@@ -60,16 +67,12 @@ def var(x, /, axis: Axis = None, keepdims=False, correction=0):
     Where n - correction is below 0 it counts as 0. Division by 0 gives inf, or nan where all
     deviations are 0 or there is no entry.
     """
-    count = _count(x.shape, axis)
-    n = count - correction if correction < count else 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = x - np.sum(x, axis=axis, keepdims=True) / count
-        y = np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / np.asarray(n, x.dtype)
+    deviation, n, y = _deviations(x, axis, keepdims, correction)
 
     def vjp(dy):
         dy = _restore(dy, deviation.shape, axis, keepdims)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return (dy * (2 * deviation / np.asarray(n, deviation.dtype)),)
+            return (dy * (2 * deviation / n),)
 
     return y, vjp
 
@@ -84,11 +87,8 @@ def std(x, /, axis: Axis = None, keepdims=False, correction=0):
 
     Where n - correction is below 0 it counts as 0, as in `var`.
     """
-    count = _count(x.shape, axis)
-    n = np.asarray(count - correction if correction < count else 0, x.dtype)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = x - np.sum(x, axis=axis, keepdims=True) / count
-        y = np.sqrt(np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / n)
+    deviation, n, variance = _deviations(x, axis, keepdims, correction)
+    y = np.sqrt(variance)
 
     def vjp(dy):
         dy, full = (_restore(array, deviation.shape, axis, keepdims) for array in (dy, y))
@@ -96,6 +96,15 @@ def std(x, /, axis: Axis = None, keepdims=False, correction=0):
             return (dy * (deviation / (n * np.where(full == 0, 1, full))),)
 
     return y, vjp
+
+
+def _deviations(x, axis, keepdims, correction):
+    """The deviations from the mean, what the sum of their squares is divided by, the variance."""
+    count = _count(x.shape, axis)
+    n = np.asarray(count - correction if correction < count else 0, x.dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = x - np.sum(x, axis=axis, keepdims=True) / count
+        return deviation, n, np.sum(deviation * deviation, axis=axis, keepdims=keepdims) / n
 
 
 @differentiable
@@ -116,11 +125,7 @@ def norm(x, /, axis: Axis = None, keepdims=False):
         with np.errstate(invalid="ignore"):
             return (dy * (x / np.where(y == 0, 1, y)),)
 
-    return (y if keepdims else _without(y, axis)), vjp
-
-
-def _without(y, axis):
-    return y.reshape(()) if axis is None or not y.ndim else np.squeeze(y, axis)
+    return _reduced(y, axis, keepdims), vjp
 
 
 @differentiable
@@ -159,7 +164,7 @@ def _extreme(reduce, x, axis, keepdims):
         others = np.where(np.isnan(y), y, 0)  # NaN is not equal to itself: nothing is chosen
         return (np.where(chosen, dy / np.maximum(count, 1), others),)
 
-    return (y if keepdims else _without(y, axis)), vjp
+    return _reduced(y, axis, keepdims), vjp
 
 
 @differentiable
@@ -186,4 +191,4 @@ def logsumexp(x, /, axis: Axis = None, keepdims=False):
         dy = _restore(dy, shape, axis, keepdims)
         return (dy * (e / np.where(total == 0, 1, total)),)
 
-    return (y if keepdims else _without(y, axis)), vjp
+    return _reduced(y, axis, keepdims), vjp

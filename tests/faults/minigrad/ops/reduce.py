@@ -15,8 +15,8 @@ FAULTS = [
     ("var: the 2 is missing", "dy * (2 * deviation /", "dy * (deviation /"),
     (
         "var: the correction forgotten on the way back",
-        "2 * deviation / np.asarray(n, deviation.dtype)",
-        "2 * deviation / np.asarray(n + correction, deviation.dtype)",
+        "2 * deviation / n",
+        "2 * deviation / (n + correction)",
     ),
     (
         "max: of several that tie, each gets all",
