@@ -36,11 +36,7 @@ class Module:
 
     def _held(self) -> Iterator[tuple[str, Any]]:
         """(path, Tensor or Module) of all that this module's attributes hold."""
-        for name, value in vars(self).items():
-            if isinstance(value, (Tensor, Module)):
-                yield name, value
-            elif isinstance(value, (list, tuple, dict)):
-                yield from _inside(name, value)
+        return _inside(vars(self))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) of those directly in this one; of a list's members each."""
@@ -133,13 +129,13 @@ class Module:
             parameter.data = arrays[name]
 
 
-def _inside(path: str, held: Any) -> Iterator[tuple[str, Any]]:
-    """The same of a list, tuple or dict, and of those in it."""
+def _inside(held: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(path, Tensor or Module) of all in a list, tuple or dict, and in those in it."""
     for key, value in held.items() if isinstance(held, dict) else enumerate(held):
         if isinstance(value, (Tensor, Module)):
-            yield f"{path}.{key}", value
+            yield f"{prefix}{key}", value
         elif isinstance(value, (list, tuple, dict)):
-            yield from _inside(f"{path}.{key}", value)
+            yield from _inside(value, f"{prefix}{key}.")
 
 
 def parameter(shape: tuple[int, ...], values: Callable[[Any], Array], dtype: Any) -> Tensor:
