@@ -15,7 +15,7 @@ import numpy as np
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.characters import CharacterTokenizer
-from teenygpt_np.text.files import SPLITS, read_texts, show
+from teenygpt_np.text.files import SPLITS, Texts, read_texts, show
 from teenygpt_np.text.tokenizer import Tokenizer
 
 MIN_LINES = 10
@@ -109,16 +109,11 @@ def load_corpus(
     Raises InputError, with file and line, for whatever cannot be read or leaves a split empty.
     """
     source = _bundled() if path is None else Path(path)
-    try:
-        notes: list[str] = []
-        raw, found = read_texts(source, columns, notes)
-    except OSError as error:
-        raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
+    raw, report = _read(source, columns)
     try:
         tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    report = Report(columns=found, notes=notes)
     splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
     if not any(splits.values()):
         raise InputError(
@@ -146,12 +141,7 @@ def read_lines(
 
     Raises InputError where it cannot be read or nothing is left of it.
     """
-    notes: list[str] = []
-    try:
-        raw, found = read_texts(path, columns, notes)
-    except OSError as error:
-        raise InputError(f"{error.filename or path} cannot be read: {error.strerror}") from error
-    report = Report(columns=found, notes=notes)
+    raw, report = _read(path, columns)
     lines = _clean(raw["all"], tokenizer, report)
     if not lines:
         raise InputError(f"{path} has no headlines: nothing left of {report.read:,} lines read")
@@ -165,6 +155,16 @@ def check_batch(corpus: Corpus, batch_size: int) -> None:
             f"the training split of {corpus.name} has {len(corpus.train):,} headlines, wanted at "
             f"least a batch of {batch_size:,}"
         )
+
+
+def _read(source: Path, columns: Sequence[str]) -> tuple[dict[str, Texts], Report]:
+    """The texts as they stand in the files, and a report that has what was found in reading."""
+    notes: list[str] = []
+    try:
+        raw, found = read_texts(source, columns, notes)
+    except OSError as error:
+        raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
+    return raw, Report(columns=found, notes=notes)
 
 
 def _bundled() -> Path:
