@@ -30,8 +30,8 @@ def baselines(train: Rows, rows: Rows, num_token_vals: int) -> dict[str, dict[st
     _check(num_token_vals, train=train, rows=rows)
     scores: dict[str, dict[str, float]] = {"uniform": {}, "unigram": {}, "bigram": {}}
     for suffix in ("", "_no_pad"):
-        fitted, _ = _pairs(train, num_token_vals, to_the_end=not suffix)
-        seen, shares = _pairs(rows, num_token_vals, to_the_end=not suffix)
+        fitted, _ = _pairs(train, num_token_vals, padding=not suffix)
+        seen, shares = _pairs(rows, num_token_vals, padding=not suffix)
         guesses = {
             "uniform": np.zeros_like(fitted),
             "unigram": np.broadcast_to(fitted.sum(axis=0), fitted.shape),
@@ -46,13 +46,13 @@ def baselines(train: Rows, rows: Rows, num_token_vals: int) -> dict[str, dict[st
     return scores
 
 
-def _pairs(rows: Rows, num_token_vals: int, *, to_the_end: bool) -> tuple[Array, Array]:
+def _pairs(rows: Rows, num_token_vals: int, *, padding: bool) -> tuple[Array, Array]:
     """Counts n(a, b), and the same with each row's pairs weighted to sum to 1.    -> (V, V) twice
 
-    to_the_end: count the pairs in the padding after a row's end as well
+    padding: count the pairs in the padding after a row's end as well
     """
     before, target = rows.ids[:, :-1], rows.ids[:, 1:]
-    counted = np.full(len(rows), target.shape[1]) if to_the_end else rows.lengths - 1
+    counted = np.full(len(rows), target.shape[1]) if padding else rows.lengths - 1
     mask = np.arange(target.shape[1]) < counted[:, None]
     pairs = (before.astype(np.int64) * num_token_vals + target)[mask]
     weights = np.repeat(1 / counted, counted)

@@ -24,12 +24,6 @@ _LONGEST = 800  # characters of a message, parts of which a file may have brough
 _MB_FOR_NUMPY, _MB_FOR_NUMBA, _MB_PER_THREAD = 256, 320, 64
 
 
-THREADS_HELP = (
-    "(default: the cores that this process may use, or as few as OMP_NUM_THREADS or "
-    "NUMBA_NUM_THREADS says{})"
-)
-
-
 class _Version(argparse.Action):
     """Print the version, which is minigrad's, and so NumPy's to load, and exit."""
 
@@ -78,6 +72,17 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             metavar=None if setting.choices else _METAVARS[type(said)],
             help=f"{setting.help} (preset small: {said})",
         )
+
+
+def add_threads(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """The flag --threads.    more: what else its default depends on"""
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="(default: the cores that this process may use, or as few as OMP_NUM_THREADS or "
+        f"NUMBA_NUM_THREADS says{more})",
+    )
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:

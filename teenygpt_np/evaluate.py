@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from teenygpt_np.cli import THREADS_HELP, Parser, path, run_command, set_up
+from teenygpt_np.cli import Parser, add_threads, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
@@ -27,7 +27,7 @@ def _parser() -> Parser:
         "--each", action="store_true", help="print the nats of each line, a tab, and the line"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--threads", type=int, metavar="N", help=THREADS_HELP.format(""))
+    add_threads(parser)
     return parser
 
 
@@ -86,13 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{len(rows):,} {unit}{'s' * (len(rows) != 1)}, {what}")
     print(f"nats per {unit}, and the share of next characters guessed right\n")
     print(f"{'':10}{'pads not counted':>22}{'pads counted':>22}")
-    for name, row in table.items():
+    for predictor, row in table.items():
         cells = [
-            f"{row[nll]:12.2f}{row[top1]:10.1%}" if top1 in row else f"{row.get(nll, ''):12.2f}"
+            f"{row[nll]:12.2f}" + (f"{row[top1]:10.1%}" if top1 in row else "")
             for nll, top1 in (("nll_no_pad", "top1_no_pad"), ("nll", "top1"))
             if nll in row
         ]
-        print(f"{name:10}{''.join(cells)}")
+        print(f"{predictor:10}{''.join(cells)}")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 
-from teenygpt_np.cli import THREADS_HELP, Parser, path, run_command, set_up
+from teenygpt_np.cli import Parser, add_threads, path, run_command, set_up
 from teenygpt_np.errors import InputError
 
 
@@ -25,7 +25,7 @@ def _parser() -> Parser:
         "--against", type=path, metavar="RUN2", help="a run to compare the training with"
     )
     parser.add_argument("--open", action="store_true", help="show the page in a browser")
-    parser.add_argument("--threads", type=int, metavar="N", help=THREADS_HELP.format(""))
+    add_threads(parser)
     return parser
 
 

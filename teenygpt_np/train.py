@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from teenygpt_np.cli import (
     MOST_THREADS,
-    THREADS_HELP,
     Parser,
     add_settings,
+    add_threads,
     as_flag,
     given_settings,
     keep_freed_memory,
@@ -51,12 +51,7 @@ def _parser() -> Parser:
     parser.add_argument("--preset", choices=PRESETS, help="(default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     add_settings(parser, SETTINGS)
-    parser.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help=THREADS_HELP.format("; resumed, what the run began with"),
-    )
+    add_threads(parser, "; resumed, what the run began with")
     parser.add_argument(
         "--resume",
         type=path,
