@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,19 +60,25 @@ def tidy(text: str) -> str:
 _WRITTEN = {
     "æ": "ae",
     "œ": "oe",
-    "ø": "o",
-    "ł": "l",
-    "đ": "d",
     "ð": "d",
     "þ": "th",
-    "ħ": "h",
     "\u0131": "i",  # without a dot
+    "ȷ": "j",
     "ŋ": "ng",
-    "ŧ": "t",
     "ĸ": "k",
-    "ƒ": "f",
     "ə": "e",
+    "ǝ": "e",
+    "ɛ": "e",
+    "ɔ": "o",
+    "\u0263": "g",  # gamma
+    "ƣ": "gh",
+    "ʒ": "zh",
+    "ʃ": "sh",
+    "ʉ": "u",
+    "\u0269": "i",  # iota
 }
+# The Latin letters with a stroke, a hook or a tail: Unicode's names say which letter has it.
+_WITH = re.compile(r"LATIN SMALL LETTER ([A-Z]) WITH ")
 
 
 def written(character: str) -> str:
@@ -79,7 +86,8 @@ def written(character: str) -> str:
 
     ß is not among them, because case-folding makes it ss.
     """
-    return _WRITTEN.get(character, character)
+    letter = _WITH.match(unicodedata.name(character, ""))
+    return letter[1].lower() if letter else _WRITTEN.get(character, character)
 
 
 def without_marks(text: str) -> str:

@@ -229,6 +229,8 @@ def test_descriptions_refused(
         ("Þórður og Guðrún", "thordur og gudrun"),
         ("Diyarbak\u0131r", "diyarbakir"),
         ("Għajnsielem", "ghajnsielem"),
+        ("Ɓɛlɛ ɗan Ƙano, ƴaɲ", "bele dan kano yan"),
+        ("Ƀȼɨƶ Ɫ Ɔ", "bciz l o"),
     ],
 )
 def test_letters_without_a_decomposition_cut_no_word(text: str, folded: str) -> None:

@@ -6,4 +6,9 @@ FAULTS = [
         "_WRITTEN.get(character, character)",
         "character",
     ),
+    (
+        "letters_without_a_decomposition: strokes and hooks cut words",
+        "letter[1].lower() if letter else",
+        "character if letter else",
+    ),
 ]
