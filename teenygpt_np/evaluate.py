@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 from teenygpt_np.cli import Parser, add_threads, path, run_command, set_up
 from teenygpt_np.errors import InputError
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     truth, train = None, None
     if args.data and args.data.is_file() and not args.split:
         name, split, unit = args.data.name, "all", "line"
-        lines, _ = read_lines(args.data, tokenizer, args.columns or ())
+        lines, report = read_lines(args.data, tokenizer, args.columns or ())
     else:
         if args.data:
             config = dataclasses.replace(config, data=str(args.data), columns=())
@@ -62,8 +63,15 @@ def main(arguments: list[str] | None = None) -> int:
                 "have changed; wanted the same text, or another by --data"
             )
         name, split, unit = corpus.name, args.split or "test", corpus.unit
+        report = corpus.report
         lines, train = corpus.lines(split), corpus.rows("train", config.num_tokens)
         truth = corpus.truth and corpus.truth[split]
+    if args.data:
+        if report.empty or report.missing or report.notes:
+            print(report, file=sys.stderr)
+        most = config.num_tokens - 1
+        if cut := sum(len(line) > most for line in lines):
+            print(f"longer than {most} characters, scored without the rest: {cut}", file=sys.stderr)
     rows = Rows.of(lines, tokenizer, config.num_tokens)
     with np.errstate(all="ignore"):
         table = {"model": scores(run.model, rows)}

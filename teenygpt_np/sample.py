@@ -55,12 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(re.sub(names, lambda name: as_flag(name[0]), str(error))) from None
     run = load_run(args.run)
     folded = run.tokenizer.fold(args.prompt)
-    if folded.replaced:
-        unknown = " ".join(folded.replaced)
+    unknown = list(folded.replaced)
+    if not folded.gap and any(map(str.isspace, args.prompt)):
+        unknown.append("spaces")
+    if unknown:
         became = "read as spaces" if folded.gap else "left out"
-        print(f"{became}, being unknown to the model: {unknown}", file=sys.stderr)
+        print(f"{became}, being unknown to the model: {' '.join(unknown)}", file=sys.stderr)
     # Folding takes spaces off the ends, but one at a prompt's end asks for a new word.
-    prompt = run.tokenizer.encode_prompt(folded.text + " " * args.prompt.endswith(" "))
+    prompt = run.tokenizer.encode_prompt(folded.text + folded.gap * args.prompt.endswith(" "))
     if len(prompt) >= run.model.num_tokens:
         raise InputError(
             f"the prompt has {len(prompt) - 1} characters, wanted at most "

@@ -30,8 +30,8 @@ class Report:
     read: how many came; columns: out of which; empty: dropped, nothing was left after folding;
     missing: dropped, the row did not have the column; duplicates: dropped from a file before
     splitting; shared: distinct lines that stand in more than one split of a directory, which is
-    left as it is; folded: changed in any way; replaced: the characters that became spaces, and how
-    often each did
+    left as it is; folded: changed in any way; replaced: the characters that the alphabet cannot
+    write, and how often each came; gap: what became of these, ' ' or nothing
     """
 
     read: int = 0
@@ -42,6 +42,7 @@ class Report:
     shared: int = 0
     folded: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
+    gap: str = " "
     notes: list[str] = field(default_factory=list)  # of what the files had besides
 
     def __str__(self) -> str:
@@ -51,7 +52,10 @@ class Report:
             (self.duplicates, "duplicate, dropped"),
             (self.shared, "in more than one split"),
             (self.folded, "changed by folding"),
-            (self.replaced.total(), "characters became spaces"),
+            (
+                self.replaced.total(),
+                f"characters {'became spaces' if self.gap else 'were left out'}",
+            ),
         ]
         origin = f" from column {show(self.columns)}" if self.columns else ""
         parts = [f"{self.read:,} lines read{origin}", *(f"{n:,} {what}" for n, what in counts if n)]
@@ -193,6 +197,7 @@ def _clean(texts: Iterable[str | None], tokenizer: Tokenizer, report: Report) ->
         folded = tokenizer.fold(text)
         report.folded += folded.changed
         report.replaced.update(folded.replaced)
+        report.gap = folded.gap
         if folded.text:
             lines.append(folded.text)
         else:

@@ -117,6 +117,16 @@ def test_all_lines_of_a_file_in_their_order(run: Path, tmp_path: Path, count: in
     assert "all of some.txt" in call("evaluate", run, "--data", path).out.splitlines()[0]
 
 
+def test_lines_that_are_not_scored_are_told(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text(f"title\nking wins\n\n?\n{'a' * 24}\n", encoding="utf-8")
+    done = call("evaluate", run, "--data", path, "--each")
+    assert [line.split("\t")[1] for line in done.out.splitlines()] == ["king wins", "a" * 24]
+    told, cut = done.err.splitlines()
+    assert told.startswith("4 lines read from column 'title'; 2 empty, dropped")
+    assert cut == "longer than 23 characters, scored without the rest: 1"
+
+
 def test_a_score_per_line_of_a_split(run: Path) -> None:
     found = evaluated(run, "--each", "--split=val")
     assert len(found["each"]) == found["lines"] == 6

@@ -155,3 +155,7 @@ def test_what_becomes_of_a_prompt_s_unknown_characters_is_told(tmp_path: Path) -
     done = call("sample", out, "-n1", "--prompt", "a?b")
     assert done.err == "left out, being unknown to the model: ?\n"
     assert done.out.startswith("ab")
+    for prompt in ("a b", "ab "):
+        done = call("sample", out, "-n1", "--prompt", prompt)
+        assert done.err == "left out, being unknown to the model: spaces\n"
+        assert done.out.startswith("ab")
