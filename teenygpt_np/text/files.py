@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import itertools
 import json
 import math
-import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.lines import MOST_BYTES, lines_of
 
 SPLITS = ("train", "val", "test")
 
@@ -20,11 +20,8 @@ _LINES_OF_JSON = (".jsonl", ".ndjson", ".jl", ".json")
 _KINDS = (".txt", ".csv", ".tsv", *_LINES_OF_JSON)
 _FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
 _WANTED = f"a directory with train.txt, val.txt and test.txt, or {_FILES}"
-_SEPARATORS = {",": "','", "\t": "a tab", ";": "';'"}
+_SEPARATORS = {",": "','", "\t": "a tab", ";": "';'", "|": "'|'"}
 _BAD_SHARE = 0.01  # of the rows of a table, as many of which may be damaged
-# A few KB of .gz may unpack to more than any memory holds. On the other hand the text of an article
-# may well exceed the 128 KiB to which csv limits a field.
-_MOST_BYTES = 2**24  # in a line, or in the several of a .csv's row
 _MOST_KEYS = 1000  # of a .jsonl, that are remembered for a message
 _MOST_TEXTS, _MOST_CHARACTERS = 10**7, 2**29  # in a file
 
@@ -50,14 +47,16 @@ def read_texts(
     if not source.is_file():  # a pipe would be waited for
         raise InputError(f"{source} is no file; wanted {_WANTED}")
     name = source.name.lower()
-    kind = Path(name.removesuffix(".gz")).suffix or (".txt" if name.endswith(".gz") else "")
+    kind = Path(name.removesuffix(".gz")).suffix
+    if name.endswith(".gz") and not kind:
+        kind = _looked_into(source, notes)
     if kind not in _KINDS:
         raise InputError(f"{source} has the suffix {kind!r}; wanted {_FILES}")
     if kind == ".txt":
         _no_columns(source, columns)
         return {"all": _read(source, _text, notes)}, []
     found = list(columns)
-    limit = csv.field_size_limit(_MOST_BYTES)
+    limit = csv.field_size_limit(MOST_BYTES)
     try:
         if kind in _LINES_OF_JSON:
             texts = _read(source, lambda lines: _objects(source, lines, found, notes), notes)
@@ -72,8 +71,17 @@ def _read(
     path: Path, texts_of: Callable[[Iterator[str]], Iterator[str | None]], notes: list[str]
 ) -> Texts:
     """The texts that a function makes of a file's lines. The file is closed whatever happens."""
-    with contextlib.closing(_lines(path, notes)) as lines:
+    with contextlib.closing(lines_of(path, notes)) as lines:
         return _collect(path, texts_of(lines))
+
+
+def _looked_into(path: Path, notes: list[str]) -> str:
+    """The suffix that a .gz without an inner one should have, as far as its first line tells."""
+    with contextlib.closing(lines_of(path, [])) as lines:
+        first = next((line for line in lines if line.strip()), "")
+    kind = ".jsonl" if first.lstrip().startswith("{") else ".txt"
+    notes.append(f"read as a {kind}.gz, as its name does not tell (a table's would)")
+    return kind
 
 
 def _collect(path: Path, texts: Iterable[str | None]) -> Texts:
@@ -95,42 +103,6 @@ def _no_columns(source: Path, columns: Sequence[str]) -> None:
         raise InputError(
             f"column {columns[0]!r} is for .csv, .tsv and .jsonl files, and {source} has none"
         )
-
-
-def _lines(path: Path, notes: list[str]) -> Generator[str, None, None]:
-    """Each line with a newline at its end; NULs become spaces, a byte order mark is dropped.
-
-    A line ends with LF, CR LF, or as long ago CR alone.
-    """
-    zipped = path.suffix.lower() == ".gz"
-    with gzip.open(path, "rb") if zipped else path.open("rb") as file:
-        number = 0
-        try:
-            while line := file.readline(_MOST_BYTES + 1):
-                number += 1
-                if len(line) > _MOST_BYTES:
-                    raise InputError(
-                        f"{path}, line {number}: more than {_MOST_BYTES:,} bytes in one line"
-                    )
-                try:
-                    text = line.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise InputError(
-                        f"{path}, line {number}: byte {line[error.start]:#04x} at {error.start} is "
-                        "not UTF-8; wanted a file in UTF-8"
-                    ) from error
-                text = text.replace("\0", " ")
-                text = text.removeprefix("\ufeff") if number == 1 else text
-                for part in text.removesuffix("\n").removesuffix("\r").split("\r"):
-                    yield part + "\n"
-        except gzip.BadGzipFile as error:
-            if not number or not str(error).startswith("Not a gzipped file"):
-                raise InputError(f"{path} is not a whole gzip file: {error}") from error
-            notes.append(
-                "bytes behind the end of the gzip file are not read, nor a last line without an end"
-            )
-        except (EOFError, zlib.error) as error:
-            raise InputError(f"{path} is not a whole gzip file: {error}") from error
 
 
 def _text(lines: Iterator[str]) -> Iterator[str]:
@@ -167,18 +139,20 @@ def _table(
     A number that is no column's name is a column's place, counted from 1: the table then has no
     header.
     """
-    first = next((line for line in lines if line.strip()), "")
+    begin, first = next(((n, line) for n, line in enumerate(lines, 1) if line.strip()), (1, ""))
     lines = itertools.chain([first], lines)
     bad, rows = _BadRows(path), 0
     own = "," if kind == ".csv" else "\t"
-    separator = next((s for s in (own, *_SEPARATORS) if s in first), own)
+    separator = _separator(first, columns, kind, own)
     if separator != own:
         notes.append(f"fields are separated by {_SEPARATORS[separator]}")
     # In a .tsv a quote is a character like any other.
     reader = (
-        _csv_rows(path, lines, separator, bad) if kind == ".csv" else _plain_rows(lines, separator)
+        _csv_rows(path, lines, separator, bad, begin)
+        if kind == ".csv"
+        else _plain_rows(lines, separator, begin)
     )
-    _, header = next(reader, (1, []))
+    begin, header = next(reader, (begin, []))
     if not header:
         raise InputError(f"{path} is empty; wanted a header that names the columns")
     columns += [] if columns else _only(path, header)
@@ -186,17 +160,32 @@ def _table(
     has_header = any(column in header for column in columns)
     if not has_header:
         notes.append("no header, as the columns are numbers")
-        reader = itertools.chain([(1, header)], reader)
+        reader = itertools.chain([(begin, header)], reader)
     for number, row in reader:
-        rows += 1
-        if len(row) > len(header):
-            bad.add(number, f"{len(row)} fields, wanted {len(header)}")
-        elif not row:
+        if not row:
             yield ""
+        # A separator that was guessed may be a character of the texts: then rows differ in length.
+        elif len(row) > len(header) or (separator != own and len(row) < len(header)):
+            bad.add(number, f"{len(row)} fields, wanted {len(header)}")
         else:
+            rows += 1
             for place in places:
                 yield row[place] if place < len(row) else None
     bad.end(rows + bad.count, notes)
+
+
+def _separator(first: str, columns: Sequence[str], kind: str, own: str) -> str:
+    """What separates a table's fields: its kind's own separator, unless the first line has another.
+
+    The first that gives the columns asked for; if none does, the first that gives more than one.
+    """
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
+    fields = {
+        s: next(csv.reader([first], delimiter=s, quoting=quoting), []) for s in (own, *_SEPARATORS)
+    }
+    named = (s for s in fields if columns and all(c in fields[s] for c in columns))
+    several = (s for s in fields if len(fields[s]) > 1)
+    return next(itertools.chain(named, several), own)
 
 
 def _place(path: Path, column: str, header: list[str]) -> int:
@@ -210,26 +199,28 @@ def _place(path: Path, column: str, header: list[str]) -> int:
     raise InputError(f"{path} has no column {column!r}; it has {show(header)}")
 
 
-def _plain_rows(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+def _plain_rows(
+    lines: Iterable[str], separator: str, begin: int
+) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table without quoting, each with the number of its line."""
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, begin):
         text = line.removesuffix("\n")
         yield number, text.split(separator) if text else []
 
 
 def _csv_rows(
-    path: Path, lines: Iterable[str], separator: str, bad: _BadRows
+    path: Path, lines: Iterable[str], separator: str, bad: _BadRows, begin: int
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table with quoting, each with the number of the line where it begins."""
-    number, size = 1, 0
+    number, size = begin, 0
 
     def measured() -> Iterator[str]:
         nonlocal size
         for line in lines:
             size += len(line)
-            if size > _MOST_BYTES:
+            if size > MOST_BYTES:
                 raise InputError(
-                    f"{path}, the row from line {number}: more than {_MOST_BYTES:,} characters"
+                    f"{path}, the row from line {number}: more than {MOST_BYTES:,} characters"
                 )
             yield line
 
@@ -248,7 +239,7 @@ def _csv_rows(
             bad.add(number, f"{error}; wanted fields as csv quotes them")
         else:
             yield number, row
-        number, size = reader.line_num + 1, 0
+        number, size = reader.line_num + begin, 0
 
 
 def _objects(
@@ -265,7 +256,7 @@ def _objects(
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            bad.add(number, f"{getattr(error, 'msg', error)}; wanted a JSON object")
+            bad.add(number, f"{getattr(error, 'msg', error)}; wanted a JSON object in each line")
             continue
         if not isinstance(row, dict):
             bad.add(number, f"a JSON {type(row).__name__}, wanted an object")

@@ -143,6 +143,12 @@ def test_the_report_counts(tmp_path: Path) -> None:
     assert (corpus.cut(11), corpus.cut(10), corpus.cut(1)) == (0, 20, 22)
 
 
+def test_the_report_of_an_alphabet_without_a_space(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "ab?\n")
+    _, report = data.read_lines(path, CharacterTokenizer("ab"))
+    assert str(report).endswith("1 characters were left out (most often '?' 1)")
+
+
 def test_jsonl_drops_rows_without_the_key(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", rows_of("a.jsonl") + '{"id": "y"}\n{"title": null}\n\n')
     report = load_corpus(path, columns=["title"]).report
@@ -250,7 +256,7 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
         "a.csv",
         "a,b\nx,y\nx,y,z\n",
         ["a"],
-        "a.csv, line 3: 3 fields, wanted 2; 1 of 3 rows are like that, wanted at most 1%",
+        "a.csv, line 3: 3 fields, wanted 2; 1 of 2 rows are like that, wanted at most 1%",
     ),
     ("a.csv", 'a\nx\n"y\nz\n', [], "a.csv, the row from line 3: unexpected end of data; wanted"),
     ("a.csv", 'a\n"x" y\n', [], "a.csv, line 2: ',' expected after '\"'; wanted fields as csv"),

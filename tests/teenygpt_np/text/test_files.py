@@ -10,6 +10,7 @@ import pytest
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.files import read_texts
+from teenygpt_np.text.lines import MOST_BYTES
 
 LINES = [f"king {chr(97 + i // 26)}{chr(97 + i % 26)} wins" for i in range(300)]
 
@@ -28,6 +29,8 @@ def read(path: Path, *columns: str) -> tuple[list[str | None], list[str]]:
         ("a.csv", "\t", ["fields are separated by a tab"]),
         ("a.tsv", "\t", []),
         ("a.tsv", ",", ["fields are separated by ','"]),
+        ("a.csv", "|", ["fields are separated by '|'"]),
+        ("a.tsv", "|", ["fields are separated by '|'"]),
     ],
 )
 def test_separators(tmp_path: Path, name: str, separator: str, told: list[str]) -> None:
@@ -35,6 +38,32 @@ def test_separators(tmp_path: Path, name: str, separator: str, told: list[str]) 
     text = "\n" + "\n".join(separator.join(row) for row in rows)  # an empty line before the header
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert read(tmp_path / name, "title") == (LINES, told)
+    with pytest.raises(InputError, match=r"which column has the headlines\? It has 'id', 'title'"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "column"),
+    [
+        ("a.csv", "id;title, en\n1;king\n", "title, en"),
+        ("a.csv", '"title; en"\nking\n', "title; en"),
+        ("a.tsv", "title, en\nking\n", "title, en"),
+    ],
+)
+def test_separators_inside_a_column_s_name(
+    tmp_path: Path, name: str, text: str, column: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read(tmp_path / name, column)[0] == ["king"]
+
+
+@pytest.mark.parametrize(("name", "mark"), [("a.csv", ";"), ("a.csv", "|"), ("a.tsv", ",")])
+def test_separators_that_are_the_texts_own_cut_none(tmp_path: Path, name: str, mark: str) -> None:
+    (tmp_path / name).write_text(
+        "\n".join([f"king wins{mark} queen sad", *LINES]), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match="line 2: 1 fields, wanted 2; 300 of 301 rows"):
+        read(tmp_path / name, "1")
 
 
 def test_a_column_by_its_number_where_there_is_no_header(tmp_path: Path) -> None:
@@ -43,6 +72,22 @@ def test_a_column_by_its_number_where_there_is_no_header(tmp_path: Path) -> None
     assert read(path, "2") == (LINES, ["no header, as the columns are numbers"])
     path.write_text("2,title\nx,y\n", encoding="utf-8")
     assert read(path, "2") == (["x"], [])  # a name first
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_empty_lines_before_the_header_count_as_lines(tmp_path: Path, name: str) -> None:
+    row = "id,title\n1,2,3\n".replace(",", "\t" if name == "a.tsv" else ",")
+    (tmp_path / name).write_text("\n \n\n" + row, encoding="utf-8")
+    with pytest.raises(InputError, match="line 5: 3 fields, wanted 2"):
+        read(tmp_path / name, "title")
+
+
+def test_a_name_that_comes_twice_is_refused_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,title,id\n1,king,2\n", encoding="utf-8")
+    assert read(path, "title") == (["king"], [])
+    with pytest.raises(InputError, match="has 2 columns 'id', wanted one"):
+        read(path, "id")
 
 
 BAD = ['1,"fire" opens', "1,2,3", '4,"']
@@ -57,7 +102,7 @@ def test_a_bad_row_among_many_is_left_out_and_told(tmp_path: Path, row: str) -> 
     assert texts == LINES
     assert note.startswith("1 bad rows left out, the first on line 11: ")
     path.write_text("\n".join(["id,title", *rows[:9], *[row] * 4, *rows[9:]]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"4 of 30. rows are like that, wanted at most 1%"):
+    with pytest.raises(InputError, match=r"; 4 of 304 rows are like that, wanted at most 1%"):
         read(path, "title")
 
 
@@ -92,7 +137,50 @@ def test_json_lines_under_other_suffixes_and_numbers_in_them(tmp_path: Path, suf
 def test_line_ends(tmp_path: Path, name: str, end: str) -> None:
     text = end.join([*(["title"] if "sv" in name else []), *LINES, ""]).encode()
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
-    assert read(tmp_path / name) == (LINES, [])
+    told = ["read as a .txt.gz, as its name does not tell (a table's would)"]
+    assert read(tmp_path / name) == (LINES, told if name == "a.gz" else [])
+
+
+def test_line_ends_of_a_file_longer_than_a_line_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"king wins\r" * 1_700_000)
+    assert path.stat().st_size > MOST_BYTES
+    assert len(read(path)[0]) == 1_700_000
+
+
+def test_line_ends_where_parts_of_the_file_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a\r\nb\rc\n\r\r\nd")
+    for size in range(1, 14):
+        monkeypatch.setattr("teenygpt_np.text.lines._CHUNK", size)
+        assert read(path) == (["a", "b", "c", "", "", "d"], [])
+
+
+def test_line_ends_are_counted_for_messages(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a\rb\rc\xff\r")
+    with pytest.raises(InputError, match="line 3: byte 0xff at 1 is not UTF-8"):
+        read(path)
+
+
+def test_a_gz_without_an_inner_suffix_is_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b'\n{"title": "king"}\n'))
+    texts, (note,) = read(path)
+    assert texts == ["", "king"]
+    assert note.startswith("read as a .jsonl.gz")
+
+
+@pytest.mark.parametrize("text", ["a", "a\nb", "a\nb\n"])
+def test_gzip_loses_no_line_before_the_bytes_behind_it(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"first\n") + gzip.compress(text.encode()) + b"x")
+    assert read(path) == (
+        ["first", *text.split()],
+        ["bytes behind the end of the gzip file are not read"],
+    )
 
 
 def test_bytes_behind_a_gzip_file(tmp_path: Path) -> None:
