@@ -13,13 +13,6 @@ from hypothesis import HealthCheck, Phase, settings
 import minigrad as mg
 from minigrad.threads import CORES
 
-# Two processes that compile into one cache at once may take the same file for two kernels and later
-# run one for the other, because numba names files by the next free number. So each has its own.
-if WORKER := os.environ.get("PYTEST_XDIST_WORKER"):
-    BESIDE = os.path.join(os.path.dirname(__file__), "__pycache__")
-    CACHE = os.environ.get("NUMBA_CACHE_DIR") or BESIDE
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(CACHE, WORKER)
-
 # The same examples in every run; HYPOTHESIS_PROFILE=deep draws many, and others each time.
 settings.register_profile(
     "default",
