@@ -19,13 +19,13 @@ def linear(x, weight, bias):
         return reference.linear(x, weight, bias)
     y = np.empty((len(x), len(weight)), x.dtype)
     spans = threads.blocks(len(x), len(x) * weight.size)
-    team.run(_linear, spans, y, plain(bias).reshape(1, -1), plain(x), plain(weight.T))
+    team.run(_linear, spans, y, plain(bias).reshape(1, -1), plain(x), plain(weight))
     return y
 
 
 @jit
-def _linear(y, bias, x, wt, part, start, stop):
-    set_product(y[start:stop], bias, x[start:stop], wt)
+def _linear(y, bias, x, weight, part, start, stop):
+    set_product(y[start:stop], bias, x[start:stop], weight.T)
 
 
 def linear_vjp(dy, x, weight):

@@ -4,7 +4,7 @@ LLVM's vectorizer does not find this loop on its own, so it is spelled out in LL
 A tile has `rows` x 2 vectors of sums. For each k it loads two vectors of b and, row by row,
 broadcasts one entry of a, multiplies and adds: 2 * rows multiply-adds for 2 + rows loads, so that
 the loop is bound by arithmetic and not by memory. Narrow tiles, of one vector, compute the last
-columns; the lanes beyond the last column are masked, in loads and in stores.
+columns; lanes beyond c's last column are neither read from `start` nor written.
 
 Source: Van Zee and van de Geijn, BLIS: A Framework for Rapidly Instantiating BLAS Functionality,
 ACM TOMS 41(3), 2015, section 4 (the micro-kernel), doi:10.1145/2764454.
@@ -12,48 +12,56 @@ ACM TOMS 41(3), 2015, section 4 (the micro-kernel), doi:10.1145/2764454.
 
 from __future__ import annotations
 
-import llvmlite.binding
+import itertools
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-_FEATURES = llvmlite.binding.get_host_cpu_features()
-_ARM = "arm" in (triple := llvmlite.binding.get_process_triple()) or "aarch64" in triple
+# What numba compiles for: this processor, unless NUMBA_CPU_FEATURES says something else.
+_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
+_AVX2, _AVX512 = (f"+{name}" in _FEATURES.split(",") for name in ("avx2", "avx512f"))
+_ARM = _TRIPLE.startswith(("arm", "aarch64"))
 
 # The sums and one vector each of a and b must fit in the vector registers: 32 with AVX-512 (of 64
 # bytes) and on ARM (of 16), 16 with AVX2 (of 32) and with SSE (of 16).
-VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
-TILE_ROWS = 12 if _FEATURES.get("avx512f") or _ARM else 6
+VECTOR_BYTES = 64 if _AVX512 else 32 if _AVX2 else 16
+TILE_ROWS = 12 if _AVX512 or _ARM else 6
 FEW_ROWS = 4
+_LONG = 128  # products along so many entries give c the time to come into the cache meanwhile
 
 
 def _make_tile(rows, vectors):
     """A compiled function for tiles of so many rows, each of so many vectors."""
 
-    def set_tile(c, start, a, b, i, j, k, count):
-        """c[I, J] = start[I, J] + a[I, K] @ b[K, J], I = i:i+rows, J = j:j+columns, K = k:k+count.
+    def set_tile(c, start, a, b, i, j, ai, ak, bk, bj, count):
+        """c[i, j] = start[i, j] + sum of a[ai, ak + k] b[bk + k, bj] over k < count, and onwards.
 
-        columns: as many as the vectors hold or, in a narrow tile, as c has from j on. start has the
-        shape of c, and may be c, or a single row. Rows of b, c and start are contiguous, a has any
-        strides; all are of one dtype. Nothing is checked: the tile must lie inside of c, count be
-        at least 1.
+        So for `rows` indices from i and ai on, and as many from j and bj on as the vectors hold or,
+        at the end of c, as are left; but one more than the other vectors hold at least. b is read
+        as far as the vectors go. start has the shape of c, and may be c, or it is a single row.
+        Rows of b, c and start are contiguous, a may have any strides; all are of one dtype. Nothing
+        is checked. count must be at least 1.
         """
         columns = min(vectors * VECTOR_BYTES // c.itemsize, c.shape[1] - j)
-        product = a[i : i + rows, k : k + count] @ b[k : k + count, j : j + columns]
         first = i if len(start) > 1 else 0
+        product = a[ai : ai + rows, ak : ak + count] @ b[bk : bk + count, bj : bj + columns]
         c[i : i + rows, j : j + columns] = start[first : first + rows, j : j + columns] + product
 
     @intrinsic
-    def compiled(typing_context, c, start, a, b, i, j, k, count):
-        signature = types.void(c, start, a, b, *[types.intp] * 4)
+    def compiled(typing_context, c, start, a, b, i, j, ai, ak, bk, bj, count):
+        signature = types.void(c, start, a, b, *[types.intp] * 7)
         return signature, lambda context, builder, _, args: _emit(
             context, builder, (c, start, a, b), args, rows, range(vectors)
         )
 
     @overload(set_tile)
-    def _(c, start, a, b, i, j, k, count):
-        return lambda c, start, a, b, i, j, k, count: compiled(c, start, a, b, i, j, k, count)  # type: ignore[call-arg]
+    def _(c, start, a, b, i, j, ai, ak, bk, bj, count):
+        return lambda c, start, a, b, i, j, ai, ak, bk, bj, count: compiled(  # type: ignore[call-arg]
+            c, start, a, b, i, j, ai, ak, bk, bj, count
+        )
 
     return set_tile
 
@@ -63,9 +71,10 @@ C, START, A, B = range(4)  # where in the arguments
 
 def _emit(context, builder, array_types, args, rows, columns):
     """Write the instructions of one tile."""
-    i, j, k, count = args[4:]
+    i, j, ai, ak, bk, bj, count = args[4:]
     scalar = context.get_data_type(array_types[0].dtype)
-    width = VECTOR_BYTES // context.get_abi_sizeof(scalar)
+    size = context.get_abi_sizeof(scalar)
+    width = VECTOR_BYTES // size
     vector = ir.VectorType(scalar, width)
     index, int32 = context.get_value_type(types.intp), ir.IntType(32)
     byte_pointer = ir.IntType(8).as_pointer()
@@ -97,30 +106,20 @@ def _emit(context, builder, array_types, args, rows, columns):
         zeros = ir.Constant(ir.VectorType(int32, width), [0] * width)
         return builder.shuffle_vector(one, undefined, zeros)
 
-    def masked(action, result, *arguments):
-        """A load or store of the lanes that are in c."""
-        name = f"llvm.masked.{action}.v{width}f{8 * context.get_abi_sizeof(scalar)}.p0"
+    def call(name, result, *arguments):
+        """Call a function of LLVM's."""
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
-    def load(pointer):
-        if len(columns) > 1:
-            return builder.load(pointer, align=1)
-        return masked("load", vector, pointer, int32(1), mask, ir.Constant(vector, None))
-
-    def store(value, pointer):
-        if len(columns) > 1:
-            builder.store(value, pointer, align=1)
-        else:
-            masked("store", ir.VoidType(), value, pointer, int32(1), mask)
-
-    lanes = ir.Constant(ir.VectorType(index, width), list(range(width)))
-    left = builder.sub(builder.extract_value(arrays[C].shape, 1), j)
-    mask = builder.icmp_signed("<", lanes, spread(left))
     c, c_row, _ = locate(C, i, j)
     start, start_row, _ = locate(START, i, j)
-    a, a_row, a_column = locate(A, i, k)
-    b, b_row, _ = locate(B, k, j)
+    a, a_row, a_column = locate(A, ai, ak)
+    b, b_row, _ = locate(B, bk, bj)
+    with builder.if_then(builder.icmp_signed(">=", count, index(_LONG))):
+        for row in range(rows):
+            for byte in {0, len(columns) * VECTOR_BYTES - size}:
+                where = builder.gep(entry(c, c_row, row, ir.IntType(8)), [index(byte)])
+                call("llvm.prefetch.p0", ir.VoidType(), where, int32(1), int32(3), int32(1))
     before, loop = builder.block, builder.append_basic_block("k")
     after = builder.append_basic_block("store")
     builder.branch(loop)
@@ -129,7 +128,7 @@ def _emit(context, builder, array_types, args, rows, columns):
     step, a_now, b_now = (builder.phi(kind) for kind in (index, byte_pointer, byte_pointer))
     sums = [[builder.phi(vector) for _ in columns] for _ in range(rows)]
     b_start = builder.bitcast(b_now, vector.as_pointer())
-    loaded = [load(builder.gep(b_start, [index(v)])) for v in columns]
+    loaded = [builder.load(builder.gep(b_start, [index(v)]), align=1) for v in columns]
     totals = []
     for row in range(rows):
         spread_a = spread(builder.load(entry(a_now, a_row, row, scalar), align=1))
@@ -147,14 +146,67 @@ def _emit(context, builder, array_types, args, rows, columns):
     builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
 
     builder.position_at_end(after)
-    for row in range(rows):
-        source, target = entry(start, start_row, row, vector), entry(c, c_row, row, vector)
-        for v in columns:
-            total = builder.fadd(load(builder.gep(source, [index(v)])), totals[row][v])
-            store(total, builder.gep(target, [index(v)]))
+    lanes = ir.Constant(ir.VectorType(index, width), list(range(width)))
+    left = builder.sub(builder.extract_value(arrays[C].shape, 1), j)
+    left = builder.sub(left, index(width * columns[-1]))  # for the last vector
+    mask = builder.icmp_signed("<", lanes, spread(left))
+    masked = f"llvm.masked.{{}}.v{width}f{8 * size}.p0"
+    with builder.if_else(builder.icmp_signed("<", left, index(width))) as branches:
+        for branch, is_masked in zip(branches, (True, False), strict=True):
+            with branch:
+                for row, v in itertools.product(range(rows), columns):
+                    source = builder.gep(entry(start, start_row, row, vector), [index(v)])
+                    target = builder.gep(entry(c, c_row, row, vector), [index(v)])
+                    if is_masked and v == columns[-1]:
+                        nothing = ir.Constant(vector, None)
+                        first = call(masked.format("load"), vector, source, int32(1), mask, nothing)
+                        total = builder.fadd(first, totals[row][v])
+                        store = masked.format("store")
+                        call(store, ir.VoidType(), total, target, int32(1), mask)
+                    else:
+                        total = builder.fadd(builder.load(source, align=1), totals[row][v])
+                        builder.store(total, target, align=1)
     return context.get_dummy_value()
 
 
 _KINDS = (TILE_ROWS, FEW_ROWS, 1)
 set_tile, set_few_rows, set_row = (_make_tile(rows, 2) for rows in _KINDS)
 set_narrow_tile, set_few_narrow_rows, set_narrow_row = (_make_tile(rows, 1) for rows in _KINDS)
+
+
+def _make_copy(count):
+    """A compiled function that copies neighbouring entries, as many as `count` says for a size."""
+
+    def copy(target, k, source, j):
+        """target[k] = source[k, j:j+columns].    Rows are contiguous; nothing is checked."""
+        target[k] = source[k, j : j + target.shape[1]]
+
+    @intrinsic
+    def compiled(typing_context, target, k, source, j):
+        def emit(context, builder, _, args):
+            scalar = context.get_data_type(target.dtype)
+            size = context.get_abi_sizeof(scalar)
+            vector = ir.VectorType(scalar, count(size))
+
+            def locate(kind, array, column):
+                view = context.make_array(kind)(context, builder, array)
+                row = builder.mul(args[1], builder.extract_value(view.strides, 0))
+                offset = builder.add(row, builder.mul(column, column.type(size)))
+                start = builder.bitcast(view.data, ir.IntType(8).as_pointer())
+                return builder.bitcast(builder.gep(start, [offset]), vector.as_pointer())
+
+            to, origin = locate(target, args[0], args[3].type(0)), locate(source, args[2], args[3])
+            builder.store(builder.load(origin, align=1), to, align=1)
+            return context.get_dummy_value()
+
+        return types.void(target, types.intp, source, types.intp), emit
+
+    @overload(copy)
+    def _(target, k, source, j):
+        return lambda target, k, source, j: compiled(target, k, source, j)  # type: ignore[call-arg]
+
+    return copy
+
+
+copy_vectors = _make_copy(lambda size: 2 * VECTOR_BYTES // size)
+copy_tile_rows = _make_copy(lambda size: TILE_ROWS)

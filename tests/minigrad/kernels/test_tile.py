@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 pytest.importorskip("numba")
 
 from minigrad.kernels.compiled.jit import jit
-from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.matmul import (
+    _DEPTH,
+    _GROUP,
+    _SMALL,
+    _WIDTH,
+    _second_level_cache,
+    set_product,
+)
 from minigrad.kernels.compiled.tile import FEW_ROWS, TILE_ROWS, VECTOR_BYTES
 
 INNER = 5
@@ -45,3 +53,30 @@ def test_nothing_beyond_is_read_or_written(dtype: Any, rows: int, start_rows: An
         np.testing.assert_allclose(c, want, rtol=0, atol=40 * np.finfo(dtype).eps)
         c[...] = np.nan
         assert np.isnan(around).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+@pytest.mark.parametrize("start_rows", [1, "rows"])
+def test_blocks_and_copies(dtype: Any, layout: str, start_rows: Any) -> None:
+    """More than one block in every direction, none of them full in the end."""
+    rows, inner, columns = (_GROUP + 1) * TILE_ROWS + FEW_ROWS + 1, _DEPTH + 3, _WIDTH + 37
+    assert inner * columns > _SMALL
+    rng = np.random.default_rng(0)
+    a, _ = inside((rows, inner) if layout[0] == "n" else (inner, rows), dtype, rng)
+    b, _ = inside((inner, columns) if layout[1] == "n" else (columns, inner), dtype, rng)
+    a, b = a if layout[0] == "n" else a.T, b if layout[1] == "n" else b.T
+    start, _ = inside((1 if start_rows == 1 else rows, columns), dtype, rng)
+    c, around = inside((rows, columns), dtype, rng)
+    product(c, start, a, b)
+    size = np.abs(a) @ np.abs(b)  # what roundings are relative to
+    np.testing.assert_array_less(np.abs(c - (start + a @ b)), 20 * np.finfo(dtype).eps * size)
+    c[...] = np.nan
+    assert np.isnan(around).all()
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("1024K\n", 2**20), ("1 MB", 2**19), (None, 2**19)])
+def test_second_level_cache(tmp_path: Path, text: str | None, wanted: int) -> None:
+    if text is not None:
+        (tmp_path / "size").write_text(text)
+    assert _second_level_cache(str(tmp_path / "size")) == wanted

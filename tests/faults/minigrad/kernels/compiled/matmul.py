@@ -8,8 +8,8 @@ FAULTS = [
     ),
     (
         "matmul: compiled, the last columns of the last rows are left out",
-        "range(paired, right, vector):\n                    set_narrow_row",
-        "range(paired, right, 2 * vector):\n                    set_narrow_row",
+        "set_narrow_row(c, start, a, b, i, j, i, 0, bk, bj, count)",
+        "pass",
     ),
     (
         "matmul: compiled, the last rows of b are missing",
@@ -18,8 +18,38 @@ FAULTS = [
     ),
     (
         "matmul: compiled, columns beyond the first block are missing",
-        "right = min(columns, left + _WIDTH)",
-        "right = min(columns, _WIDTH)",
+        "now = slice(left, min(columns, left + _WIDTH))",
+        "now = slice(left, min(columns, _WIDTH))",
+    ),
+    (
+        "matmul: compiled, every block of b's rows starts anew",
+        "s_now = (c if k else start)[:, now]",
+        "s_now = start[:, now]",
+    ),
+    (
+        "matmul: compiled, one copied tile of a for all",
+        "group.T, (0, count), panels",
+        "group.T, (0, 0), panels",
+    ),
+    (
+        "matmul: compiled, rows behind a's copied tiles are those before",
+        "left_over = a_now[copied:]",
+        "left_over = a_now",
+    ),
+    (
+        "matmul: compiled, every group of rows starts from the first",
+        "s = s_now[i:end] if",
+        "s = s_now[: end - i] if",
+    ),
+    (
+        "matmul: compiled, the first panel of a transposed b for all",
+        "panel[k, lane] = b[k, first + lane]",
+        "panel[k, lane] = b[k, lane]",
+    ),
+    (
+        "matmul: compiled, the last panel of b is not copied",
+        "if whole * lanes < columns:",
+        "if whole * lanes < columns - lanes:",
     ),
     (
         "matmul: compiled, batches of b are not repeated",

@@ -3,8 +3,18 @@
 FAULTS = [
     (
         "matmul: compiled, = for += in a tile",
-        "total = builder.fadd(load(builder.gep(source, [index(v)])), totals[row][v])",
+        "total = builder.fadd(builder.load(source, align=1), totals[row][v])",
         "total = totals[row][v]",
+    ),
+    (
+        "matmul: compiled, = for += in the last columns",
+        "total = builder.fadd(first, totals[row][v])",
+        "total = totals[row][v]",
+    ),
+    (
+        "matmul: compiled, the first columns are copied for all",
+        "locate(source, args[2], args[3])",
+        "locate(source, args[2], args[3].type(0))",
     ),
     (
         "matmul: compiled, the mask hides the last column",
