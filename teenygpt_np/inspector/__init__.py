@@ -1,1 +1,1 @@
-"""What `python -m teenygpt_np.inspect` shows: a trained model's tape, and how its training went."""
+"""The inspector: a page or a listing of a trained model's tape, and how its training went."""

@@ -1,4 +1,4 @@
-"""The tape as lines of text: forward as it was made, then backward as it ran."""
+"""The tape as lines of text: forward in the order of recording, then backward as it ran."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def listing(tape: Tape) -> Iterator[str]:
         figures = f"{norm(node.value):>10}  {size(node.kept_bytes) if node.kept else '-':>8}"
         yield f"{indent + node.operation:34}{shape(node):>18}{figures}"
     yield ""
-    yield "backward: the gradient that came, its norm, and those of what went on"
+    yield "backward: the output's gradient, its norm, and the norms of the inputs' gradients"
     inputs = defaultdict(list)
     for edge in graph.edges:
         inputs[edge.target].append(edge)
@@ -40,7 +40,7 @@ def listing(tape: Tape) -> Iterator[str]:
 def _under_modules(
     tape: Tape, nodes: Iterable[mg.TracedNode]
 ) -> Iterator[tuple[mg.TracedNode, str, list[str]]]:
-    """Each node, how far it is indented, and the lines of the modules that begin before it."""
+    """Each node, its indentation, and a line for each module that begins before it."""
     inside: list[tuple[str, Module]] = []
     for node in nodes:
         path = tape.modules[node.id]
@@ -56,17 +56,17 @@ def _under_modules(
 
 
 def shape(node: mg.TracedNode) -> str:
-    """`1x28x96`, or `scalar`."""
+    """The shape as text: `1x28x96`, or `scalar`."""
     return "x".join(map(str, node.shape)) or "scalar"
 
 
 def norm(array: Array | None) -> str:
-    """The Euclidean norm."""
+    """The Euclidean norm as text, to four digits."""
     return "-" if array is None else f"{np.linalg.norm(np.asarray(array, np.float64)):.4g}"
 
 
 def size(count: float) -> str:
-    """Bytes as people read them."""
+    """A number of bytes as text: `12.3 MB`."""
     for unit in ("B", "kB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""The tape's nodes and edges for the page: what each is, made, kept, and got back."""
+"""The tape's nodes and edges for the page: values, gradients, formulas, and what is kept."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from minigrad import Array
 from teenygpt_np.inspector.pack import norm, number, summary
 from teenygpt_np.inspector.tape import Tape
 
-# Products in a forward pass, from which on it pays to compile the kernels for float64.
+# Multiplications in a forward pass; with fewer, NumPy is faster than compiling kernels for float64.
 _MANY = 3e7
 _ROOT = Path(__file__).parents[2]
 
 
 def graph_data(tape: Tape) -> dict[str, Any]:
-    """Nodes, edges, modules, sources, and the order of the way back."""
+    """Nodes, edges, modules, sources, and the order of the backward pass."""
     graph = tape.graph
     owners = _owners(tape)
     before = mg.get_backend()
@@ -84,7 +84,7 @@ def _node(tape: Tape, node: mg.TracedNode, owners: dict[int, str]) -> dict[str, 
 
 
 def _owners(tape: Tape) -> dict[int, str]:
-    """Whose value begins at an address, by the address; of several, that of the first made."""
+    """By memory address, the name of the first recorded node whose value begins there."""
     found: dict[int, str] = {}
     for node in tape.graph.nodes:
         if node.value is not None:
@@ -94,7 +94,7 @@ def _owners(tape: Tape) -> dict[int, str]:
 
 
 def _checks(graph: mg.Trace, node: mg.TracedNode, grad: Array) -> list[dict[str, Any]]:
-    """The gradient beside differences: at its largest entry, and at the middle one of all not 0."""
+    """The gradient beside differences, at its largest entry and at the median of those not 0."""
     order = np.argsort(np.abs(grad), axis=None)
     rows = []
     for place in dict.fromkeys([order[-1], order[-1 - np.count_nonzero(grad) // 2]]):
@@ -107,7 +107,7 @@ def _checks(graph: mg.Trace, node: mg.TracedNode, grad: Array) -> list[dict[str,
 
 
 def _sources(graph: mg.Trace) -> dict[str, dict[str, Any]]:
-    """By operation: its rule's lines, and where in them its vjp begins."""
+    """By operation: the lines of its rule, and the number of the line where its vjp begins."""
     found: dict[str, dict[str, Any]] = {}
     for node in graph.nodes:
         if node.rule and node.operation not in found:
@@ -129,6 +129,6 @@ def _line(line: Any) -> dict[str, Any] | None:
 
 
 def _shown(file: str) -> str:
-    """A path as it stands in the project; of what is elsewhere the name alone."""
+    """A file's path in the project; for files elsewhere only the name."""
     path = Path(file)
     return path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name

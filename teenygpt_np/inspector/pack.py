@@ -1,4 +1,4 @@
-"""Numbers on their way into the page: few bytes, and nothing that JSON or HTML stumbles over."""
+"""Numbers in the form that the page holds: few bytes, valid JSON, and safe inside HTML."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _BINS = 25
 
 
 def number(x: Any) -> float | None:
-    """Six digits of it; None where it is not finite, for which JSON has no word."""
+    """x to six digits; None if it is not finite, which JSON cannot express."""
     return float(f"{float(x):.6g}") if math.isfinite(x) else None
 
 
 def norm(array: Array) -> float | None:
-    """Of float32, the squares of which might overflow."""
+    """The Euclidean norm, in float64, since the squares of float32 might overflow."""
     return number(np.linalg.norm(array.astype(np.float64)))
 
 
 def packed(array: Array, kind: str = "<i2", lower: bool = False) -> dict[str, Any]:
-    """An array as base64 of small integers, the largest entry being `scale`.
+    """An array as small integers in base64: x = integer / largest integer * scale, scale = max |x|.
 
-    kind: '<i2' for entries within 2e-5 of the largest, 'i1' where it is only to be looked at.
-    lower: of a square, without what is above the diagonal, for that is 0.
+    kind: '<i2' keeps entries within 2e-5 of `scale`; 'i1' is enough for pictures.
+    lower: leave out what is above the diagonal of a square array, because it is 0
     """
     shape = array.shape
     array = array[np.tril_indices(len(array))] if lower else array
@@ -41,7 +41,7 @@ def packed(array: Array, kind: str = "<i2", lower: bool = False) -> dict[str, An
 
 
 def picture(array: Array) -> dict[str, Any]:
-    """The last axis across, all others down, at most 32 of each, evenly picked."""
+    """An array as a picture: last axis across, all others down, at most 32 entries of each."""
     rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
     picks = [np.linspace(0, n - 1, min(n, _SIDE)).round().astype(int) for n in rows.shape]
     return packed(rows[np.ix_(*picks)], "i1")
@@ -52,7 +52,7 @@ def summary(array: Array) -> dict[str, Any]:
     x = np.asarray(array, np.float64)
     finite = x[np.isfinite(x)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    # Where all are the same they stand in the middle; np.histogram finds no room for large ones.
+    # Equal values all go into the middle bin: np.histogram fails if they are large.
     shares = (finite - low) / (high - low) if low < high else np.full(finite.shape, 0.5)
     counts, _ = np.histogram(shares, _BINS, (0, 1))
     return {
@@ -68,6 +68,6 @@ def summary(array: Array) -> dict[str, Any]:
 
 
 def script(data: Any) -> str:
-    """JSON that can stand in a script element: no `<` of it can end that."""
+    """JSON to stand in a script element: `<` is escaped, so that nothing in it ends the element."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: no network, no library, no server."""
+"""The page: one HTML file that needs no network, no library and no server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "training.js", "page.js
 
 
 def inspection(run: TrainedRun, tape: Tape, directory: Path, against: Path | None) -> str:
-    """The whole page on a run and a text, its training compared with another's if that is given."""
+    """The whole page of a run and a text.    against: a run to compare with, or None"""
     data = {
         "text": tape.text,
         "loss": number(tape.loss),
@@ -33,7 +33,7 @@ def inspection(run: TrainedRun, tape: Tape, directory: Path, against: Path | Non
 
 
 def write_report(directory: Path, corpus: Corpus) -> Path:
-    """Write `report.html`, the page's training part alone; where it is."""
+    """Write `report.html`, a page of the training alone; returns its path."""
     path = directory / REPORT
     data = {"training": [training_data(directory, corpus)]}
     checkpoint.write_text(path, page(f"How {directory.resolve().name} learned", data))
@@ -41,7 +41,7 @@ def write_report(directory: Path, corpus: Corpus) -> Path:
 
 
 def page(title: str, data: dict[str, Any]) -> str:
-    """The page with this data; the parts that have none are left out."""
+    """The page with this data; parts without data are left out."""
     assets = files("teenygpt_np.inspector") / "assets"
     read = {name: (assets / name).read_text(encoding="utf-8") for name in ("page.html", "page.css")}
     code = "\n".join((assets / name).read_text(encoding="utf-8") for name in _SCRIPTS)

@@ -1,4 +1,4 @@
-"""What the model looked at, what it expected, and which characters its losses hang on."""
+"""Attention weights, predictions, and which tokens each loss is sensitive to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIKELIEST = 5
 
 
 def attention(tape: Tape) -> list[dict[str, Any]]:
-    """Per block: what its mixer shows of itself, weights (H, T, T) and the gradients of these."""
+    """Per block: its mixer's weights (H, T, T) and their gradients, if it has such weights."""
     blocks = []
     for name, mixer in tape.mixers():
         nodes = [n for n in tape.graph.nodes if n.operation and mixer in n.scope]
@@ -35,7 +35,7 @@ def attention(tape: Tape) -> list[dict[str, Any]]:
 
 
 def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, Any]:
-    """Per position: the likeliest next tokens, the loss, and what it is sensitive to."""
+    """Per position: the likeliest next tokens, the loss in nats, and what it is sensitive to."""
     with mg.no_grad():
         log_probs = model.log_probs(tape.ids[:, :-1]).data[0]
     targets = tape.ids[0, 1:]
@@ -57,9 +57,9 @@ def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, A
 
 
 def sensitivity(model: TeenyGPT, ids: Array) -> Array:
-    """|d loss[t] / d embedding[s]|, the length of that gradient.    ids: (1, T + 1) -> (T, T)
+    """|d loss[t] / d embedding[s]|, the norm of that gradient.    ids: (1, T + 1) -> (T, T)
 
-    One headline for each position, in one batch, each with the loss of its own position alone.
+    Computed with one batch of T copies of the row; of copy t only the loss of position t counts.
     """
     T = ids.shape[1] - 1
     with mg.tracing():

@@ -1,4 +1,4 @@
-"""A sentence through a trained model, forward and backward, with all that is to be seen of it."""
+"""The tape of one text: a forward and a backward pass through a trained model, recorded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from teenygpt_np.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Tape:
-    """The loss of one headline, in nats, with its graph.
+    """The loss of one row, in nats, with its graph.
 
-    ids: (1, t), the text with what begins and ends it.    modules: each node's, from the
-    outermost in, as (name, Module); a leaf is where it is used.    names: of the leaves, by node.
+    ids: (1, t), the text with the tokens that begin and end it.    modules: by node id, the modules
+    that it ran in, outermost first, as (name, Module); a leaf is in those that use it.    names: of
+    the parameters, by node id.
     """
 
     text: str
@@ -32,24 +33,26 @@ class Tape:
     names: dict[int, str]
 
     def mixers(self) -> list[tuple[str, Mixer]]:
-        """The mixers that ran, by their names, in the order in which they did."""
+        """The mixers that ran, with their names, in the order in which they ran."""
         found = {name: module for path in self.modules.values() for name, module in path}
         return [(name, module) for name, module in found.items() if isinstance(module, Mixer)]
 
     def title(self, node: mg.TracedNode) -> str:
-        """The operation's name, or the parameter's without its module's."""
+        """The operation's name, or the parameter's name in its module."""
         name = self.names.get(node.id, "")
         return node.operation or name.rpartition(".")[2]
 
 
 def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
-    """Trace the loss of a text, as the evaluation counts it: up to its end mark, without dropout.
+    """Trace the loss of a text as `evaluate` counts it: up to its end, without dropout.
 
-    The gradients are left in the model's parameters. Raises InputError for no text.
+    The gradients stay in the model's parameters. Raises InputError if folding leaves no text.
     """
     folded = tokenizer.fold(text).text[: model.num_tokens - 1]
     if not folded:
-        raise InputError(f"--text is {text!r}, wanted a character of the model's alphabet at least")
+        raise InputError(
+            f"--text is {text!r}, wanted at least one character of the model's alphabet"
+        )
     rows = Rows.of([folded], tokenizer, model.num_tokens)
     ids = rows.ids[:, : rows.lengths[0]]
     model.eval().zero_grad()
@@ -68,9 +71,9 @@ def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
 
 
 def first_sample(directory: Path) -> str:
-    """A headline that the run's model wrote, for want of another."""
+    """The first text that the model wrote after the last epoch with samples."""
     for path in sorted((directory / run_directory.SAMPLES).glob("epoch_*.txt"), reverse=True):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.strip():
                 return line
-    raise InputError(f"{directory} has no samples; wanted --text with a headline to look at")
+    raise InputError(f"{directory} has no samples; wanted --text with a text to inspect")

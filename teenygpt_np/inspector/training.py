@@ -13,14 +13,14 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text.corpus import Corpus, corpus_hash
 from teenygpt_np.text.tokenizer import Tokenizer
 
-_SAMPLES = 8  # headlines of each epoch
+_SAMPLES = 8  # rows shown of each epoch
 
 
 def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, Any]:
-    """Settings, a row per epoch, what guessing scores, samples, and the test's result.
+    """Settings, metrics of each epoch, baselines, samples, and the test scores.
 
-    corpus: the run's, where it is loaded already. Where its text is gone or has changed, there is
-    nothing to compare with. Raises InputError where there is no run.
+    corpus: the run's, if it is already loaded. If its text is missing or has changed, there are no
+    baselines. Raises InputError if the directory holds no run.
     """
     try:
         described, config, tokenizer = run_directory.read_description(directory)
@@ -48,7 +48,7 @@ def _lines(path: Path) -> list[str]:
 def _guesses(
     config: Config, tokenizer: Tokenizer, digest: str | None, corpus: Corpus | None
 ) -> dict[str, Any]:
-    """What is scored on the validation split by guessing, and by the grammar that wrote it."""
+    """The scores of the baselines, and of the grammar if it is known, on the validation split."""
     try:
         corpus = corpus or run_directory.load_own_corpus(config, tokenizer)
     except (InputError, OSError):

@@ -1,5 +1,5 @@
-// The tape as a map: operations in boxes of the modules they ran in, which open and close. Each box
-// draws its own edges, between what is in it and its upper and lower rim.
+// The tape as a map: the operations, in a box for each module, which opens and closes. Each box draws
+// the edges between its items, and between these and its upper and lower rim.
 
 const map = { groups: new Map(), cards: new Map(), way: 'backward' }
 
@@ -11,10 +11,10 @@ function showMap(graph) {
   const kept = bytes(graph.kept)
   const operations = graph.nodes.filter(node => node.operation).length
   section('tape', 'The tape',
-    `${count(operations, 'operation')}, from the embedding down to the loss; ${kept} kept for the way back. ` +
-    'In each box: what the operation gave, on the left, and the gradient that came to it, on the right; ' +
-    'coral is above zero, grey below. Open a module to see what is in it, an operation for its own page. ' +
-    'Lines are thicker the longer the array that passes.',
+    `${count(operations, 'operation')}, from the embedding down to the loss; ${kept} kept for backward. ` +
+    'Each box shows the value of the operation on the left, and the gradient of the loss with respect to it ' +
+    'on the right; coral is above zero, grey below. Open a module to see what is in it, an operation for its ' +
+    'own page. The larger the norm of what passes along a line, the thicker the line.',
     player(graph), canvas)
   new ResizeObserver(drawEdges).observe(canvas)
 }
@@ -41,7 +41,7 @@ function tree(graph) {
   return root
 }
 
-// Which item of a group holds each node; the edges between items, with those to the rims; the rows.
+// Finds which item of a group holds each node, the edges between items and to the rims, and the rows.
 function layOut(group, graph) {
   const holder = new Map()
   for (const item of group.items)
@@ -141,7 +141,7 @@ function drawEdges() {
   light()
 }
 
-// The edges by which the current step goes, with the norm of what they carry.
+// Highlights the edges that the current step uses, with the norm of what they carry.
 function light() {
   for (const label of map.root?.querySelectorAll('.edges text') ?? []) label.remove()
   const now = map.step ? map.steps[map.step - 1] : null
@@ -169,7 +169,7 @@ function drawn(edge, group, size) {
     const [left, right, top, low] = [r.left - size.left, r.right - size.left, r.top - size.top, r.bottom - size.top]
     return top > a.y && low < b.y && left < Math.max(a.x, b.x) && right > Math.min(a.x, b.x)
   })
-  if (blocked) { // past what is in the way, along the left margin
+  if (blocked) { // around the items between, along the left margin
     const r = 8
     const turn = `V${a.y + 5}Q${a.x} ${a.y + 13} ${a.x - r} ${a.y + 13}H20Q12 ${a.y + 13} 12 ${a.y + 21}`
     line = `M${a.x} ${a.y}${turn}V${b.y - 24}Q12 ${b.y - 16} 20 ${b.y - 16}H${b.x - r}Q${b.x} ${b.y - 16} ${b.x} ${b.y - 8}V${b.y}`
@@ -178,7 +178,7 @@ function drawn(edge, group, size) {
   return edge.path
 }
 
-// Of several that one line stands for, the one that the current step goes by.
+// A line may stand for several edges: the one that the current step uses, otherwise the first.
 function carriedNow(edge) {
   const now = map.step ? map.steps[map.step - 1] : null
   return edge.carried.find(carried => carried.target === now) ?? edge.carried[0]
@@ -257,7 +257,7 @@ function told(graph, id) {
   return `${map.step} of ${map.steps.length}: ${node.operation}${where} ${figures}`
 }
 
-// What is done, what runs now, and, while it plays, what is still to come.
+// Marks what is done, what runs now, and, while it plays, what is still to come.
 function mark() {
   if (!map.root) return
   const shown = id => {

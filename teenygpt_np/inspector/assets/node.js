@@ -54,10 +54,10 @@ function checks(node) {
   if (!node.checks.length) return null
   const rows = node.checks.map(c => [`[${c.index.join(', ')}]`, digits(c.analytic, 6), digits(c.numeric, 6), digits(c.difference, 2)])
   return make('section.checks', {}, make('h3', {}, 'Is the gradient right?'),
-    make('p.note', {}, 'The loss was computed again, in float64, with the entry a little larger and a little smaller: ' +
-      'the one of the largest gradient, and the middle one of all that are not 0. ' +
-      'What is left is the rounding of float32.'),
-    table(['entry', 'backward', 'differences', 'apart by'], rows, 'Gradient by backward and by differences'))
+    make('p.note', {}, 'The loss was computed again, in float64, with one entry a little larger and a little smaller: ' +
+      'first the entry with the largest gradient, then the one with the median of all gradients that are not 0. ' +
+      'The difference that remains is the rounding of float32.'),
+    table(['entry', 'by backward', 'by differences', 'difference'], rows, 'Gradient by backward and by differences'))
 }
 
 function neighbours(title, edges, end) {
@@ -67,16 +67,16 @@ function neighbours(title, edges, end) {
     edge.name, digits(nodes[edge.source].value.norm), digits(edge.norm),
   ])
   return make('section', { 'data-part': end }, make('h3', {}, title),
-    table([end === 'source' ? 'what' : 'where', 'as', 'norm forward', 'norm of the gradient back'], rows, title))
+    table([end === 'source' ? 'what' : 'where', 'as', 'norm of the value', 'norm of the gradient'], rows, title))
 }
 
 function kept(node) {
-  const rows = node.kept.map(k => [make('code', {}, k.name), shapeOf(k.shape), k.dtype, bytes(k.bytes), k.same ?? 'its own'])
+  const rows = node.kept.map(k => [make('code', {}, k.name), shapeOf(k.shape), k.dtype, bytes(k.bytes), k.same ?? '–'])
   const constants = Object.entries(node.constants).map(([name, shape]) => `${name} ${shapeOf(shape)}`)
   return make('section', {}, make('h3', {}, 'Kept for backward'),
     make('p.note', {}, `${node.keeps || 'It does not say what it keeps'}: ${bytes(node.keptBytes)}.` +
       (constants.length ? ` No gradient flows to ${constants.join(', ')}.` : '')),
-    rows.length ? table(['name', 'shape', 'kind', 'memory', 'the memory of'], rows, 'Arrays kept') : null)
+    rows.length ? table(['name', 'shape', 'dtype', 'memory', 'shared with'], rows, 'Arrays kept') : null)
 }
 
 function source(node, of) {

@@ -1,8 +1,8 @@
-// The page: the parts that there is data for.
+// The page: each part for which there is data.
 
 document.getElementById('lead').textContent = data.text
-  ? `“${data.text}”: a loss of ${digits(data.loss)} nats, its way forward through the model and its gradient’s way back.`
-  : 'What a training left behind, epoch by epoch.'
+  ? `“${data.text}”: a loss of ${digits(data.loss)} nats, the forward pass that led to it, and the backward pass from it.`
+  : 'How the training went, epoch by epoch.'
 if (data.graph) showMap(data.graph)
 if (data.attention?.length) showAttention(data.attention, data.prediction.signs)
 if (data.prediction) showPrediction(data.prediction)

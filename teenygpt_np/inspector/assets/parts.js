@@ -1,4 +1,4 @@
-// What all parts of the page are made of: elements, numbers, pictures, histograms, tables.
+// Building blocks of all parts of the page: elements, numbers, pictures, histograms, tables.
 
 const data = JSON.parse(document.getElementById('data').textContent)
 
@@ -19,7 +19,7 @@ function make(kind, attributes = {}, ...children) {
   return element
 }
 
-// Four digits, as NumPy's '%.4g' gives them; a number that JSON could not hold was not finite.
+// Four digits, as Python's '%.4g' gives them; null stands for a number that was not finite.
 function digits(x, n = 4) {
   if (x == null) return 'not finite'
   if (x === 0) return '0'
@@ -29,7 +29,7 @@ function digits(x, n = 4) {
   return (text.includes('.') ? text.replace(/\.?0+$/, '') : text).replace('-', '−')
 }
 
-// A long name may go on in a new line after each _.
+// A long name may be broken after each _.
 const breakable = name => name.split(/(?<=_)/).flatMap(part => [part, make('wbr')]).slice(0, -1)
 
 const percent = x => (x == null ? '–' : x > 0 && x < 0.0005 ? digits(100 * x, 2) + '%' : (100 * x).toFixed(1) + '%')
@@ -44,7 +44,7 @@ function bytes(n) {
   return Number(n.toPrecision(3)) + ' MB'
 }
 
-// The numbers of what Python packed, row after row.
+// The numbers in an array that Python packed (pack.py), row after row.
 function unpack(packed) {
   if (packed.numbers) return packed.numbers
   const raw = Uint8Array.from(atob(packed.data), c => c.charCodeAt(0))
@@ -78,7 +78,7 @@ function draw(canvas) {
   const image = new ImageData(columns, rows)
   numbers.forEach((x, i) => {
     const towards = x < 0 ? below : above
-    const strength = Math.sqrt(Math.min(1, Math.abs(x) / canvas.packed.scale)) // the small shows too
+    const strength = Math.sqrt(Math.min(1, Math.abs(x) / canvas.packed.scale)) // small ones show too
     for (let k = 0; k < 3; k++) image.data[4 * i + k] = paper[k] + (towards[k] - paper[k]) * strength
     image.data[4 * i + 3] = 255
   })
@@ -97,7 +97,7 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
   document.querySelectorAll('canvas').forEach(draw)
 )
 
-// A character in a colour of that strength, -1..1; at its strongest the character can be read still.
+// Tints a character by a strength, -1..1; at full strength it can still be read.
 function tint(element, strength) {
   const [colour, most] = strength < 0 ? ['--ink', 38] : ['--accent', 55]
   const share = Math.round(most * Math.sqrt(Math.min(1, Math.abs(strength))))
@@ -118,7 +118,7 @@ function histogram(of, label) {
   )
 }
 
-// rows: lists of texts or elements; columns of figures stand to the right
+// rows: lists of texts or elements; columns of figures are right-aligned
 function table(head, rows, caption) {
   const figure = x => (/^[−\d]/.test(x) ? '.figure' : '')
   const cell = x => make('td' + figure(x), {}, x)
@@ -149,8 +149,8 @@ function choice(label, names, choose, first = 0) {
   return make('div.choice', { role: 'group', 'aria-label': label }, ...buttons)
 }
 
-// The headline as a row of buttons, one a character: what is pointed at or focused is chosen. Tab
-// goes to the chosen one, the arrows from there along the row.
+// The text as a row of buttons, one for each token: the one that is pointed at or focused is chosen.
+// Tab goes to the chosen one, the arrow keys move along the row.
 function sentence(signs, label, choose) {
   const buttons = signs.map((sign, i) =>
     make('button.sign', { type: 'button', 'aria-label': `${sign}, position ${i}`, onclick: () => choose(i), onfocus: () => choose(i), onpointerenter: () => choose(i) }, sign)
@@ -161,7 +161,7 @@ function sentence(signs, label, choose) {
   return row
 }
 
-// The same, only to be looked at: tinted by strength.
+// The same without buttons, each token tinted by its strength.
 function strip(signs, label) {
   const cells = signs.map(sign => make('span.sign', {}, sign))
   const row = make('div.sentence', { role: 'img', 'aria-label': label }, ...cells)

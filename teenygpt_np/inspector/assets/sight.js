@@ -1,8 +1,8 @@
-// Attention and prediction: the headline, a character chosen, and what the model did there.
+// Attention and prediction: the text, a chosen character, and what the model did there.
 
 const rowOf = (packed, t) => Array.from(unpack(packed).subarray(t * packed.shape[1], (t + 1) * packed.shape[1]))
 
-// Divided by the largest, so that the strongest is full; null for what comes after t.
+// Divided by the largest, so that the strongest has full colour; null after position t.
 function relative(row, t) {
   const most = Math.max(...row.map(Math.abs)) || 1
   return row.map((x, s) => (s > t ? null : x / most))
@@ -19,11 +19,11 @@ function showAttention(blocks, allSigns) {
   const signs = allSigns.slice(0, -1)
   const now = { block: 0, head: 0, t: signs.length - 1 }
   const heading = make('h3')
-  const weights = strip(signs, 'What it looked at')
-  const grads = strip(signs, 'What it was asked to change')
+  const weights = strip(signs, 'Attention weights')
+  const grads = strip(signs, 'Gradient of the loss with respect to them')
   const large = make('div.pair')
   const numbers = make('div')
-  const row = sentence(signs, 'The headline; choose a character', t => { now.t = t; showCharacter() })
+  const row = sentence(signs, 'The text; choose a character', t => { now.t = t; showCharacter() })
 
   const heads = blocks.map((block, b) =>
     make('div.heads', { role: 'group', 'aria-label': block.name },
@@ -40,7 +40,7 @@ function showAttention(blocks, allSigns) {
     heading.textContent = `${name}, head ${head}`
     const figure = (packed, title) => make('figure', {}, matrix(packed, title), make('figcaption', {}, title))
     large.replaceChildren(
-      figure(blocks[block].weights[head], 'Weights: each row a character, looking at those before it'),
+      figure(blocks[block].weights[head], 'Weights: row t shows how much character t attends to each one up to itself'),
       figure(blocks[block].grads[head], 'Gradient of the loss with respect to them'))
     showCharacter()
   }
@@ -60,11 +60,11 @@ function showAttention(blocks, allSigns) {
   }
 
   section('attention', 'Attention',
-    'Choose a head, and point at a character. A gradient above zero (coral) says that the loss falls if it looks there less, ' +
-    'one below (grey) if it looks there more.',
-    ...heads, heading, make('p.label', {}, 'The character that looks'), row,
-    make('p.label', {}, 'What it looked at'), weights,
-    make('p.label', {}, 'What it was asked to change'), grads, numbers, large)
+    'Choose a head, and point at a character: how much does it attend to itself and to those before it? ' +
+    'Where the gradient is above zero (coral), the loss falls with a smaller weight; below zero (grey), with a larger one.',
+    ...heads, heading, make('p.label', {}, 'The character that attends'), row,
+    make('p.label', {}, 'Attention weights'), weights,
+    make('p.label', {}, 'Gradient of the loss with respect to them'), grads, numbers, large)
   pick(0, 0)
 }
 
@@ -91,9 +91,9 @@ function showPrediction({ signs, positions, sensitivity }) {
     inputs[t], targets[t], digits(p.loss), p.top.map(([sign, q]) => `${sign} ${percent(q)}`).join(', '),
   ])
   section('prediction', 'Prediction',
-    `Each character as it was to be predicted, the stronger the colour the larger its loss; ${digits(data.loss)} nats in all. ` +
-    '⏎ is the end of the headline, ▷ its beginning, ␣ a space.',
-    row, heading, bars, make('p.label', {}, 'What this loss is sensitive to: the length of its gradient at each character’s embedding'),
-    influence, asTable(['after', 'came', 'loss in nats', 'likeliest'], rows, 'Every prediction'))
+    `The characters to be predicted. The stronger the colour, the larger the loss; the sum is ${digits(data.loss)} nats. ` +
+    '▷ is the beginning of the text, ⏎ its end, ␣ a space.',
+    row, heading, bars, make('p.label', {}, 'What this loss is sensitive to: the norm of its gradient with respect to each character’s embedding'),
+    influence, asTable(['after', 'next', 'loss in nats', 'likeliest'], rows, 'Every prediction'))
   choose(positions.findIndex(p => p.loss === worst))
 }

@@ -1,12 +1,12 @@
-// How the training went, epoch by epoch; of two runs, the second in dashes.
+// How the training went, epoch by epoch; of two runs, the second has dashed lines.
 
 const CHARTS = [
-  { title: 'Nats a headline, pads not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', trains: true },
-  { title: 'Nats a headline, pads counted', key: 'val_nll', guess: 'nll', trains: false },
-  { title: 'Next characters guessed right, pads not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent },
-  { title: 'Next characters guessed right, pads counted', key: 'val_top1', guess: 'top1', format: percent },
-  { title: 'Tokens a second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
-  { title: 'Norm of the gradient, before it is clipped', key: 'grad_norm', layers: 'grad_norms' },
+  { title: 'Nats per row, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', trains: true },
+  { title: 'Nats per row, padding counted', key: 'val_nll', guess: 'nll', trains: false },
+  { title: 'Next tokens predicted right, padding not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent },
+  { title: 'Next tokens predicted right, padding counted', key: 'val_top1', guess: 'top1', format: percent },
+  { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
+  { title: 'Norm of the gradient, before clipping', key: 'grad_norm', layers: 'grad_norms' },
   { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
 ]
 
@@ -19,13 +19,13 @@ function showTraining(runs) {
     make('div.charts', {}, ...charts),
     ...runs.filter(run => run.samples.length).map(samples))
   if (!Object.keys(first.baselines).length)
-    document.getElementById('training').append(make('p.note', {}, 'The text it was trained on is not there any more, so there is nothing to compare with.'))
+    document.getElementById('training').append(make('p.note', {}, 'The text it was trained on is missing or has changed, so there are no baselines.'))
 }
 
 function ended(run) {
   const key = run.config.ignore_pads ? 'nll_no_pad' : 'nll'
   const best = Math.min(...run.epochs.map(row => row[`val_${key}`]))
-  const scores = run.epochs.length ? `, validation ${digits(best)} nats a headline at best` : ''
+  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per row` : ''
   const test = run.test ? `, test ${digits(run.test[`test_${key}`])}` : ''
   return `${run.name}: preset ${run.config.preset} on ${run.config.data}, ` +
     `${count(run.parameters, 'parameter')}, ${count(run.epochs.length, 'epoch')}${scores}${test}.`
@@ -100,7 +100,7 @@ function epochs(last, x, size) {
   return ticks.map(v => make('text.tick', { x: x(v), y: size.height - 10, 'text-anchor': 'middle' }, v === 0 ? 'epoch 0' : String(v)))
 }
 
-// Where the lines of a few layers end, of the first run.
+// Where the first run's lines of layers end, for their labels; none if there are too many.
 function layersAt(series) {
   const ends = series.filter(s => !s.className.includes('second'))
     .map(s => ({ name: SHORT.reduce((name, pair) => name.replace(...pair), s.name.split(',')[0]), y: s.values.at(-1).y }))
@@ -109,7 +109,7 @@ function layersAt(series) {
 
 const SHORT = [[/^transformer_blocks\./, 'block '], [/^positional_embedding$/, 'positions']]
 
-// Names at the right of their lines, that keep out of each other's way.
+// Names at the right of their lines, moved apart where they would overlap.
 function named(ends, y, size) {
   const places = ends.sort((a, b) => b.y - a.y).map(end => y(end.y) + 3.5)
   for (let i = 1; i < places.length; i++) places[i] = Math.max(places[i], places[i - 1] + 12)

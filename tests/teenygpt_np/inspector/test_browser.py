@@ -1,4 +1,4 @@
-"""The inspector's page as a person meets it: in a real browser, with a mouse and with keys."""
+"""The inspector's page in a real browser, with a mouse and with keys."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, run: Path) -> Iterator[Any]:
-    """The page, freshly opened; at the end, no console message and no request to anywhere."""
+    """The page, newly opened. At the end there is no console message and no network request."""
     look(browser, 1280, "light")
     yield from opened(browser, run / "inspect.html")
 
@@ -189,7 +189,7 @@ def test_all_by_keys(page: Any) -> None:
     assert toggle.get_attribute("aria-expanded") == "false"
 
 
-def test_the_headline_is_one_stop_of_tab_and_goes_by_arrows(page: Any) -> None:
+def test_the_text_is_one_stop_of_tab_and_goes_by_arrows(page: Any) -> None:
     stops = page.find_elements("css selector", "#attention button.sign:not([tabindex='-1'])")
     assert len(stops) == 1
     page.execute_script("arguments[0].focus()", stops[0])
@@ -200,7 +200,7 @@ def test_the_headline_is_one_stop_of_tab_and_goes_by_arrows(page: Any) -> None:
     assert chosen.get_attribute("aria-label") == f"{TEXT[-2]}, position {len(TEXT) - 1}"
     assert chosen.get_attribute("aria-pressed") == "true"
     press(page, "ARROW_RIGHT")
-    press(page, "ARROW_RIGHT")  # there is no further
+    press(page, "ARROW_RIGHT")  # at the end already
     last = page.switch_to.active_element.get_attribute("aria-label")
     assert last == f"{TEXT[-1]}, position {len(TEXT)}"
 
@@ -220,7 +220,7 @@ def test_the_way_back_plays_in_the_tape_s_order(page: Any, tape: Tape) -> None:
     button(page, "Play").click()
     wait(lambda: int(find(page, ".player output").text.split()[0]) in range(3, len(order)))
     assert len(page.find_elements("css selector", ".map.playing .current")) == 1
-    button(page, "backward").click()  # stops it, and begins anew
+    button(page, "backward").click()  # stops, and goes to the beginning
     said = page.execute_script("""
         const [next, output] = ['[aria-label="One step on"]', '.player output']
             .map(selector => document.querySelector(selector))
@@ -274,7 +274,7 @@ def test_attention_of_a_head(page: Any, tape: Tape) -> None:
     find(page, "#attention summary").click()
     rows = [row.split() for row in texts(page, "#attention tbody tr")]
     assert [row[0] for row in rows] == ["▷", "k", "i", "n", "g"]
-    most = 1e-4 * float(np.abs(grads).max())  # the page has them in steps of 3e-5 of the largest
+    most = 1e-4 * float(np.abs(grads).max())  # the page rounds to 3e-5 of the largest
     for s, row in enumerate(rows):
         assert figure(row[2]) == pytest.approx(weights[0, 1, 4, s], abs=1e-4)
         assert figure(row[3]) == pytest.approx(grads[0, 1, 4, s], abs=most)
@@ -296,7 +296,7 @@ def test_predictions_add_up_to_the_loss(page: Any, run: Path, tape: Tape) -> Non
 def test_the_training_s_numbers(page: Any, run: Path) -> None:
     epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
     chart = find(page, ".chart")
-    assert chart.find_element("tag name", "figcaption").text == "Nats a headline, pads not counted"
+    assert chart.find_element("tag name", "figcaption").text == "Nats per row, padding not counted"
     chart.find_element("tag name", "summary").click()
     rows = [row.text.split() for row in chart.find_elements("css selector", "tbody tr")]
     for row, epoch in zip(rows, epochs, strict=False):
@@ -305,7 +305,7 @@ def test_the_training_s_numbers(page: Any, run: Path) -> None:
     assert [row[0] for row in rows[len(epochs) :]] == ["uniform", "unigram", "bigram"]
 
 
-# -- wherever it is read ---------------------------------------------------------------------------
+# -- widths and colours ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -364,7 +364,7 @@ def test_tinted_characters_can_be_read(page: Any, scheme: str) -> None:
 
 
 def luminance(colour: str) -> float:
-    """Of `rgb(1, 2, 3)` or `color(srgb 0.1 0.2 0.3)`, as WCAG 2 defines it."""
+    """The luminance of `rgb(1, 2, 3)` or `color(srgb 0.1 0.2 0.3)`, as WCAG 2 defines it."""
     parts = [float(x) for x in re.findall(r"[\d.]+", colour)[:3]]
     linear = [
         x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4
