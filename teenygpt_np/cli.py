@@ -1,4 +1,4 @@
-"""What the command lines share: arguments, errors in one line, threads before NumPy."""
+"""What the command lines share: arguments, errors of one line, threads set before NumPy loads."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def add_threads(parser: argparse.ArgumentParser, more: str = "") -> None:
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings whose flags were given."""
+    """The settings whose flags were given, by name."""
     given = {name: getattr(args, name, None) for name in SETTINGS}
     return {
         name: (SETTINGS[name].choices or {}).get(value, value)
@@ -132,7 +132,7 @@ def set_up(threads: int | None) -> None:
 
 
 def _look_for_memory(megabytes: int) -> None:
-    """Raise MemoryError where so much can't be had; none of it is touched or kept."""
+    """Raise MemoryError unless this much memory can be reserved. It is released at once, unused."""
     try:
         mmap.mmap(-1, megabytes << 20).close()
     except OSError:
@@ -140,33 +140,37 @@ def _look_for_memory(megabytes: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep freed arrays for the next step instead of returning their pages.
+    """Make the C library keep the memory of freed arrays for the next step.
 
-    Batches differ in length, so every step asks for other sizes; with glibc's own settings pages
-    would be returned and zeroed over and over. Elsewhere this does nothing.
+    Batches differ in length, so every step asks for arrays of other sizes. With glibc's default
+    settings their pages would be returned to the system and zeroed again at every step. Without
+    glibc this does nothing.
     """
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # the names' numbers in malloc.h
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # their numbers in malloc.h
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 32 << 20)  # the highest that it takes
+        mallopt(mmap_threshold, 32 << 20)  # the highest value that it accepts
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 64 << 20)
 
 
 def run_command(name: str, main: Callable[[], int]) -> NoReturn:
-    """Exit with main's status; bad input is one line and status 2, a failed write or memory 1."""
+    """Run main and exit with its status: 2 after bad input, 1 after a failed write or no memory.
+
+    Each of these errors is printed in one line.
+    """
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed, as by `>&-`
             setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-    if hasattr(sys.stdout, "reconfigure"):  # a character that the terminal lacks is no error
+    if hasattr(sys.stdout, "reconfigure"):  # escapes a character that the terminal lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             status: int | str | None = main()
-        except SystemExit as done:  # --help and the like, which may be piped as well
+        except SystemExit as done:  # by --help or --version, whose output may be piped too
             status = done.code
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has gone, as `| head` does: nothing is wrong
+    except BrokenPipeError:  # the reader has gone, as `| head` does: no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     except InputError as error:
@@ -175,7 +179,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
         status = _fail(name, "out of memory; smaller batches or a smaller model need less", 1)
     except OSError as error:
         status = _fail(name, f"{error.filename or 'output'}: {error.strerror or error}", 1)
-    except ImportError as error:  # a library that is not there, or finds no memory
+    except ImportError as error:  # a library is missing, or gets no memory
         status = _fail(name, str(error), 1)
     except RuntimeError as error:
         if str(error) != "can't start new thread":

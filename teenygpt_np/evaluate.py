@@ -1,4 +1,4 @@
-"""`python -m teenygpt_np.evaluate RUN`: score a trained model on a split, beside guessing."""
+"""`python -m teenygpt_np.evaluate RUN`: score a trained model on a split, beside the baselines."""
 
 from __future__ import annotations
 

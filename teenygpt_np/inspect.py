@@ -13,13 +13,13 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.inspect", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "--text", metavar="TEXT", help="to look at (default: a headline that the model wrote)"
+        "--text", metavar="TEXT", help="text to inspect (default: one that the model wrote)"
     )
     parser.add_argument(
         "--print", action="store_true", dest="listing", help="print the tape instead"
     )
     parser.add_argument(
-        "--out", type=path, metavar="FILE", help="the page (default: RUN/inspect.html)"
+        "--out", type=path, metavar="FILE", help="file for the page (default: RUN/inspect.html)"
     )
     parser.add_argument(
         "--against", type=path, metavar="RUN2", help="a run to compare the training with"
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     text = args.text if args.text is not None else first_sample(args.run)
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
-        raise InputError(f"--out is {out}, wanted a file in a directory that is there")
+        raise InputError(f"--out is {out}, wanted a file in an existing directory")
     tape = trace_text(run.model, run.tokenizer, text)
     if tape.text != text:
         print(f"the model reads {tape.text!r}", file=sys.stderr)

@@ -16,20 +16,33 @@ _MOST = 1_000_000
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.sample", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
-    parser.add_argument("-n", type=int, default=10, metavar="N", help="how many (default: 10)")
+    parser.add_argument(
+        "-n", type=int, default=10, metavar="N", help="how many headlines (default: 10)"
+    )
     parser.add_argument(
         "--temperature",
         type=float,
         default=0.8,
         metavar="X",
-        help="below 1 favours the likely, 0 takes the likeliest (default: 0.8)",
+        help="below 1 favours likely tokens, 0 takes the likeliest (default: 0.8)",
     )
-    parser.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest only")
     parser.add_argument(
-        "--top-p", type=float, metavar="P", help="draw from the fewest that reach P together"
+        "--top-k", type=int, metavar="K", help="draw from the K likeliest tokens only"
     )
-    parser.add_argument("--prompt", default="", metavar="TEXT", help="how the headlines begin")
-    parser.add_argument("--seed", type=int, default=None, metavar="N", help="for the same again")
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        metavar="P",
+        help="draw from the likeliest tokens only, so many that their probabilities reach P",
+    )
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every headline")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=None,
+        metavar="N",
+        help="seed; the same one draws the same again",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help=argparse.SUPPRESS)
     return parser
 

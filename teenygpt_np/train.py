@@ -173,7 +173,7 @@ def _trainer(config: Config, quiet: bool, tokenizer: Tokenizer | None = None) ->
 
 
 def _new_directory(parent: Path, config: Config) -> Path:
-    """The first that is not there; made at once, so that no other process takes it."""
+    """Make the first free directory, at once, so that no other process takes it."""
     stem = Path(config.data).name.split(".")[0] if config.data else "bundled"
     number = 1
     while True:

@@ -1,1 +1,1 @@
-"""What is learned: layers, blocks, the mixers in them, and the language model made of these."""
+"""The model: layers, blocks, the mixers in them, and the language model made of these."""

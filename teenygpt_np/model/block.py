@@ -1,4 +1,4 @@
-"""A block: a mixer, which moves information between tokens, and an MLP, which works on each."""
+"""A block: a mixer, which moves information between tokens, then an MLP on each token alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from teenygpt_np.model.module import Module
 
 
 class Block(Module):
-    """x = LayerNorm(x + mixer(x)), then x = LayerNorm(x + mlp(x)): post-norm, as at first.
+    """x = LayerNorm(x + mixer(x)), then x = LayerNorm(x + mlp(x)).    x: (B, T, D) -> (B, T, D)
 
-    x: (B, T, D) -> (B, T, D)
+    This is the post-norm block of the first transformer.
 
     Source: Vaswani et al., Attention Is All You Need, 2017, section 3.1, arXiv:1706.03762.
     """
@@ -27,11 +27,11 @@ class Block(Module):
 
     @property
     def mixer_module(self) -> Mixer:
-        """The mixer, whatever its attribute is called."""
+        """The mixer, whose attribute is called `mixer_name`."""
         mixer: Mixer = getattr(self, self.mixer_name)
         return mixer
 
     def forward(self, x: Tensor, *state: Any) -> Tensor:
-        """state: the mixer's, for the next positions; none for whole sequences."""
+        """Whole sequences; or, given the mixer's state, their next positions."""
         x = self.layer_norm1(x + self.mixer_module(x, *state))
         return self.layer_norm2(x + self.mlp(x))

@@ -1,4 +1,4 @@
-"""From a configuration to a model, or to what one would take."""
+"""Build the model that a configuration describes, or only its parameters' names and shapes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, shapes_only
 from teenygpt_np.model.teenygpt import TeenyGPT
 
-MOST_PARAMETERS = 10**9  # training has each of them four times, in 16 GB
+MOST_PARAMETERS = 10**9  # training holds four float32 arrays of that size: 16 GB
 
 
 def build_model(config: Config, num_token_vals: int, rng: Generator) -> TeenyGPT:
-    """A fresh model of the configured sizes.
+    """A model of the configured sizes, with initial weights drawn from rng.
 
-    Raises InputError where it would have more parameters than can be trained, before it has any;
-    and for a mixer that there is not.
+    Raises InputError for an unknown mixer, and for more than `MOST_PARAMETERS` parameters before
+    memory is allocated for them.
     """
     wanted = outline(config, num_token_vals).num_parameters()
     if wanted > MOST_PARAMETERS:
@@ -30,7 +30,7 @@ def build_model(config: Config, num_token_vals: int, rng: Generator) -> TeenyGPT
 
 
 def outline(config: Config, num_token_vals: int) -> TeenyGPT:
-    """The model without its memory: parameters of the right names, shapes and dtypes, all 0."""
+    """The model with the right parameter names, shapes and dtypes, all 0 and without memory."""
     with shapes_only():
         return _model(config, num_token_vals, np.random.default_rng(0))
 

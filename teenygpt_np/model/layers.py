@@ -1,4 +1,4 @@
-"""Layers: parameters, and what they do to activations.
+"""Layers: parameters, and what is computed with them.
 
 Shapes: B batch, T tokens, D width, H hidden units.
 """
@@ -17,7 +17,7 @@ from teenygpt_np.model.module import Generator, Module, parameter, uniform
 
 
 class Sequential(Module):
-    """One layer after the other; a layer's name is its position."""
+    """Apply layers one after the other; a layer's name is its position."""
 
     def __init__(self, *layers: Any) -> None:
         self.layers = layers
@@ -32,7 +32,10 @@ class Sequential(Module):
 
 
 class GELU(Module):
-    """y = x P(Z <= x), Z standard normal."""
+    """y = x P(Z <= x), Z standard normal.    x, y: of the same shape
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, arXiv:1606.08415.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return mg.gelu(x)
@@ -41,7 +44,7 @@ class GELU(Module):
 class Linear(Module):
     """y = x W^T + b.    x: (..., I), W: (O, I), b: (O) -> y: (..., O)
 
-    Both start uniform in +-1/sqrt(I).
+    W and b start uniform in +-1/sqrt(I).
     """
 
     muon: Collection[str] = ("weight",)
@@ -66,7 +69,10 @@ class Embedding(Module):
 
 
 class LayerNorm(Module):
-    """y = w (x - mean) / sqrt(var + eps) + b over the last axis.    w starts at 1, b at 0."""
+    """y = w (x - mean) / sqrt(var + eps) + b over the last axis.    w starts at 1, b at 0.
+
+    Source: Ba, Kiros and Hinton, Layer Normalization, 2016, arXiv:1607.06450.
+    """
 
     def __init__(self, width: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
         self.weight = parameter((width,), np.ones, dtype)
@@ -78,7 +84,11 @@ class LayerNorm(Module):
 
 
 class Dropout(Module):
-    """In training each entry is 0 with probability p, the others are scaled by 1/(1 - p)."""
+    """In training each entry is 0 with probability p, the others are scaled by 1/(1 - p).
+
+    In evaluation y = x. Source: Srivastava et al., Dropout, Journal of Machine Learning Research
+    15, 2014.
+    """
 
     def __init__(self, p: float, *, rng: Generator) -> None:
         self.p, self.rng = p, rng
@@ -88,7 +98,7 @@ class Dropout(Module):
 
 
 class MLP(Sequential):
-    """Linear(D -> H), GELU, Linear(H -> D), computed as one operation that never holds (B T, H)."""
+    """Linear(D -> H), GELU, Linear(H -> D), as one operation that never holds all of (B T, H)."""
 
     def __init__(self, width: int, hidden: int, *, rng: Generator, dtype: Any = None) -> None:
         first = Linear(width, hidden, rng=rng, dtype=dtype)

@@ -1,4 +1,4 @@
-"""What all layers are: modules, which have parameters and other modules in them."""
+"""Module, the base class of all layers: it holds parameters and other modules."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Module:
         return {name: parameter.numpy() for name, parameter in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over every parameter, by name; all or, where something does not fit, none.
+        """Set every parameter, by name. If anything does not fit, none is changed.
 
         Raises ValueError naming what is missing, unknown or of another shape.
         """
@@ -139,7 +139,7 @@ def _inside(held: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def parameter(shape: tuple[int, ...], values: Callable[[Any], Array], dtype: Any) -> Tensor:
-    """A Tensor to be learned.    values: a function from the shape to what it starts from"""
+    """A Tensor to be learned.    values: a function from the shape to the initial values"""
     if _shapes_only.get():
         tensor = mg.broadcast_to(Tensor(np.zeros((), dtype)), shape)
         tensor.requires_grad = True
@@ -148,15 +148,15 @@ def parameter(shape: tuple[int, ...], values: Callable[[Any], Array], dtype: Any
 
 
 def uniform(rng: Generator, bound: float) -> Callable[[Any], Array]:
-    """Uniform in -bound..bound, as a function from a shape."""
+    """A function from a shape to numbers drawn uniformly from -bound..bound."""
     return lambda shape: rng.uniform(-bound, bound, shape)
 
 
 @contextlib.contextmanager
 def shapes_only() -> Iterator[None]:
-    """Parameters that are made in this block have a shape, but take no memory and no time.
+    """Parameters made in this `with` block have a shape, but take no memory and no time.
 
-    To ask of any model what it would have, before there is room for it. All their entries are 0.
+    So the parameters of a model can be counted before there is memory for it. All entries are 0.
     """
     token = _shapes_only.set(True)
     try:

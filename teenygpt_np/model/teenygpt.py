@@ -1,7 +1,8 @@
 """TeenyGPT: a decoder transformer over tokens.
 
-Shapes: B rows of a batch, T = num_tokens, V = num_token_vals, D = num_emb. Source: the model at the
-end of J. Tomczak's article on large language models and generative AI, whose names it keeps.
+Shapes: B rows of a batch, T = num_tokens, t tokens of a row, V = num_token_vals, D = num_emb.
+Source: the model at the end of J. Tomczak's article on large language models and generative AI,
+whose names it keeps.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module
 from teenygpt_np.sampling import generate
 
-_NOT_COUNTED = -100
+_NOT_COUNTED = -100  # as a target: this token does not count in the loss
 
 
 @dataclass
 class State:
-    """How far a batch of sequences has been read, and what each block keeps of it."""
+    """How many positions of a batch have been read, and the state of each block's mixer."""
 
     position: int
     blocks: list[Any]
@@ -34,11 +35,12 @@ class State:
 class TeenyGPT(Module):
     """p(x) = product over t of p(x[t+1] | x[0..t]), for rows of T tokens.
 
-    num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width in D.
+    num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width / D.
     num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
     rng: for the initial weights and for dropout.
 
-    Raises ValueError for sizes that are not positive or do not divide, KeyError for another mixer.
+    Raises ValueError for a size below 1 or a num_emb that num_heads does not divide, KeyError for
+    an unknown mixer.
     """
 
     def __init__(
@@ -77,15 +79,15 @@ class TeenyGPT(Module):
             for i in range(num_blocks)
         ]
         output = Linear(num_emb, num_token_vals, rng=rng, dtype=dtype)
-        output.muon = ()  # no hidden layer: AdamW trains it better
+        output.muon = ()  # not a hidden layer: AdamW trains it better
         self.logits = Sequential(output)
 
     def forward(self, x: Array, state: State | None = None) -> Tensor:
-        """Scores of the next token.    x: (B, t) ids -> (B, t, V)
+        """Logits of the next token.    x: (B, t) ids -> (B, t, V)
 
-        state: of what was read before x, and changed in place; without one, x is the beginning.
+        state: what was read before x; it is changed in place. Without it x begins the rows.
 
-        Raises ValueError where there are more than T positions, IndexError for what is no id.
+        Raises ValueError for more than T positions, IndexError for an id outside 0..V-1.
         """
         x = np.asarray(x)
         start = 0 if state is None else state.position
@@ -101,7 +103,10 @@ class TeenyGPT(Module):
         return self.logits(h)
 
     def log_probs(self, x: Array, temperature: float = 1.0) -> Tensor:
-        """ln p(next token) = log_softmax(scores / temperature).    x: (B, t) ids -> (B, t, V)"""
+        """ln p(next token) = log_softmax(logits / temperature).    x: (B, t) ids -> (B, t, V)
+
+        Raises ValueError unless temperature is above 0.
+        """
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, wanted a number above 0")
         return mg.log_softmax(self(x) / temperature)
@@ -109,8 +114,10 @@ class TeenyGPT(Module):
     def loss(self, x: Array, counted: Array | None = None, reduction: str = "mean") -> Tensor:
         """Negative log-likelihood of tokens 1..t-1, each given all before it, in nats.
 
-        x: (B, t) ids.    counted: (B, t) bool, the tokens that count; all where it is not given
-        reduction: 'none' (B, t-1), 'sum' over everything, or 'mean': nats per row.
+        x: (B, t) ids.    counted: (B, t) bool, the tokens that count in the loss; None: all
+        reduction: 'none' (B, t-1), 'sum' over everything, or 'mean': nats per row
+
+        Raises ValueError for another reduction, or t below 2.
         """
         if reduction not in ("none", "sum", "mean"):
             raise ValueError(f"reduction is {reduction!r}, wanted 'none', 'sum' or 'mean'")
@@ -127,7 +134,7 @@ class TeenyGPT(Module):
         return losses / len(x) if reduction == "mean" else losses
 
     def top1(self, x: Array, counted: Array | None = None) -> Array:
-        """The share of the next tokens that the likeliest guess gets right.    x: (B, t) -> (B)"""
+        """The share of next tokens that the likeliest guess gets right.    x: (B, t) -> (B)"""
         x = np.asarray(x)
         targets = _next_tokens(x)
         with mg.no_grad():
@@ -147,15 +154,18 @@ class TeenyGPT(Module):
         top_p: float | None = None,
         rng: Generator | None = None,
     ) -> Array:
-        """Draw rows token by token.    -> ids (B, T); only `end` behind a row's first `end`
+        """Draw rows token by token.    -> ids (B, T); only `end` after a row's first `end`
 
-        prompt: the ids that each begins with.    end: the id that ends a row; None for no such id
-        rng: draws others each time where it is not given. The other settings are those of
-        `sampling.choose`. Uses no dropout, whatever the mode.
+        prompt: the ids that each row begins with.    end: the id that ends a row; None: none
+        rng: without it every call draws other rows. The other settings are those of
+        `sampling.choose`. Dropout is off, whatever the mode.
+
+        Raises ValueError for a setting or a prompt that cannot be used, IndexError for an id in it
+        outside 0..V-1.
         """
         ids = np.array(prompt)
         if len(ids):
-            self.embedding(ids)  # raises for what is no id; those that are drawn are ids
+            self.embedding(ids)  # checks the ids; those that are drawn need no check
         with self.evaluating():
             return generate(
                 self.next_scores(batch_size),
@@ -170,14 +180,14 @@ class TeenyGPT(Module):
             )
 
     def initial_state(self, batch_size: int) -> State:
-        """That of `batch_size` rows of which nothing has been read."""
+        """The state of `batch_size` rows before their first token."""
         return State(0, [b.mixer_module.initial_state(batch_size) for b in self.transformer_blocks])
 
     def next_scores(self, batch_size: int) -> Callable[[Array], Array]:
-        """A function from the next ids (B, t) of each row to the scores (B, V) of what follows.
+        """A function from the next ids (B, t) of each row to the logits (B, V) of the token after.
 
-        It remembers what it was given. Where all blocks have one kind of mixer, and that has a
-        faster way through them, it is taken.
+        The function remembers the ids that it was given. If all blocks have the same kind of mixer
+        and that has a faster way through them (`Mixer.fused_step`), it is used.
         """
         blocks = self.transformer_blocks
         kinds = {type(block.mixer_module) for block in blocks}
@@ -203,8 +213,8 @@ class TeenyGPT(Module):
             for column in ids.T:
                 h = step(tokens.take(column, axis=0) + positions[read])
                 read += 1
-            scores: Array = np.dot(h, weight.T) + bias  # @ takes twice as long
-            return scores
+            logits: Array = np.dot(h, weight.T) + bias  # @ takes twice as long
+            return logits
 
         return next_scores
 

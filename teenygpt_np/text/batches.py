@@ -12,11 +12,11 @@ import numpy.typing as npt
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
-_WINDOW = 16  # batches that are sorted by length together
+_WINDOW = 16  # so many batches' rows are sorted by length together
 
 
 class Batch(NamedTuple):
-    """ids: (B, T).    counted: (B, T) bool, the tokens that are predicted, and count."""
+    """ids: (B, T).    counted: (B, T) bool, the tokens that count as targets of the loss"""
 
     ids: Ids
     counted: npt.NDArray[np.bool_]
@@ -26,9 +26,9 @@ class Batch(NamedTuple):
 class Rows:
     """A split of a text as token ids.
 
-    ids: (N, T).    lengths: (N,), each row's tokens up to and including the one that ends it
+    ids: (N, T).    lengths: (N,), the number of tokens up to and including the one that ends a row
 
-    Raises ValueError for ids that are not of that form.
+    Raises ValueError for ids of another shape or dtype.
     """
 
     ids: Ids
@@ -44,36 +44,39 @@ class Rows:
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, num_tokens: int) -> Rows:
-        """N texts, each cut or filled up to num_tokens."""
+        """N texts as ids, each cut or padded to num_tokens.    -> ids: (N, num_tokens)"""
         return cls(*tokenizer.encode_batch(texts, num_tokens))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def counted(self, rows: Ids | slice) -> npt.NDArray[np.bool_]:
-        """Which tokens of these rows count: those behind the first, up to the end."""
+        """Which tokens of these rows count: those after the first, up to and including the end."""
         places = np.arange(self.ids.shape[1])
         return (places > 0) & (places < self.lengths[rows, None])
 
     def batch(self, rows: Ids) -> Batch:
-        """These rows, as long as the longest of them; what is behind a row's end does not count."""
+        """These rows, cut to the longest of them; the padding after a row's end does not count."""
         longest = self.lengths[rows].max()
         return Batch(self.ids[rows, :longest], self.counted(rows)[:, :longest])
 
     def whole_batch(self, rows: Ids) -> Batch:
-        """These rows, all T tokens of them; all count, pads too, as in the article."""
+        """These rows with all T tokens; all but the first count, padding too, as in the article."""
         everything = np.ones((len(rows), self.ids.shape[1]), bool)
-        everything[:, 0] = False  # nothing predicts the first
+        everything[:, 0] = False  # the first token is not predicted
         return Batch(self.ids[rows], everything)
 
 
 def batches(
     num_rows: int, batch_size: int, rng: np.random.Generator, lengths: Ids | None = None
 ) -> list[Ids]:
-    """Row indices of one epoch's batches, freshly shuffled; one batch may be short.
+    """The row indices of each batch of one epoch, shuffled by rng; one batch may be smaller.
 
-    lengths: of each row. Rows of like length then share a batch, so that little is padded: the
-    shuffled rows are sorted within every few batches, and the batches shuffled again.
+    lengths: (N,), of the rows. If it is given, rows of similar length share a batch, so there is
+    little padding: the shuffled rows are sorted by length within windows of `_WINDOW` batches, and
+    then the batches are shuffled.
+
+    Raises InputError for a batch_size below 1.
     """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")

@@ -1,4 +1,4 @@
-"""A token for each character: a pad, an id per character, and a mark for the beginning."""
+"""The character tokenizer: an id for each character, one for padding and one for the beginning."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ MAX_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class CharacterTokenizer(Tokenizer):
-    """Ids: `pad` 0, `characters` 1..n in their order, `begin` n + 1; n + 2 token values in all.
+    """Ids: `pad` 0, `characters` 1..n in their order, `begin` n + 1; so V = n + 2 token values.
 
-    The first pad of a row is its end mark. `begin` is what the article calls `cls`.
+    The first pad of a row is its end mark. The article calls `begin` `cls`.
 
-    Raises InputError where there is no character or more than `MAX_CHARACTERS`, where one comes
-    twice, or is a control character or white space other than a plain space.
+    Raises InputError for no character or more than `MAX_CHARACTERS`, for a character that comes
+    twice, for a control character, and for white space other than a plain space.
     """
 
     characters: str = ARTICLE
@@ -63,7 +63,10 @@ class CharacterTokenizer(Tokenizer):
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> CharacterTokenizer:
-        """The lines' own characters after `tidy`, sorted by code point; InputError as above."""
+        """A tokenizer of the lines' characters after `tidy`, sorted by code point.
+
+        Raises InputError as `CharacterTokenizer` does.
+        """
         characters: set[str] = set()
         for line in lines:
             characters.update(tidy(line))
@@ -80,7 +83,7 @@ class CharacterTokenizer(Tokenizer):
         return len(self.characters) + 2
 
     def encode(self, text: str, num_tokens: int) -> Ids:
-        """`begin`, the characters, pads.    text -> ids: (num_tokens,)
+        """`begin`, the characters, then pads.    text -> ids: (num_tokens,)
 
         A longer text is cut to num_tokens - 1 characters.
         Raises InputError naming the first character outside the alphabet.
@@ -88,9 +91,11 @@ class CharacterTokenizer(Tokenizer):
         return self._encode([text], num_tokens, where="")[0][0]
 
     def encode_batch(self, texts: Sequence[str], num_tokens: int) -> tuple[Ids, Ids]:
-        """`encode` of every text, and how many tokens each has, its end mark included.
+        """Encode every text, and count its tokens, the end mark included.
 
-        N texts -> ids: (N, num_tokens), (N,)
+        N texts -> ids: (N, num_tokens), lengths: (N,)
+
+        Raises InputError as `encode` does.
         """
         return self._encode(texts, num_tokens, where=" of line {}")
 
@@ -104,7 +109,7 @@ class CharacterTokenizer(Tokenizer):
     def decode(self, ids: npt.ArrayLike) -> str:
         """The characters up to the first pad, `begin` skipped.    ids: (T,) -> text
 
-        Raises InputError where an id is outside 0..V-1, behind the pad as well.
+        Raises InputError for an id outside 0..V-1, even after the first pad.
         """
         array = np.asarray(ids)
         if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
@@ -185,7 +190,7 @@ class CharacterTokenizer(Tokenizer):
 
     @cached_property
     def _lookup(self) -> Ids:
-        """Id by code point; 0, which no character has, for those outside, the last entry among."""
+        """The id of each code point, 0 for none. The last entry is 0, for all code points above."""
         codes = [ord(c) for c in self.characters]
         lookup = np.zeros(max(codes) + 2, np.int64)
         lookup[codes] = np.arange(1, len(codes) + 1)

@@ -66,10 +66,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Three splits of headlines, all in the tokenizer's alphabet.
+    """Three splits of texts, such as headlines, all in the tokenizer's alphabet.
 
-    truth: by split, the mean nats per headline under the grammar that wrote the corpus; None where
-    the files are not those that it was worked out for
+    truth: for each split, the mean nats per text under the grammar that wrote the corpus; None
+    unless the files are exactly those that it was computed for.    unit: the word for one text
     """
 
     name: str
@@ -79,7 +79,7 @@ class Corpus:
     tokenizer: Tokenizer
     report: Report
     truth: dict[str, float] | None = None
-    unit: str = "headline"  # what a row is called
+    unit: str = "headline"
 
     def lines(self, split: str) -> list[str]:
         """The texts of 'train', 'val' or 'test'."""
@@ -90,7 +90,7 @@ class Corpus:
         return Rows.of(self.lines(split), self.tokenizer, num_tokens)
 
     def cut(self, num_tokens: int) -> int:
-        """How many headlines lose their end in num_tokens tokens, one of which stands before it."""
+        """How many texts are cut at num_tokens tokens, of which the first begins the row."""
         return sum(len(line) >= num_tokens for line in (*self.train, *self.val, *self.test))
 
 
@@ -206,7 +206,7 @@ def _clean(texts: Iterable[str | None], tokenizer: Tokenizer, report: Report) ->
 
 
 def _split(source: Path, lines: list[str], report: Report, seed: int) -> dict[str, list[str]]:
-    # A line that stood in two splits would be learnt in one and asked for in the other.
+    # The same line in two splits would be learned in one and then predicted in the other.
     distinct = list(dict.fromkeys(lines))
     report.duplicates = len(lines) - len(distinct)
     if len(distinct) < MIN_LINES:
@@ -237,11 +237,11 @@ def _truth(directory: Path) -> dict[str, float] | None:
                 return None
             truth[name] = float(splits[name]["nats_per_headline"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # no such file, or one about something else
+        return None  # no such file, or one with another content
     return truth
 
 
 def corpus_hash(corpus: Corpus) -> str:
-    """SHA-256 over the three splits."""
+    """SHA-256 of the three splits, in hexadecimal."""
     splits = [corpus.train, corpus.val, corpus.test]
     return hashlib.sha256(json.dumps(splits).encode("utf-8")).hexdigest()

@@ -1,4 +1,4 @@
-"""Texts out of files: .txt, .csv, .tsv and .jsonl, plain or .gz, errors by line number."""
+"""Read texts from files: .txt, .csv, .tsv and .jsonl, plain or .gz. Errors name the line."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Folded:
 
 
 class Table(dict[int, str]):
-    """What each character becomes, for str.translate; worked out when a character is first met."""
+    """What each character becomes, for str.translate; computed when a character is first met."""
 
     def __init__(self, rule: Callable[[str], str]) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Table(dict[int, str]):
 
 
 def is_blank(character: str) -> bool:
-    """Whether it is white space, a control character, or half of a character."""
+    """Whether a character is white space, a control character, or half of a surrogate pair."""
     # Cs: half a surrogate pair, which JSON can spell and no output can print.
     return character.isspace() or unicodedata.category(character) in ("Cc", "Cs")
 
@@ -44,8 +44,8 @@ _TIDY = Table(lambda character: " " if is_blank(character) else character)
 
 
 def collapse(text: str) -> str:
-    """Single spaces inside, none at the ends."""
-    # Halving the runs is a few passes at C speed; split() would make an object of every word.
+    """Make each run of spaces one space, and remove spaces at the ends."""
+    # Each pass halves the runs, at C speed; split() would be slower, with an object per word.
     while "  " in text:
         text = text.replace("  ", " ")
     return text.strip(" ")

@@ -1,4 +1,4 @@
-"""What the rest of the program knows of a tokenizer; the kinds are in `tokenizers`."""
+"""The interface of a tokenizer, which is all that other modules use; `tokenizers` has the kinds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tokenizer(ABC):
     @property
     @abstractmethod
     def pad(self) -> int:
-        """The id that fills a row up."""
+        """The id that fills a row after its end."""
 
     @property
     @abstractmethod
@@ -37,22 +37,23 @@ class Tokenizer(ABC):
     @property
     @abstractmethod
     def num_token_vals(self) -> int:
-        """V: how many token values there are, these included."""
+        """V: how many token values there are, with those that stand for no text."""
 
     @abstractmethod
     def fold(self, text: str) -> Folded:
-        """The text as the tokenizer can encode it."""
+        """Change a text as far as needed so that the tokenizer can encode it."""
 
     @abstractmethod
     def encode_batch(self, texts: Sequence[str], num_tokens: int) -> tuple[Ids, Ids]:
-        """`begin`, the text's tokens, pads; what is longer is cut.    N texts -> (N, T) ids, (N,)
+        """`begin`, the text's tokens, then pads; longer texts are cut.
 
-        The second array counts each row's tokens, up to and including the one that ends it.
+        N texts -> ids: (N, T), lengths: (N,), which count a row's tokens up to and including the
+        one that ends it.
         """
 
     @abstractmethod
     def encode_prompt(self, text: str) -> Ids:
-        """`begin` and the text's tokens, to be gone on from.    text -> (1 + t,)"""
+        """`begin` and the text's tokens, without an end, to be continued.    text -> (1 + t,)"""
 
     @abstractmethod
     def decode(self, ids: npt.ArrayLike) -> str:
@@ -60,13 +61,13 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def signs(self, ids: Iterable[int]) -> list[str]:
-        """Something to show for each id, those that stand for no text included."""
+        """A sign to show for each id, also for those that stand for no text."""
 
     @abstractmethod
     def description(self) -> dict[str, Any]:
-        """All that another process needs to make the same tokenizer, as JSON can hold it."""
+        """All that another process needs to make the same tokenizer; JSON can hold it."""
 
     @classmethod
     @abstractmethod
     def from_description(cls, description: dict[str, Any]) -> Tokenizer:
-        """What was described. Raises KeyError, TypeError or ValueError for anything else."""
+        """The tokenizer described. Raises KeyError, TypeError or ValueError if it is none."""

@@ -1,4 +1,4 @@
-"""The kinds of tokenizers, by the name that a run's config.json has."""
+"""The kinds of tokenizer, by their name in a run's config.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (Character
 def described_tokenizer(description: dict[str, Any]) -> Tokenizer:
     """The tokenizer that `Tokenizer.description` described.
 
-    Raises KeyError, TypeError or ValueError where it describes none.
+    Raises KeyError, TypeError or ValueError if it describes no tokenizer.
     """
     kind = description["kind"]
     if kind not in TOKENIZERS:

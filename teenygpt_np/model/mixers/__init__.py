@@ -1,4 +1,4 @@
-"""What mixes a block's tokens: each kind is one file here, and one line in this table."""
+"""The mixers, which move information between tokens: a kind is one file and one line in a table."""
 
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
 from teenygpt_np.model.mixers.mixer import Mixer

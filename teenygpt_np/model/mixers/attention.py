@@ -1,4 +1,4 @@
-"""Attention: each token looks at itself and at all before it."""
+"""Causal self-attention: each token attends to itself and to all tokens before it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from teenygpt_np.model.module import Generator, parameter, uniform
 
 
 class KeysAndValues:
-    """The keys and values of the positions so far, in arrays that double when they are full."""
+    """The key/value cache of all positions so far, in arrays that double when they are full."""
 
     def __init__(self, batch_size: int, num_heads: int, head_width: int, dtype: Any) -> None:
         self._kept = np.empty((2, batch_size, num_heads, 16, head_width), dtype)
         self._length = 0
 
     def extended(self, k: Array, v: Array) -> Array:
-        """Those of the next positions added.    k, v: (B, H, T, d) -> all S: (2, B, H, S, d)"""
+        """Add the next T positions.    k, v: (B, H, T, d) -> of all S so far: (2, B, H, S, d)"""
         start, self._length = self._length, self._length + k.shape[2]
         while self._length > self._kept.shape[3]:
             self._kept = np.concatenate([self._kept, np.empty_like(self._kept)], axis=3)
@@ -33,12 +33,13 @@ class KeysAndValues:
 
 
 class CausalSelfAttention(Mixer):
-    """Multi-head attention to oneself and what came before.    (B, T, D) -> (B, T, D)
+    """y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(D/H), causal) v.
 
-    q, k, v = x W_in^T + b_in, in H heads of width D/H; softmax(q k^T / sqrt(D/H)) v; W_out, b_out.
-    W_in (3D, D) starts Xavier-uniform as a whole, W_out uniform in +-1/sqrt(D), both biases at 0.
+    x: (B, T, D) -> y: (B, T, D).    q, k, v = x W_in^T + b_in, divided into H heads of width D/H.
+    W_in (3D, D) starts Xavier-uniform as one matrix, W_out uniform in +-1/sqrt(D), biases at 0.
 
     Raises ValueError for a width that can't be divided into heads.
+
     Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2, arXiv:1706.03762.
     """
 
@@ -56,11 +57,11 @@ class CausalSelfAttention(Mixer):
         self.out_proj.bias = parameter((width,), np.zeros, dtype)
 
     def forward(self, x: Tensor, state: KeysAndValues | None = None) -> Tensor:
-        """The next positions, which see those in the state as well."""
+        """The positions in x attend also to those in the state, which then holds both."""
         B, T, D = x.shape
         weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
-        # Splitting the weights rather than the product: backward then puts the parts together in
-        # arrays of the weights' size, which are far smaller than the activations.
+        # The weights are split, not the product: then backward joins gradients of the size of the
+        # weights, which are far smaller than the activations.
         q, k, v = (
             mg.linear(x, weight, bias).reshape(B, T, self.num_heads, -1).swapaxes(1, 2)
             for weight, bias in zip(weights, biases, strict=True)
@@ -71,14 +72,14 @@ class CausalSelfAttention(Mixer):
         return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
 
     def initial_state(self, batch_size: int) -> KeysAndValues:
-        """No keys and no values yet."""
+        """An empty key/value cache."""
         width, dtype = self.in_proj_weight.shape[1], self.in_proj_weight.dtype
         return KeysAndValues(batch_size, self.num_heads, width // self.num_heads, dtype)
 
     def attention_maps(
         self, trace: Trace, nodes: Sequence[TracedNode]
     ) -> tuple[Array, Array] | None:
-        """The softmax and its gradient, which the operation computes but does not keep."""
+        """The softmax and its gradient, computed again, since the operation does not keep them."""
         [node] = [node for node in nodes if node.operation == "causal_attention"]
         inputs = [edge.source for edge in trace.edges if edge.target == node.id]
         q, k, v = (np.asarray(trace.nodes[i].value) for i in inputs)
@@ -90,7 +91,7 @@ class CausalSelfAttention(Mixer):
     def fused_step(
         cls, blocks: Sequence[Any], batch_size: int, num_positions: int
     ) -> Callable[[Array], Array] | None:
-        """One compiled kernel for all blocks, with Numba: a tenth of the time of the modules."""
+        """With Numba, one compiled kernel for all blocks: it takes a tenth of the modules' time."""
         if mg.get_backend() != "numba":
             return None
         from teenygpt_np.model.mixers.attention_compiled import fused_step
@@ -102,6 +103,6 @@ def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array,
     """p = softmax(q k^T / sqrt(d), masked), and dp = dout v^T.    (B, H, T, d) -> (B, H, T, T)"""
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     allowed = np.tril(np.ones(scores.shape[-2:], bool))
-    scores = np.where(allowed, scores, -np.inf)  # mg.softmax would be compiled for this alone
+    scores = np.where(allowed, scores, -np.inf)  # in NumPy; mg.softmax would be compiled
     e = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)

@@ -1,7 +1,7 @@
-"""Blocks with attention when they write: one position through all of them in one kernel.
+"""Sampling from blocks with attention: one position goes through all of them in one kernel.
 
-Nearly all the time of the modules' own way goes into calling a dozen operations a block for one
-row. This file is written with the parts of `minigrad.kernels.compiled`, and needs Numba as they do.
+Through the modules, nearly all the time would be spent on calling a dozen operations per block for
+one position. This file uses parts of `minigrad.kernels.compiled`, so it needs Numba.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def _of_block(block: Any) -> _Weights:
 def fused_step(
     blocks: Sequence[Any], batch_size: int, num_positions: int
 ) -> Callable[[Array], Array] | None:
-    """A function from x (B, D) of the next position to y (B, D) of all blocks, one after the other.
+    """A function from x (B, D) of the next position to y (B, D) after all blocks.
 
-    The weights are copied: a later change of them makes no difference to it. It can be called
-    num_positions times. None where the blocks are not alike, or their MLP is another module.
+    The weights are copied, so a later change of them does not change the function. It can be called
+    num_positions times. None if the blocks differ in heads or eps, or have another kind of MLP.
     """
     heads = {block.mixer_module.num_heads for block in blocks}
     eps = {norm.eps for block in blocks for norm in (block.layer_norm1, block.layer_norm2)}
@@ -101,7 +101,7 @@ def _step(x, weights, keys, values, position, eps, part, start, stop):
     z = np.empty((rows, width), x.dtype)
     p = np.empty(position + 1, x.dtype)
     for block in range(len(weights.in_w)):
-        now = slice(block, block + 1)  # of biases, to be added to every row
+        now = slice(block, block + 1)  # a slice keeps the axis, to add biases to every row
         set_product(qkv, weights.in_b[now], x, weights.in_w[block])
         for i in range(rows):
             for h in range(heads):
@@ -119,9 +119,10 @@ def _step(x, weights, keys, values, position, eps, part, start, stop):
 
 @jit
 def _attend(q, k, v, keys, values, p, out):
-    """Store this position's key and value, p's last, and attend to all up to there.
+    """Store this position's key and value, and attend to all positions up to this one.
 
-    Positions lie side by side in memory, since there are more of them than a head is wide.
+    p: scratch memory, one entry per position. Keys and values are contiguous along the positions,
+    because there are more positions than a head has entries, so the inner loops are longer.
     """
     count, size = len(p), len(q)
     kind = p.dtype.type

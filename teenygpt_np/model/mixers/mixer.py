@@ -1,4 +1,4 @@
-"""What a block asks of the module that mixes its tokens."""
+"""What a block needs from the module that mixes its tokens."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from teenygpt_np.model.module import Generator, Module
 class Mixer(Module):
     """y[t] is computed from x[0..t], and from nothing later.    x: (B, T, D) -> y: (B, T, D)
 
-    `mixer(x)` takes whole sequences, with gradients. For writing, `mixer(x, state)` takes their
-    next T >= 1 positions, under `mg.no_grad()`, and changes the state in place. A sequence that
-    comes in parts gives what it gives as a whole.
+    `mixer(x)` takes whole sequences, with gradients. For sampling, `mixer(x, state)` takes their
+    next T >= 1 positions, under `mg.no_grad()`, and changes the state in place. A sequence given in
+    parts has the same result as the whole sequence.
 
-    width: D.    num_heads: for the kinds that have heads.
+    width: D.    num_heads: for mixers that have heads
     """
 
-    attribute = "mixer"  # what a block calls it, so how the names of its parameters begin
+    attribute = "mixer"  # its name in a block, and so in the names of its parameters
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
         raise TypeError("Mixer is a base class; teenygpt_np.model.mixers.MIXERS has the kinds")
 
     def initial_state(self, batch_size: int) -> Any:
-        """What is known before the first position of `batch_size` sequences."""
+        """The state of `batch_size` sequences before their first position."""
         raise TypeError("Mixer is a base class; teenygpt_np.model.mixers.MIXERS has the kinds")
 
     def attention_maps(
         self, trace: Trace, nodes: Sequence[TracedNode]
     ) -> tuple[Array, Array] | None:
-        """How much of token s is in y[t], and the gradient of that: for the inspector.
+        """The weight of token s in y[t], and its gradient, for the inspector.
 
-        nodes: those of the trace that this mixer recorded.
-        -> twice (H, T, T), a row per t; None for a kind that has nothing like it to show
+        nodes: the nodes of the trace that this mixer recorded.
+        -> weights and gradients, each (H, T, T) with a row per t; None for a mixer without weights
         """
         return None
 
@@ -42,9 +42,9 @@ class Mixer(Module):
     def fused_step(
         cls, blocks: Sequence[Any], batch_size: int, num_positions: int
     ) -> Callable[[Array], Array] | None:
-        """A faster way to write through blocks that all have this kind of mixer, if there is one.
+        """A faster way through blocks that all have this kind of mixer, for sampling.
 
-        It takes x (B, D) of the next position and gives y (B, D), as all blocks one after the other
-        with their states do.
+        It is a function from x (B, D) of the next position to y (B, D), with the result of all
+        blocks one after the other with their states. None if there is no faster way.
         """
         return None
