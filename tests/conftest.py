@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures and Hypothesis profiles that the tests share."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ settings.register_profile(
     settings.get_profile("default"),
     max_examples=1000,
     derandomize=False,
-    print_blob=True,  # says how to draw a failing example again
+    print_blob=True,  # prints how to draw a failing example again
 )
-# The default's examples; one that fails is not made simpler first. For faults.py.
+# For faults.py: the default's examples, without shrinking one that fails.
 settings.register_profile(
     "faults", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate]
 )
@@ -131,7 +131,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def same_thread_count() -> Iterator[None]:
-    """Afterwards as before."""
+    """The number of threads is set back after each test."""
     before = mg.get_num_threads()
     yield
     mg.set_num_threads(before)

@@ -45,7 +45,7 @@ def main() -> bool:
 
 
 def compare(size: str, dtype: str, steps: int) -> tuple[str, list[float], list[float]]:
-    """The gradient that differs most, our losses, and the errors that BOUNDS are for."""
+    """The gradient that differs most, our losses, and the errors that BOUNDS limits."""
     theirs = TorchTeenyGPT(*SIZES[size]).to(getattr(torch, dtype))
     ours = TeenyGPT(*SIZES[size], dtype=dtype)
     start = weights(theirs.state_dict(), SEED)
@@ -79,7 +79,7 @@ def compare(size: str, dtype: str, steps: int) -> tuple[str, list[float], list[f
 
 
 def relative(ours: Array, theirs: Array) -> float:
-    """The largest difference, relative to theirs; 0 of nothing."""
+    """The largest difference, relative to PyTorch's; 0 for empty arrays."""
     return (np.abs(ours - theirs) / theirs).max(initial=0)
 
 

@@ -1,4 +1,4 @@
-"""Write the goldens, PyTorch's figures, for tests/golden/test_golden.py to compare to.
+"""Write the golden files: PyTorch's results, to which tests/golden/test_golden.py compares ours.
 
     python tests/golden/make_golden.py
 
@@ -41,7 +41,7 @@ AT_SIZES = [
 ]
 STEPS = 10
 TEMPERATURE = 0.7
-# No pad at all; a single one at the very end; several; a headline of no characters.
+# Rows with no pad; one pad at the very end; several pads; no characters.
 HEADLINES = ["black holes", "new planet", "old map", "art", ""]
 
 
@@ -88,8 +88,8 @@ def t12() -> Arrays:
 
 
 def figures(model: TeenyGPT, x: Tensor) -> Arrays:
-    """Everything asked of one model, in the dtype it has. Leaves it trained for STEPS steps."""
-    model.train()  # there is no dropout, and eval() would choose another attention kernel
+    """All results of one model, in its dtype. Leaves it trained for STEPS steps."""
+    model.train()  # without dropout; eval() would choose another attention kernel
     with torch.no_grad():
         arrays = {
             "log_probs": model.log_probs(x),
@@ -118,7 +118,7 @@ def figures(model: TeenyGPT, x: Tensor) -> Arrays:
 
 
 def at_sizes() -> Arrays:
-    """At each size of `peers`: the first batch, and, but for the article's size, STEPS steps."""
+    """At each size of `peers`: the first batch and, except at the article's size, STEPS steps."""
     arrays: Arrays = {}
     for size, dtype in AT_SIZES:
         model = TeenyGPT(*peers.SIZES[size])
@@ -295,7 +295,7 @@ def network(made: Ops) -> None:
     norm = {"x": made.normal(2, 3, 8), "weight": made.normal(8), "bias": made.normal(8)}
     made.add("layer_norm", lambda x, w, b: F.layer_norm(x, (8,), w, b, 1e-5), norm)
     norm["x"] = norm["x"].clone()
-    norm["x"][0, 0] = 0.3  # variance 0: eps is all there is
+    norm["x"][0, 0] = 0.3  # variance 0: only eps is left
     norm["x"][0, 1] *= 1e-3
     norm["x"][1, 1] += 1e4
     made.add(

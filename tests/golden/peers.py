@@ -1,4 +1,4 @@
-"""What PyTorch's model and ours are both given, so that nothing but the models differs."""
+"""The same weights, batches and steps for PyTorch's model and ours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def weights(like: Mapping[str, Any], seed: int) -> dict[str, Array]:
     """A float32 array for each entry of the state_dict `like`, about the size of the article's.
 
     From PCG64's raw numbers, which are the same in every version of NumPy. Biases are not 0 and
-    norms not 1, so that leaving one out would show.
+    norms not 1, so that a model which leaves one out gives other results.
     """
     bits = np.random.PCG64(seed)
     made = {}
@@ -72,7 +72,7 @@ def train(model: Any, optimizer: Any, batches: Iterable[Any]) -> list[float]:
 def thinned(gradient: Array) -> Array:
     """What a golden keeps of a gradient: all of it, or every 61st entry of a large one.
 
-    61 divides no size here, so that every column, and every part of a tile, has its turn.
+    61 divides no size here, so every column and every part of a tile is included.
     """
     flat = gradient.ravel()
     return flat if flat.size < 2**14 else flat[::61]

@@ -1,4 +1,4 @@
-"""Our figures beside PyTorch's, read from tests/golden/ (its README says what is in there)."""
+"""Our results compared with PyTorch's, from tests/golden/ (its README describes the files)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def under(prefix: str, arrays: dict[str, Array] = ARTICLE) -> dict[str, Array]:
 
 
 def tuples(settings: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where Python wants tuples."""
+    """Lists as tuples, since JSON has only lists."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
 
 
@@ -139,7 +139,7 @@ def test_ten_steps_of_adamw(model: TeenyGPT) -> None:
 
 
 def test_log_probs_with_the_trained_weights(model: TeenyGPT) -> None:
-    """Biases are no longer 0 and norms no longer 1: leaving one out would show."""
+    """Biases are no longer 0 and norms no longer 1, so a missing one is noticed."""
     model.load_state_dict(under("after10"))
     ours = model.eval().log_probs(ARTICLE["x"]).data
     np.testing.assert_allclose(ours, ARTICLE["after10_log_probs"], rtol=0, atol=1e-5)
@@ -159,7 +159,7 @@ def test_ten_steps_of_adamw_in_float64(model64: TeenyGPT) -> None:
     np.testing.assert_allclose(train(model64), ARTICLE["f64/adamw_losses"], rtol=1e-10)
     wanted = under("f64/after10")
     for name, parameter in model64.named_parameters():
-        # Not even the keys' bias is left out: its noise is now far below AdamW's eps.
+        # The keys' bias is included: in float64 its noise is far below AdamW's eps.
         np.testing.assert_allclose(parameter.data, wanted[name], rtol=0, atol=1e-9, err_msg=name)
 
 
@@ -170,7 +170,7 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # rounding makes a tenth of it,
 
 
 def make_sized(size: str, dtype: str) -> TeenyGPT:
-    """The model with the weights that PyTorch's had: the golden has only their seed."""
+    """The model with the same weights as PyTorch's, drawn again from their seed."""
     if mg.get_backend() == "numba" and os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         pytest.skip("kernels that are not compiled would take hours")
     made = TeenyGPT(*SIZED_META["sizes"][size], dtype=dtype)

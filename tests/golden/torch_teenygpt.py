@@ -1,4 +1,4 @@
-"""teenyGPT in PyTorch: the peer that the NumPy model is measured against.
+"""teenyGPT in PyTorch: the model that the NumPy model is compared with.
 
 Sizes and parameter names are the article's, so a `state_dict` fits both models unchanged.
 Letters in shapes: B batch, T tokens, V token values, D embedding width.
@@ -72,8 +72,8 @@ class TeenyGPT(nn.Module):
     def loss(self, x: Tensor, reduction: str = "mean", ignore_pads: bool = False) -> Tensor:
         """Negative log-likelihood of tokens 1..T-1, in nats.    x: (B, T) -> ()
 
-        reduction: 'sum' over the batch, or 'mean': nats per headline.
-        ignore_pads: count a headline up to and including its first pad, which is its end.
+        reduction: 'sum' over the batch, or 'mean': nats per row.
+        ignore_pads: count a row up to and including its first pad, which is its end.
         """
         targets = x[:, 1:]
         predicted = self.log_probs(x)[:, :-1]

@@ -1,4 +1,4 @@
-"""Are the tests any good? Inject faults one at a time, and see which test notices.
+"""Inject faults into the code, one at a time, and report which test notices each.
 
     python tests/long/faults.py              all of them
     python tests/long/faults.py adamw mlp    those with one of these words in name or file
@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-TABLES = ROOT / "tests" / "faults"  # each mirrors the file that it has the faults of
-# No source (.gitignore is: a test reads it), or this table's own test, which notices any fault.
+TABLES = ROOT / "tests" / "faults"  # a file here has the faults of the file with the same path
+# Not copied: no source (but .gitignore, which a test reads), and the test of this table, which
+# notices any fault.
 LEFT_OUT = (".git", ".[!g]*", "__pycache__", "build", "dist", "runs", "venv", "test_faults.py")
 SECONDS = 3600  # the whole suite on a slow machine; a fault that hangs ends the run with an error
 
 
 class Fault(NamedTuple):
-    """What is wrong, and the text that makes it so, which stands exactly once in the file."""
+    """A fault: the right text, which stands exactly once in the file, and the wrong one."""
 
     name: str
     file: str
@@ -38,7 +39,7 @@ class Fault(NamedTuple):
     wrong: str
 
     def applied_to(self, source: str) -> str:
-        """The source with the fault in it. Raises ValueError where its text has changed."""
+        """The source with the fault in it. Raises ValueError if its text has changed."""
         if source.count(self.right) != 1:
             raise ValueError(
                 f"{self.file} has {source.count(self.right)} times, wanted once: {self.right!r}"
@@ -47,7 +48,7 @@ class Fault(NamedTuple):
 
     @property
     def first(self) -> str:
-        """What the names of the tests have in them that run first."""
+        """Words in the names of the tests that run first."""
         return self.name.partition(":")[0]
 
 
@@ -59,7 +60,7 @@ FAULTS = [
 
 
 class Copy:
-    """A copy of the project, to break."""
+    """A copy of the project, to put faults into."""
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "project"

@@ -1,11 +1,11 @@
-"""What a training loses when it is killed, or its disk fails: nothing but the step it was at.
+"""Check that a training which is killed, or whose disk fails, loses only its current step.
 
     python tests/long/kills.py --times 500
 
 A small training is killed by SIGKILL at random moments, each time resumed, and must end with the
-same weights, metrics and samples, bit for bit, as the one that nobody disturbed. Then each thing
-that a training asks of its disk fails in turn, with each of three errors. Exit status 1 where the
-end is another. Prints a line of figures for each.
+same weights, metrics and samples, bit for bit, as an undisturbed one. Then each request of a
+training to its disk fails in turn, with each of three errors. Exit status 1 if a result differs.
+Prints a line of figures for each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from teenygpt_np import checkpoint
 
 
 class Undisturbed(NamedTuple):
-    """The run that nobody disturbed: how to start it, how long it took, how it ended."""
+    """The undisturbed run: how to start it, how long it took, how it ended."""
 
     flags: list[str]
     seconds: float
@@ -40,12 +40,12 @@ class Undisturbed(NamedTuple):
 
 
 def train(*arguments: str | Path) -> int:
-    """In this process; its status."""
+    """Train in this process; returns the status."""
     return int(call("train", *arguments, "--quiet").status)
 
 
 def train_apart(*arguments: str | Path) -> int:
-    """In a process of its own, which is up at once; its number."""
+    """Train in a forked process, which starts at once; returns its process id."""
     if child := os.fork():
         return child
     status = 1
@@ -56,7 +56,7 @@ def train_apart(*arguments: str | Path) -> int:
 
 
 def undisturbed(folder: Path, epochs: int) -> Undisturbed:
-    """Train, once and to the end."""
+    """Train once, to the end."""
     flags = [f"--data={write_corpus(folder)}", *SMALL, f"--epochs={epochs}", "--dropout=0.2"]
     started = time.monotonic()
     assert train(*flags, "--out", folder / "whole") == 0
@@ -64,14 +64,14 @@ def undisturbed(folder: Path, epochs: int) -> Undisturbed:
 
 
 def to_begin(whole: Undisturbed, out: Path) -> list[str | Path]:
-    """How to go on with a run, or to begin where none is yet."""
+    """The arguments to resume a run, or to begin it if there is none yet."""
     return ["--resume", out] if (out / "config.json").exists() else [*whole.flags, "--out", out]
 
 
 def kill(whole: Undisturbed, folder: Path, times: int, seed: int) -> Counter[str]:
-    """Kill trainings until there were so many kills; compare how each of them ends.
+    """Kill trainings, so many times in all, and compare how each of them ends.
 
-    Raises AssertionError where one ends otherwise than undisturbed.
+    Raises AssertionError if one ends differently from the undisturbed one.
     """
     rng, figures, out = np.random.default_rng(seed), Counter[str](), folder / "killed"
     while figures["kills"] < times:
@@ -94,9 +94,9 @@ def kill(whole: Undisturbed, folder: Path, times: int, seed: int) -> Counter[str
 
 
 def on_a_failing_disk(whole: Undisturbed, out: Path, disk: Disk) -> str:
-    """Train, fail, look, resume; returns what the disk was asked when it failed, '' for nothing.
+    """Train until the disk fails, check, resume; returns the request that failed, '' for none.
 
-    Raises AssertionError where more is lost than the epoch.
+    Raises AssertionError if more than the epoch is lost.
     """
     with failing(disk):
         done = call("train", *whole.flags, "--out", out, "--quiet")
@@ -115,7 +115,7 @@ def on_a_failing_disk(whole: Undisturbed, out: Path, disk: Disk) -> str:
 
 
 def fail(whole: Undisturbed, folder: Path) -> Counter[str]:
-    """Have everything fail in turn that a training asks of its disk."""
+    """Let each request of a training to its disk fail in turn."""
     figures = Counter[str]()
     for error in ERRORS:
         n = 1

@@ -4,7 +4,7 @@
 
 Each is put into the directory of a run that was stopped, and a command is started on it. It must
 end with status 0, or with status 2 and one line; within a second of computing; with little memory;
-and nothing in the file may be executed. Prints a table; exit status 1 where that does not hold.
+and nothing in the file may be executed. Prints a table; exit status 1 if that does not hold.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SECONDS, MEMORY = 1.0, 16 << 20  # for one file
 
 
 def sha256_of(arrays: Mapping[str, Any]) -> bytes:
-    """What a checkpoint says of its content; for an array of objects, anything."""
+    """The hash in a checkpoint of these arrays; for arrays of objects, any bytes."""
     told = hashlib.sha256()
     for name in sorted(arrays):
         array = np.asarray(arrays[name])
@@ -81,7 +81,7 @@ def unpack(content: bytes) -> tuple[Arrays, dict[str, Any]]:
 
 
 def signed(arrays: Arrays, meta: Any) -> bytes:
-    """With a right hash: what only somebody who wants to can write."""
+    """A checkpoint with a right hash, which only an attacker would write."""
     text = json.dumps(meta).encode("utf-8", "surrogatepass")
     arrays = arrays | {"meta": np.frombuffer(text, np.uint8)}
     arrays["sha256"] = np.frombuffer(sha256_of(arrays), np.uint8)
@@ -109,13 +109,13 @@ def overwritten(content: bytes, rng: Rng) -> bytes:
 
 
 def shuffled(content: bytes, rng: Rng) -> bytes:
-    """A piece taken out, or put in twice."""
+    """A piece is removed or repeated."""
     start, end = sorted(rng.integers(len(content), size=2))
     return content[:start] + content[start:end] * 2 * int(rng.integers(2)) + content[end:]
 
 
 def _in_directory(content: bytes, rng: Rng) -> bytes:
-    """Other numbers in the zip's own headers: flags, methods, sizes, offsets."""
+    """Change numbers in the zip's headers: flags, methods, sizes, offsets."""
     array = bytearray(content)
     kind = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06")[rng.integers(3)]
     places = [i for i in range(len(array) - 40) if array[i : i + 4] == kind] or [len(array) - 22]
@@ -182,7 +182,7 @@ VALUES: list[Any] = [
 
 
 def _hostile(values: Any, rng: Rng) -> Any:
-    """One of the values in it, at any depth, is another; or is not there any more."""
+    """Change or remove one of the values, at any depth."""
     places: list[tuple[Any, Any]] = []
 
     def walk(value: Any) -> None:
@@ -208,7 +208,7 @@ def settings(content: bytes, rng: Rng) -> bytes:
 
 
 def huge_sizes(content: bytes, rng: Rng) -> bytes:
-    """Headers that declare what the file does not hold."""
+    """Headers that declare more than the file holds."""
     arrays, meta = unpack(content)
     shapes = ["1000000000000", "4294967296, 4294967296", "-1, -1", "0, " + "9" * 400, "9" * 5000]
     shape = shapes[rng.integers(len(shapes))]
@@ -250,7 +250,7 @@ def _bombs() -> list[bytes]:
     text = pack({"meta": npy(np.frombuffer(b"[[]," * 200_000, np.uint8))})
     return [
         deflated,
-        deflated.replace(b"\x08\x00", b"\x00\x00"),  # said to be stored
+        deflated.replace(b"\x08\x00", b"\x00\x00"),  # the header says: not compressed
         overlapping.getvalue(),
         many,
         text,
@@ -341,7 +341,7 @@ def stopped_run(folder: Path) -> Path:
 
 @dataclass
 class Row:
-    """What came of one kind of damage to one file."""
+    """The results of one kind of damage to one file."""
 
     tried: int = 0
     refused: int = 0
@@ -352,7 +352,7 @@ class Row:
 
 
 def attempt(run: Path, file: str, content: bytes, command: list[str], row: Row) -> None:
-    """One damaged file, in a copy of the run, and a command on it."""
+    """Put one damaged file into a copy of the run, and start a command on it."""
     out = run.parent / "copy"
     shutil.copytree(run, out)
     (out / file).write_bytes(content)
@@ -365,7 +365,7 @@ def attempt(run: Path, file: str, content: bytes, command: list[str], row: Row) 
         row.handled += done.status == 0
         told = done.status == 2 and done.err.count("\n") == 1 and len(done.err) < 1000
         right = told or (done.status, done.err) == (0, "")
-    except Exception as error:  # a traceback, had this been a process of its own
+    except Exception as error:  # as a command it would have printed a traceback
         found, right = f"{type(error).__name__}: {error}", False
     row.tried += 1
     row.seconds = max(row.seconds, time.process_time() - started)
@@ -379,7 +379,7 @@ def attempt(run: Path, file: str, content: bytes, command: list[str], row: Row) 
 
 
 def attempts(folder: Path, times: int, seed: int = 0) -> dict[tuple[str, str], Row]:
-    """So many files, of each kind in turn."""
+    """Try so many files, taking the kinds of damage in turn."""
     Evil.trap = folder / "trap"
     run, table = stopped_run(folder), {case[:2]: Row() for case in CASES}
     _bombs()

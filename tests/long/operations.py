@@ -109,14 +109,14 @@ def line(*cells: str) -> str:
 
 
 def signature(operation: Callable[..., Any]) -> str:
-    """As it is called, without types."""
+    """How the operation is called, without types."""
     whole = inspect.signature(operation)
     plain = [p.replace(annotation=p.empty) for p in whole.parameters.values()]
     return f"`{operation.__name__}{whole.replace(parameters=plain, return_annotation=whole.empty)}`"
 
 
 def words(operation: Callable[..., Any]) -> tuple[str, str, str]:
-    """The equation, with shapes under it, the gradients, and what is kept, from the docstring."""
+    """The parts of a docstring: the equation with shapes under it, the gradients, what is kept."""
     equation, gradients, kept = formulas(operation)
     if not gradients or not kept:
         raise ValueError(f"{operation.__name__}: wanted one part with `dx = ` and one with `Keeps`")
@@ -124,7 +124,7 @@ def words(operation: Callable[..., Any]) -> tuple[str, str, str]:
 
 
 def worst_errors(row: Row, backend: str, examples: int) -> tuple[str, str]:
-    """Of the value and of the gradients."""
+    """The worst errors of the value and of the gradients, with one backend."""
     if backend not in mg.available_backends():
         return "-", "-"
     worst = {"value": 0.0, "gradients": 0.0}

@@ -1,4 +1,4 @@
-"""Many processes and one cache of compiled kernels, cold or damaged: the same weights every time.
+"""Many trainings share one cache of compiled kernels, cold or damaged, and give the same weights.
 
     python tests/long/processes.py        a table, in about fifteen minutes on a core
 
@@ -24,14 +24,14 @@ from running import SMALL, write_corpus
 from teenygpt_np import checkpoint
 
 TOGETHER = 8
-LONGEST = 1800  # seconds, after which a training is said to hang
-# The superuser writes to what is read-only, unless that is taken from it, by a tool of Linux.
+LONGEST = 1800  # seconds; a training that takes longer counts as hanging
+# root can write to read-only files, unless a tool of Linux takes that right away.
 IS_SUPERUSER = hasattr(os, "geteuid") and os.geteuid() == 0
 ORDINARY = ["setpriv", "--bounding-set=-dac_override"] if IS_SUPERUSER else []
 
 
 def start(folder: Path, number: int, **environment: str) -> subprocess.Popen[str]:
-    """A training, with the cache in the folder and, where numba would look on, nowhere else."""
+    """Start a training with its cache in the folder, and in no other place that Numba tries."""
     flags = ["--data", folder / "lines.txt", "--out", folder / f"run-{number}", *SMALL]
     flags += ["--epochs=1", "--quiet"]
     cache = {
@@ -64,19 +64,19 @@ def outcome(process: subprocess.Popen[str], out: Path) -> str:
 
 
 def train(folder: Path, count: int = 1, **environment: str) -> list[str]:
-    """How so many trainings end that start together."""
+    """Start so many trainings together; returns the end of each."""
     started = [start(folder, i, **environment) for i in range(count)]
     return [outcome(process, folder / f"run-{i}") for i, process in enumerate(started)]
 
 
 def rewrite(cache: Path, change: Callable[[bytes], bytes]) -> None:
-    """Change every file of the cache."""
+    """Rewrite every file of the cache."""
     for path in cache.rglob("*.nb?"):
         path.write_bytes(change(path.read_bytes()))
 
 
 def main() -> int:
-    """Print the table, row by row; 1 where a training ended otherwise than it should."""
+    """Print the table, row by row; returns 1 if a training ended differently."""
     print("| trainings with | at once | ended with the same weights |\n| --- | --- | --- |")
     ends: list[str] = []
 
@@ -106,7 +106,7 @@ def main() -> int:
         cache.mkdir(mode=0o555)
         tell("a read-only cache", train(folder))
         cache.rmdir()  # raises where something has been written to it
-    others = [end for end in ends if end != ends[0] or len(end) != 8]  # 8: of a hash
+    others = [end for end in ends if end != ends[0] or len(end) != 8]  # a hash has 8 characters
     print(*others, sep="\n")
     return int(bool(others))
 

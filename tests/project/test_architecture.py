@@ -1,4 +1,4 @@
-"""Who may import whom, and what every file promises: read from the source, which is not run."""
+"""Who may import whom, and what every file promises: read from the source without running it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def tree_of(source: str) -> ast.Module:
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """The full name of all that is imported, `import a.b` as a.b and `from a.b import c` as a.b.c.
+    """The full names of all imports: `import a.b` as a.b, `from a.b import c` as a.b.c.
 
-    Wherever the import stands: in a function and under TYPE_CHECKING too.
+    Imports in functions and under TYPE_CHECKING are included.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -80,7 +80,7 @@ def test_kernels_import_nothing_but_threads(source: str) -> None:
 
 @each("source", sorted(set(ENGINE) - set(COMPILED)))
 def test_numba_and_its_kernels_are_imported_by_themselves_only(source: str) -> None:
-    """So that all else works where it is not installed, and starts fast where it is."""
+    """So everything else works without Numba, and starts fast with it."""
     for name in imports(tree_of(source)):
         assert not within(name, "numba", "llvmlite", "minigrad.kernels.compiled")
 
@@ -88,7 +88,7 @@ def test_numba_and_its_kernels_are_imported_by_themselves_only(source: str) -> N
 @each("source", OPS)
 def test_operations_import_kernels_and_tensor(source: str) -> None:
     for name in imported_from_project(source):
-        # `kernels` as a whole: a kernel taken out of it would not change with the backend.
+        # Only `kernels` as a whole: a kernel imported by name would not change with the backend.
         assert name == "minigrad.kernels" or within(
             name, "minigrad.differentiable", "minigrad.tensor", "minigrad.ops"
         )
@@ -146,7 +146,7 @@ def test_the_model_uses_public_names(source: str) -> None:
 
 
 def test_the_model_s_own_kernels_are_imported_where_numba_is_in_use() -> None:
-    """In functions only, so that all else works without it."""
+    """Only in functions, so that everything else works without Numba."""
     assert OWN_KERNELS
     for source in MODEL:
         for node in tree_of(source).body:
@@ -166,7 +166,7 @@ def module_of(source: str) -> str:
     return source.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-# Each may import those before it. The model comes after sampling, by which it generates.
+# Each may import those before it. The model comes after sampling, which it uses.
 ORDER = [f"teenygpt_np.{name}" for name in ("text", "sampling", "model", "training")]
 
 
@@ -255,8 +255,12 @@ def test_public_functions_and_classes_say_what_they_do(source: str) -> None:
 
 @each("source", EVERYTHING)
 def test_text_files_name_their_encoding(source: str) -> None:
-    """Else it is the system's, which is another one on Windows."""
-    place = {"open": 9, "read_text": 0, "write_text": 1}  # of the encoding, if it is not named
+    """Without it the encoding is the system's, which differs on Windows."""
+    place = {
+        "open": 9,
+        "read_text": 0,
+        "write_text": 1,
+    }  # position of the encoding among the arguments
     for node in ast.walk(tree_of(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -270,7 +274,7 @@ def test_text_files_name_their_encoding(source: str) -> None:
 
 @each("source", KERNELS)
 def test_no_arithmetic_without_nan_and_infinity(source: str) -> None:
-    """`fastmath=True` assumes them away, and so do some of its flags."""
+    """`fastmath=True`, and some of its flags, assume that there are none."""
     tree = tree_of(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "fastmath":
@@ -300,7 +304,7 @@ def test_every_differentiable_function_is_an_operation() -> None:
 
 
 def test_the_wheel_holds_the_page_and_the_corpus() -> None:
-    """The build takes what a package's folder holds, but what .gitignore names."""
+    """The build takes all that a package's folder holds, except what .gitignore names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     included = {"data": "teenygpt_np/corpus"}

@@ -1,4 +1,4 @@
-"""The benchmarks run and print their tables; what they measure is for a quiet machine to say."""
+"""The benchmarks run and print their tables; their figures are not checked here."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="they ask for peak me
 
 
 def run(name: str, folder: Path) -> list[list[dict[str, Any]]]:
-    """The tables of a benchmark's short version, from its JSON; each has been printed as well."""
+    """The tables of a benchmark's short version, from its JSON. Each must be printed too."""
     written = folder / "figures.json"
     command = [sys.executable, str(FOLDER / name), "--short", "--json", str(written)]
-    # The engine has no say in whether a benchmark works, and is ready sooner without Numba.
+    # A benchmark works the same with either backend, and NumPy's starts sooner.
     environment = os.environ | {"MINIGRAD_BACKEND": "numpy"}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr

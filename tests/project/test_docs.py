@@ -1,4 +1,4 @@
-"""The pages in docs/ are true: their code prints what they show, and their faults are known."""
+"""The pages in docs/: their code prints what they show, and tests notice their faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faults import FAULTS, ROOT, Fault
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COURSE = [page for page in PAGES if page.name[0].isdigit()]
-# Code, and what it prints, if anything, in a block right under it.
+# A block of code, and right under it what the code prints, if anything.
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 # A fault of an exercise, the command that shows it, and the test that fails.
 EXERCISE = re.compile(
@@ -29,7 +29,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 def check(text: str, name: str) -> int:
-    """Run the blocks of a page in order, in one namespace; how many printed what is shown."""
+    """Run a page's blocks in order, in one namespace; returns how many printed what is shown."""
     blocks = list(BLOCK.finditer(text))
     assert text.count("```") == sum(4 if block[2] else 2 for block in blocks), "what block is that?"
     namespace = {"__name__": name}
@@ -90,7 +90,7 @@ EXERCISES = [
 
 
 def fault_of(file: str, wrong: str, right: str) -> Fault:
-    """The exercise's fault, from the table of those that the tests are known to notice."""
+    """The exercise's fault in the table of faults that tests notice."""
     told = (file, right.strip(), wrong.strip())
     [fault] = [f for f in FAULTS if (f.file, f.right.strip(), f.wrong.strip()) == told]
     return fault
@@ -108,7 +108,7 @@ def numbers(svg: str) -> list[float]:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_fresh(name: str) -> None:
-    """But for the last digit of a place or a shade, which may be rounded the other way."""
+    """The last digit of a position or a colour may be rounded differently."""
     written = (ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8")
     anew = FIGURES[name]()
     assert NUMBER.sub("", written) == NUMBER.sub("", anew), "python docs/figures.py"

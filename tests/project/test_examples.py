@@ -1,4 +1,4 @@
-"""The examples run, with small settings, and show what their first lines say."""
+"""The examples run, with small settings, and print what their first lines say."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Example = Callable[..., str]
 def example(
     backend: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Example:
-    """A function that runs an example in this process; what it prints."""
+    """A function that runs an example in this process and returns what it prints."""
 
     def run(name: str, *arguments: str | Path) -> str:
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])

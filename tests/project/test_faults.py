@@ -1,4 +1,4 @@
-"""The table of seeded faults is up to date, and a few are caught; faults.py tries them all."""
+"""The table of seeded faults is up to date, and tests notice a few of them; faults.py tries all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEW = {
 
 
 def test_every_fault_applies() -> None:
-    """Its text stands once in the file, and what takes its place is something else, but Python."""
+    """Its text stands exactly once in the file, and the replacement differs and is valid Python."""
     for fault in FAULTS:
         source = (ROOT / fault.file).read_text(encoding="utf-8")
         faulty = fault.applied_to(source)

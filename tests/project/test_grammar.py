@@ -1,4 +1,4 @@
-"""The grammar of the bundled headlines, beside an enumeration of all that a grammar can make."""
+"""The grammar of the bundled headlines, and grammars enumerated completely."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def derivations(rules: Rules, words: tuple[str, ...]) -> Iterator[tuple[float, t
 
 
 def lines_of(rules: Rules) -> dict[str, list[float]]:
-    """The probabilities of each line's derivations."""
+    """The probabilities of all derivations of each line."""
     lines = defaultdict(list)
     for p, words in derivations(rules, ("HEADLINE",)):
         lines[" ".join(words)].append(p)
@@ -164,7 +164,7 @@ def test_samples_come_as_often_as_they_should() -> None:
     ("text", "beginning"),
     [
         ("[HEADLINE]\nA, B\n[A]\nx, y\n[B]\nz, x", "x"),  # two rules of one word
-        ("[HEADLINE]\na b, A b\n[A]\na, c", "a b"),  # a rule that makes what a word is
+        ("[HEADLINE]\na b, A b\n[A]\na, c", "a b"),  # a rule makes a word that stands there too
         ("[HEADLINE]\nA B\n[A]\na, a b\n[B]\nc, b c", "a b c"),  # the border can move
         ("[HEADLINE]\nx A B\n[A]\na, a b b\n[B]\nb b c, c", "x a b b c"),  # by two words
         ("[HEADLINE]\nA z, B z, C\n[A]\na\n[B]\nb\n[C]\nb D\n[D]\ny, z", "b z"),  # deeper down
@@ -181,9 +181,9 @@ def test_ambiguous(text: str, beginning: str) -> None:
     "text",
     [
         "[HEADLINE]\nA, B\n[A]\nx, y\n[B]\nz",
-        "[HEADLINE]\na b, A c\n[A]\na",  # alike, but for the end
+        "[HEADLINE]\na b, A c\n[A]\na",  # alike except for the end
         "[HEADLINE]\nA B\n[A]\na, a b\n[B]\nc, d",
-        "[HEADLINE]\na, a a",  # one a beginning of the other
+        "[HEADLINE]\na, a a",  # one is the beginning of the other
         "[HEADLINE]\nA, A A\n[A]\na b, a c",
     ],
 )
@@ -222,7 +222,7 @@ def test_no_such_grammar(text: str, message: str) -> None:
         ("", "HEADLINE"),
         ("[A]\na", "HEADLINE"),  # nothing to begin with
         ("[HEADLINE]\nA\n[A]\n[B]\nb", r"\bA\b"),  # a rule without alternatives
-        ("[HEADLINE]\na, 0: b", "line 2: ' 0: b'"),  # what never comes has no ln p
+        ("[HEADLINE]\na, 0: b", "line 2: ' 0: b'"),  # probability 0 has no ln p
         ("[HEADLINE]\n0: a", "line 2: '0: a'"),
         ("[HEADLINE]\na, 00: b", "line 2: ' 00: b'"),
     ],
@@ -242,7 +242,7 @@ def bundled() -> Any:
 
 @pytest.fixture(scope="module")
 def written(bundled: Any) -> dict[str, str]:
-    """What the script writes."""
+    """The files that the script writes."""
     return dict(script.files(bundled))
 
 
@@ -267,7 +267,7 @@ def test_headlines_are_the_scripts(written: dict[str, str], split: str) -> None:
 
 
 def test_figures_are_the_scripts(written: dict[str, str], bundled: Any) -> None:
-    """To the digit, but for the logarithms, in whose last one C libraries differ."""
+    """Equal to the last digit, except logarithms, in which C libraries differ."""
     assert set(written) == {"train.txt", "val.txt", "test.txt", "entropy.json"}
     ours, theirs = json.loads(committed("entropy.json")), json.loads(written["entropy.json"])
     assert committed("entropy.json") == json.dumps(ours, indent=2) + "\n"
@@ -287,7 +287,7 @@ def test_headlines_are_distinct_and_plain(bundled: Any) -> None:
 
 
 def test_mean_of_the_training_headlines_is_the_entropy(bundled: Any) -> None:
-    """Nearly: a headline that came before is left out, and likely ones come again."""
+    """Nearly: repeated headlines are left out, and likely ones are repeated most."""
     nats = [-bundled.log_prob(line) for line in committed("train.txt").splitlines()]
     error = statistics.stdev(nats) / math.sqrt(len(nats))
     assert abs(statistics.fmean(nats) - bundled.entropy()) < 4 * error
@@ -349,7 +349,7 @@ STORIES = (
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small grammar's own, for the script to write in."""
+    """A directory with a small grammar, for the script to write to."""
     monkeypatch.setattr(script, "HERE", tmp_path)
     monkeypatch.setattr(script, "SIZES", {"train": 6, "val": 2, "test": 3})
     (tmp_path / "grammar.txt").write_text(STORIES, encoding="ascii")

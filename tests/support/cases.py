@@ -1,4 +1,4 @@
-"""What the operations in registry.py are tried on: strategies that draw arrays and settings.
+"""The inputs of the operations in registry.py: strategies that draw arrays and settings.
 
 Hypothesis draws the shapes, settings and a seed; the entries come from NumPy, which is faster.
 """
@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What an operation is called with: arrays, then settings."""
+    """The arguments of an operation: arrays, then settings."""
 
     arrays: tuple[Array, ...]
     settings: dict[str, Any]
@@ -34,7 +34,7 @@ LAYOUTS = ("plain", "transposed", "strided", "reversed", "read-only", "unaligned
 
 
 def lay_out(array: Array, layout: str) -> Array:
-    """The same array, otherwise in memory; what lies in its gaps is too large, for an id too."""
+    """The same array with another memory layout; the gaps hold values too large even for an id."""
     if layout == "transposed":
         return np.array(array, order="F")
     if layout == "strided":
@@ -66,12 +66,12 @@ def uniform(low: float, high: float) -> Values:
 
 
 def nonzero(rng: np.random.Generator, shapes: Sequence[Shape]) -> tuple[Array, ...]:
-    """Of both signs, none near 0."""
+    """Entries of both signs, none near 0."""
     return tuple([np.array(rng.uniform(0.2, 3, s) * rng.choice([-1, 1], s)) for s in shapes])
 
 
 def apart(rng: np.random.Generator, shapes: Sequence[Shape]) -> tuple[Array, ...]:
-    """No two entries nearer to each other than 0.1, in all the arrays."""
+    """Entries of all arrays, no two of them closer to each other than 0.1."""
     sizes = [math.prod(shape) for shape in shapes]
     entries = 0.1 * rng.permutation(sum(sizes)) - 0.05 * sum(sizes)
     parts = np.split(entries, np.cumsum(sizes)[:-1])
@@ -111,7 +111,7 @@ def broadcast(count: int, values: Values = real) -> st.SearchStrategy[Case]:
         num_shapes=count, min_side=0, max_side=3, max_dims=3
     )
     alike = shapes_of_any_kind.map(lambda shape: (shape,) * count)
-    # Seldom drawn: an axis longer than 1 that all but one lack.
+    # Rarely drawn otherwise: an axis longer than 1 that only one array has.
     longer = st.permutations([(3, 2), (2,), ()][:count])
     drawn = together.map(lambda drawn: drawn.input_shapes)
     return filled(st.one_of(drawn, alike, longer), values)
@@ -141,7 +141,7 @@ def reduced(
 
 @st.composite
 def along_axis(draw: st.DrawFn) -> Case:
-    """One array and one axis of it."""
+    """One array and one of its axes."""
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4))
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     return Case(real(draw(generators), [shape]), {"axis": axis})
@@ -161,7 +161,7 @@ def letters(
     values: Values = real,
     **choices: list[Any],
 ) -> Case:
-    """Shapes spelled like "*I OI O": a letter is a length, 0 perhaps if in `empty`; * a batch."""
+    """Shapes written as "*I OI O": a letter is a length, perhaps 0 if in `empty`; * a batch."""
     names = sorted(set(spelled) & set(string.ascii_letters))
     lengths: dict[str, Shape] = {"*": draw(st.sampled_from(batches))}
     if draw(st.booleans()):
@@ -173,9 +173,9 @@ def letters(
 
 
 def products() -> st.SearchStrategy[Case]:
-    """Matrices, batches of them that broadcast, and vectors; also such as the compiled one takes.
+    """Matrices, batches of them that broadcast, and vectors; some of more than 16 rows.
 
-    Up to 16 rows it leaves to BLAS.
+    The compiled kernel leaves products of up to 16 rows to BLAS.
     """
     together = hnp.mutually_broadcastable_shapes(
         signature="(m?,k),(k,n?)->(m?,n?)", min_side=0, max_side=3, max_dims=2
@@ -192,7 +192,7 @@ def attention(draw: st.DrawFn) -> Case:
     """Queries, keys and values; as many queries as keys or fewer."""
     batch, heads = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
     queries, width = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    if draw(st.integers(0, 9)) == 0:  # from 17 queries on the compiled one takes another way
+    if draw(st.integers(0, 9)) == 0:  # from 17 queries on, the compiled kernel works differently
         batch, heads, queries, width = 1, 1, 17, 2
     keys = queries + draw(st.sampled_from([0, 0, 1, 3]))
     shapes = [(batch, heads, length, width) for length in (queries, keys, keys)]
@@ -201,7 +201,7 @@ def attention(draw: st.DrawFn) -> Case:
 
 @st.composite
 def scores(draw: st.DrawFn) -> Case:
-    """Scores, and targets of which one counts at least if their mean is wanted."""
+    """Logits, and targets, at least one of which counts if the reduction is a mean."""
     batch, classes = draw(st.sampled_from(BATCHES)), draw(st.integers(1, 4))
     rng, ignored = draw(generators), draw(st.sampled_from([-100, 0, 2]))
     kind = draw(st.sampled_from(["i8", ">i2", *["u1"] * (ignored >= 0)]))
@@ -255,7 +255,7 @@ def indexed(draw: st.DrawFn) -> Case:
 
 
 def moved(make: Callable[..., st.SearchStrategy[dict[str, Any]]]) -> st.SearchStrategy[Case]:
-    """One array, and settings that `make` finds for its shape."""
+    """One array, and settings that `make` draws for its shape."""
 
     @st.composite
     def cases(draw: st.DrawFn) -> Case:
@@ -307,7 +307,7 @@ def squeezes(draw: st.DrawFn) -> Case:
 
 @st.composite
 def joined(draw: st.DrawFn, *, alike: bool) -> Case:
-    """One to three arrays to join, of one shape or `alike` but along the axis."""
+    """One to three arrays to join, of one shape or `alike` except along the axis."""
     shape = draw(hnp.array_shapes(min_dims=1 - alike, max_dims=3, min_side=0, max_side=3))
     axis = draw(st.integers(-len(shape) - alike, len(shape) - 1 + alike))
     shapes = [shape] * draw(st.integers(1, 3))

@@ -1,4 +1,4 @@
-"""What has been tried, and how far off the worst of it was: the deep profile says so at its end."""
+"""The number of examples and the worst errors, which the deep profile prints at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def record(name: str, value: float, gradient: float, traits: Collection[str] = (
 
 
 def summary() -> Iterator[str]:
-    """A line per name, in the order of their coming; none where nothing was recorded."""
+    """A line per name, in the order of recording; none if nothing was recorded."""
     if _errors:
         yield f"{'':20}{'examples':>10}   worst error of the value   and the gradients"
     for name, errors in _errors.items():

@@ -1,4 +1,4 @@
-"""A disk that fails: the n-th of all that is asked of it (open, write, flush, fsync, rename)."""
+"""A disk that fails at its n-th request: an open, write, flush, fsync or rename."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ERRORS = [errno.EIO, errno.ENOSPC, errno.EACCES]
 
 @dataclass
 class Disk:
-    """fails_at: counted from 1; 0 for never.    failed: what it was then"""
+    """fails_at: the request, from 1; 0: never.    failed: the kind of request that failed"""
 
     fails_at: int = 0
     error: int = errno.EIO
@@ -35,7 +35,7 @@ class _Raw(io.FileIO):
     disk: Disk
 
     def write(self, data: Any) -> int:
-        """Half of it where it fails, as a disk does that is full."""
+        """Write the data; or, if this request fails, half of it, as on a full disk."""
         try:
             self.disk.ask("write")
         except OSError:
@@ -53,7 +53,7 @@ class _Buffered(io.BufferedWriter):
 
 @contextlib.contextmanager
 def failing(disk: Disk) -> Iterator[Disk]:
-    """Files that are written in binary, and renames, go through it."""
+    """In the block, binary files and renames go through a disk that fails."""
     opened, replaced, fsync = Path.open, Path.replace, os.fsync
 
     def open_(self: Path, mode: str = "r", *args: Any, **settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Every public operation, a row each: its definition in plain NumPy, and the inputs it is tried on.
+"""Every public operation, a row each: its definition in plain NumPy, and inputs to test it on.
 
 The references share no code with minigrad. They take complex input as well: away from kinks, and
 inputs are drawn away from them, every operation is analytic, so that one evaluation at x + ih gives
@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 import minigrad as mg
 
 STEP = 2.0**-100  # a power of two: it scales without rounding
-# float64 rounds at 1e-16; a few dozen entries are summed up, and what nearly cancels in a norm is
-# magnified some hundredfold.
+# float64 rounds at 1e-16. A few dozen entries are summed, and in a norm near cancellation magnifies
+# the error about a hundred times.
 EXACT = 1e-11
 
 
@@ -34,8 +34,8 @@ class Row:
     reference: the same on float64 or complex arrays
     cases: what to try it on
     f: called as f(*arrays, **settings); mg.<name> where it is not given
-    constants: positions of the arrays that no gradient flows to
-    condition: called as f is: how many roundings of its inputs a gradient may be off by
+    constants: positions of the arrays without a gradient
+    condition: called like f; the error that a gradient may have, in roundings of its inputs
     """
 
     name: str
@@ -49,14 +49,14 @@ class Row:
         return (self.f or getattr(mg, self.name))(*arrays, **settings)
 
     def variables(self, case: Case) -> list[int]:
-        """The positions of the arrays that a gradient flows to."""
+        """The positions of the arrays with a gradient."""
         return [i for i in range(len(case.arrays)) if i not in self.constants]
 
     def value(self, case: Case) -> Array:
         return np.asarray(self.reference(*case.arrays, **case.settings))
 
     def gradients(self, case: Case, cotangent: Array) -> list[Array]:
-        """Of L = sum(cotangent * y), for each of the variables, entry by entry."""
+        """Gradients of L = sum(cotangent * y), for each of the variables, entry by entry."""
         gradients = []
         for i in self.variables(case):
             gradients.append(np.zeros(case.arrays[i].shape))
@@ -70,7 +70,7 @@ class Row:
 
 
 def leaves_of(row: Row, case: Case, dtype: Any = np.float64) -> list[Any]:
-    """The case's arrays, as leaves where a gradient flows to them."""
+    """The case's arrays; those with a gradient as leaves."""
     variables = row.variables(case)
     return [
         mg.Tensor(array.astype(dtype), requires_grad=True) if i in variables else array
@@ -79,7 +79,7 @@ def leaves_of(row: Row, case: Case, dtype: Any = np.float64) -> list[Any]:
 
 
 def compare(row: Row, case: Case, rng: np.random.Generator) -> Iterator[tuple[str, Any, Array]]:
-    """What comes out and what should: the value, then the gradients for a random cotangent."""
+    """Results and references: the value, then the gradients for a random cotangent."""
     inputs = leaves_of(row, case)
     y = row(*inputs, **case.settings)
     yield "value", y.data, row.value(case)
@@ -91,7 +91,7 @@ def compare(row: Row, case: Case, rng: np.random.Generator) -> Iterator[tuple[st
 
 def error(ours: Array, want: Array) -> float:
     """The largest difference, relative to the largest entry wanted, or to 1 if that is more."""
-    differ = ours != want  # equal infinities have no difference
+    differ = ours != want  # the difference of equal infinities is nan
     scale = np.abs(want[np.isfinite(want)]).max(initial=1)
     return float(np.abs(ours[differ] - want[differ]).max(initial=0) / scale)
 
@@ -100,7 +100,7 @@ def error(ours: Array, want: Array) -> float:
 
 
 def choice(x: Array, chosen: Array, axis: Any, keepdims: bool) -> Array:
-    """The sum of the chosen, which is the one chosen."""
+    """The chosen entry, as a sum in which all others are 0."""
     return np.sum(np.where(chosen, x, 0), axis=axis, keepdims=keepdims)
 
 
@@ -121,7 +121,7 @@ def smaller(a: Array, b: Array) -> Array:
 
 
 def erf(x: Array) -> Array:
-    """A series whose terms have all one sign: e^(-x^2) sum of 2^n x^(2n+1) / (1 3 ... 2n+1)."""
+    """A series with terms of one sign: e^(-x^2) sum of 2^n x^(2n+1) / (1 3 ... 2n+1)."""
     term = total = x
     for n in range(1, 80):
         term = term * (2 * x * x / (2 * n + 1))
@@ -156,7 +156,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
 
 
 def layer_norm_condition(x: Array, weight: Array, bias: Array, eps: float) -> float:
-    """|x| rstd^2: what rounding leaves of the deviations in a row of near equals, times rstd."""
+    """|x| rstd^2: rounding errors of the deviations in a row of near equals, times rstd."""
     return float(np.max(np.abs(x) / (x.var(axis=-1, keepdims=True) + eps), initial=0))
 
 
@@ -171,7 +171,7 @@ def nll(log_probs: Array, target: Array, reduction: str, ignore_index: int) -> A
 
 
 def attend(q: Array, k: Array, v: Array) -> Array:
-    """Query by query: those before the last see fewer keys."""
+    """Attention, query by query: each query sees one key more than the one before."""
     out = np.zeros(q.shape, np.result_type(q, k, v))
     for t in range(q.shape[2]):
         seen = k.shape[2] - q.shape[2] + t + 1
@@ -256,7 +256,7 @@ ROWS = [
     Row(
         "linear",
         lambda x, w, b: x @ w.T + b,
-        # From 17 rows on the compiled one takes another way.
+        # From 17 rows on, the compiled kernel works differently.
         cases.letters("*I OI O", empty="IO", batches=[*cases.BATCHES, (2, 9)]),
     ),
     # neural networks

@@ -1,4 +1,4 @@
-"""Rows of token ids for tests, in which 0 ends a row: what counts in them is worked out here."""
+"""Rows of token ids for tests, in which 0 ends a row, and which of their tokens count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def length(row: Array) -> int:
-    """Tokens up to and including the first 0 behind the first token, or all."""
+    """The number of tokens up to and including the first 0 after the first token; or of all."""
     ends = [t for t, token in enumerate(row) if token == 0 and t > 0]
     return ends[0] + 1 if ends else len(row)
 
@@ -24,5 +24,5 @@ def rows_of(ids: Any) -> Rows:
 
 
 def counted(ids: Any) -> Array:
-    """Which tokens count where pads do not."""
+    """Which tokens count if padding does not."""
     return np.array([[t < length(row) for t in range(len(row))] for row in np.asarray(ids)])

@@ -1,4 +1,4 @@
-"""Command lines for tests: run in this process or in one of their own, on a corpus of 60 lines."""
+"""Commands for tests, run in this process or in another, on a corpus of 60 lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from teenygpt_np.cli import run_command
 from teenygpt_np.training.log import Log
 from teenygpt_np.training.place import Place
 
-# 48 to learn from: three batches of 16, so that an epoch ends after steps 3, 6 and 9.
+# The training split has 48: three batches of 16, so that an epoch ends after steps 3, 6 and 9.
 LINES = [
     " ".join(words)
     for words in itertools.product(
@@ -50,7 +50,7 @@ SMALL = [
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended: its status, and what it printed."""
+    """The status of a command, and what it printed."""
 
     name: str
     status: Any
@@ -58,7 +58,7 @@ class Result:
     err: str
 
     def assert_refused(self, message: str, status: int = 2) -> None:
-        """One line on stderr that the pattern is found in, and nothing on stdout."""
+        """There is one line on stderr, which matches the pattern, and nothing on stdout."""
         assert (self.status, self.out) == (status, ""), self
         assert self.err.startswith(f"teenygpt_np.{self.name}: error: ")
         assert self.err.endswith("\n")
@@ -68,10 +68,10 @@ class Result:
 
 @contextlib.contextmanager
 def process_restored() -> Iterator[None]:
-    """Signal handlers, threads and environment are as before when the block is left."""
+    """After the block, signal handlers, threads and environment are as before it."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     threads, environment = mg.get_num_threads(), dict(os.environ)
-    for number in SIGNALS:  # some of which are ignored under nohup, or in a shell's background
+    for number in SIGNALS:  # which may be ignored, as under nohup or in the background
         is_int = number == signal.SIGINT
         signal.signal(number, signal.default_int_handler if is_int else signal.SIG_DFL)
     try:
@@ -86,7 +86,7 @@ def process_restored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def after_step(number: int, do: Callable[[], object]) -> Iterator[None]:
-    """Have something done in a training in this block, when so many steps are done and shown."""
+    """In the block, a training calls a function after so many steps, once they are shown."""
     show = Log.step
 
     def step(self: Log, place: Place, *figures: Any) -> None:
@@ -99,7 +99,7 @@ def after_step(number: int, do: Callable[[], object]) -> Iterator[None]:
 
 
 def call(name: str, *arguments: str | Path, out: TextIO | None = None) -> Result:
-    """Run a command in this process, up to its exit; `out` in the place of its stdout."""
+    """Run a command in this process until it exits.    out: replaces its stdout"""
     main = importlib.import_module(f"teenygpt_np.{name}").main
     out, err, status = out or io.StringIO(), io.StringIO(), None
     with process_restored(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -112,7 +112,7 @@ def call(name: str, *arguments: str | Path, out: TextIO | None = None) -> Result
 
 
 def start(name: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """A command in a process of its own."""
+    """Start a command in another process."""
     return subprocess.Popen(
         [sys.executable, "-m", f"teenygpt_np.{name}", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -122,14 +122,14 @@ def start(name: str, *arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def write_corpus(directory: Path) -> Path:
-    """The 60 lines in a file."""
+    """Write the 60 lines to a file."""
     path = directory / "lines.txt"
     path.write_text(TEXT, encoding="utf-8")
     return path
 
 
 def tiny_run(directory: Path) -> Path:
-    """A run of two epochs on the 60 lines."""
+    """Train for two epochs on the 60 lines."""
     out = directory / "run"
     data = write_corpus(directory)
     done = call("train", "--data", data, "--out", out, *SMALL, "--epochs=2", "--quiet")
@@ -138,7 +138,7 @@ def tiny_run(directory: Path) -> Path:
 
 
 def left_behind(out: Path) -> dict[str, Any]:
-    """Everything in a run directory but what the clock wrote."""
+    """Everything in a run directory except times."""
     found: dict[str, Any] = {
         path.name: path.read_text(encoding="utf-8")
         for path in [*(out / "samples").iterdir(), out / "config.json", out / "test.json"]
@@ -157,5 +157,5 @@ def left_behind(out: Path) -> dict[str, Any]:
 
 
 def fingerprint(out: Path) -> str:
-    """A hash of it all."""
+    """A hash of everything that `left_behind` gives."""
     return hashlib.sha256(repr(sorted(left_behind(out).items())).encode()).hexdigest()

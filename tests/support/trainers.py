@@ -1,4 +1,4 @@
-"""Trainers for tests: tiny ones, on the corpus of 60 lines, that say nothing."""
+"""Tiny trainers for tests, on the corpus of 60 lines, that print nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from teenygpt_np.training.loop import Trainer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# 48 to learn from: three batches, so that an epoch ends after steps 3, 6 and 9.
+# The training split has 48: three batches, so that an epoch ends after steps 3, 6 and 9.
 TINY = Config(
     num_tokens=24,
     num_emb=8,

@@ -7,7 +7,7 @@ from types import ModuleType
 
 
 def public(module: ModuleType) -> dict[str, inspect.Signature]:
-    """Its own functions, by name; none that it imports from elsewhere."""
+    """The module's own functions by name, without those that it imports."""
     functions = inspect.getmembers(module, inspect.isfunction)
     return {
         name: inspect.signature(f)

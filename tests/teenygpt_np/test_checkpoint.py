@@ -1,4 +1,4 @@
-"""Checkpoints: what goes in comes out, half a one never stands there, and nothing is executed."""
+"""Checkpoints: what is saved is loaded, a file is never half written, nothing is executed."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_no_directory_to_write_to(tmp_path: Path) -> None:
 
 
 def _npz(savez: Any = np.savez, /, **arrays: Any) -> bytes:
-    """As `save` writes it, whatever the arrays: with a right SHA-256."""
+    """An .npz as `save` writes it, of any arrays, with a right SHA-256."""
     file = io.BytesIO()
     savez(file, **arrays, sha256=np.frombuffer(sha256_of(arrays), np.uint8))
     return file.getvalue()
@@ -170,7 +170,7 @@ WHOLE = _npz(meta=_meta(b'{"epoch": 0}'), x=np.arange(4.0))
 
 
 def _directory_entry(offset: int, value: int) -> bytes:
-    """WHOLE with another byte in what its zip directory says of the first member."""
+    """WHOLE with another byte in the zip directory's entry of the first member."""
     content = bytearray(WHOLE)
     content[content.index(b"PK\x01\x02") + offset] = value
     return bytes(content)
@@ -240,7 +240,7 @@ def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_declared_size_is_not_believed(tmp_path: Path) -> None:
-    """Of 64 KiB more than there are."""
+    """A header declares 64 KiB more than there are."""
     path = tmp_path / "a.npz"
     path.write_bytes(_directory_entry(26, 1))
     with pytest.raises(InputError, match="its members are larger than the file"):
@@ -251,7 +251,7 @@ def test_a_declared_size_is_not_believed(tmp_path: Path) -> None:
 def test_a_long_directory_is_not_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_members: int
 ) -> None:
-    """Nor one that the file's last bytes do not tell of, as zipfile would look for it."""
+    """Nor one that is not announced by the file's last bytes, where zipfile would search for it."""
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", most_members)
     path = tmp_path / "a.npz"
     checkpoint.save(path, {f"{i}": np.zeros(i) for i in range(20)}, {})
@@ -261,7 +261,7 @@ def test_a_long_directory_is_not_parsed(
     assert len(zipfile.ZipFile(io.BytesIO(commented)).infolist()) == 22
     short, long = "it is cut short, or no .npz", "its table of members is longer than "
     refused = [(commented, 1 << 23, short), (content, 22 * (46 + len("0.npy")), long)]
-    if most_members == 10:  # zip64's record spoiled, whereupon zipfile takes the other; or another
+    if most_members == 10:  # the zip64 record is damaged: zipfile uses the other; or another
         refused.append((content[:-98] + content[-97:], 1 << 23, short))
         refused.append((content[:-42] + content[-98:], 1 << 23, short))
     for written, limit, message in refused:
@@ -315,7 +315,7 @@ def test_damage_is_noticed_or_harmless(tmp_path_factory: Any, data: st.DataObjec
 
 
 def test_every_part_of_the_content_is_hashed(tmp_path: Path) -> None:
-    """Not only what the zip's own checksums cover: names, dtypes and shapes as well."""
+    """Also what the zip's own checksums leave out: names, dtypes and shapes."""
     arrays = {"meta": _meta(b"{}"), "x": np.arange(6, dtype=np.int32)}
     members = {name: _npy(array) for name, array in arrays.items()}
     sha256 = _npy(np.frombuffer(sha256_of(arrays), np.uint8))
@@ -352,7 +352,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
-    """As a run from somebody else may have one, where the temporary file goes."""
+    """A run from somebody else may hold a link with the name of the temporary file."""
     (tmp_path / "precious").write_text("old", encoding="utf-8")
     (tmp_path / ".a.txt.tmp").symlink_to("precious")
     checkpoint.write_text(tmp_path / "a.txt", "new")

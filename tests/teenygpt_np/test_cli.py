@@ -1,4 +1,4 @@
-"""What the command lines share: one line for what went wrong, and a status."""
+"""What the command lines share: an error is one line and a status."""
 
 from __future__ import annotations
 
@@ -132,17 +132,17 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_commands_import_numpy_only_after_they_set_the_threads() -> None:
-    """BLAS reads its number of threads when it is loaded, and never again."""
+    """BLAS reads its number of threads only when it is loaded."""
     names = ", ".join(f"teenygpt_np.{name}" for name in COMMANDS)
     code = f"import sys, {names}; sys.exit('numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# -- outputs that can't take it --------------------------------------------------------------------
+# -- outputs that fail -----------------------------------------------------------------------------
 
 
 def runs(run: Path, out: Path) -> list[list[str]]:
-    """Each command with arguments that are right."""
+    """Each command with valid arguments."""
     data = run.parent / "lines.txt"
     train = ["train", "--data", data, "--out", out, *SMALL, "--max-steps=1"]
     return [
@@ -164,7 +164,7 @@ for name, *arguments in json.loads(sys.argv[1]):
 
 
 def test_without_a_stdout(run: Path, tmp_path: Path) -> None:
-    """As `>&-` leaves it: Python then has None there."""
+    """After `>&-`, sys.stdout is None."""
     code = [sys.executable, "-c", _WITHOUT_STDOUT, json.dumps(runs(run, tmp_path / "a"))]
     done = subprocess.run(code, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -172,7 +172,7 @@ def test_without_a_stdout(run: Path, tmp_path: Path) -> None:
 
 
 def test_characters_that_the_output_does_not_know(tmp_path: Path) -> None:
-    """As on a terminal of an older Windows, or under PYTHONIOENCODING=ascii."""
+    """For example on a terminal of an older Windows, or with PYTHONIOENCODING=ascii."""
     data, out = tmp_path / "\u00e9.txt", tmp_path / "out"
     data.write_text("".join(f"\u00c9{line}\n" for line in LINES), encoding="utf-8")
     train = ["train", "--data", data, "--out", out, "--alphabet=corpus", *SMALL, "--max-steps=1"]

@@ -1,4 +1,4 @@
-"""Settings: what is refused, the way to a dictionary and back, and the presets."""
+"""Settings: which are refused, conversion to a dictionary and back, the presets."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ OTHERS = Config(
 
 
 def test_others_differ_in_every_setting() -> None:
-    """So that a setting which is lost on the way shows below."""
+    """So a setting that is lost in the conversion is noticed below."""
     default = Config()
     for field in dataclasses.fields(Config):
         assert getattr(OTHERS, field.name) != getattr(default, field.name), field.name

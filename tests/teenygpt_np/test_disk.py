@@ -1,4 +1,4 @@
-"""A disk that fails, or a process that is killed: no more is lost than the step it hit."""
+"""If a disk fails or a process is killed, at most the current step is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from teenygpt_np import checkpoint
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_save_that_fails_anywhere_leaves_the_old_or_the_new(tmp_path: Path, error: int) -> None:
-    """The new one only where it has been renamed, and just its directory was still to be synced."""
+    """The new one only if just the flush of the directory failed, after the renaming."""
     path = tmp_path / "a.npz"
     old, new = {"x": np.zeros(20_000)}, {"x": np.ones(20_000)}
     failed = []
@@ -58,7 +58,7 @@ def test_a_directory_that_cannot_be_flushed_is_no_failure(
 
 
 def test_a_failed_save_is_a_failed_run(tmp_path: Path) -> None:
-    """`python tests/long/kills.py` has everything fail in turn."""
+    """`python tests/long/kills.py` lets every request to the disk fail in turn."""
     whole = kills.undisturbed(tmp_path, 2)
     for n, error in [(1, errno.EACCES), (60, errno.EIO), (200, errno.ENOSPC)]:
         assert kills.on_a_failing_disk(whole, tmp_path / str(n), Disk(n, error))
@@ -66,7 +66,7 @@ def test_a_failed_save_is_a_failed_run(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere nothing kills like SIGKILL")
 def test_killed_and_resumed() -> None:
-    """In a process of its own, without threads; `python tests/long/kills.py` does it 500 times."""
+    """In another process, without threads; `python tests/long/kills.py` does it 500 times."""
     command = [sys.executable, kills.__file__, "--times=15", "--no-faults"]
     environment = os.environ | {"MINIGRAD_BACKEND": "numpy", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -61,7 +61,7 @@ def test_a_text_that_has_changed_is_split_otherwise(tmp_path: Path) -> None:
     run = tiny_run(tmp_path)
     data = tmp_path / "lines.txt"
     data.write_text("a line more\n" + data.read_text(encoding="utf-8"), encoding="utf-8")
-    call("evaluate", run).assert_refused(r"lines.txt is not what .* was trained on any more, so")
+    call("evaluate", run).assert_refused(r"lines.txt has changed since .* was trained on it, so")
     assert call("evaluate", run, "--data", data).status == 0
 
 
@@ -70,7 +70,7 @@ def test_the_table(run: Path) -> None:
     assert (done.status, done.err) == (0, "")
     rows = done.out.splitlines()
     assert rows[0] == "6 headlines, the test split of lines.txt"
-    assert rows[3].index("pads not counted") < rows[3].index("pads counted")
+    assert rows[3].index("padding not counted") < rows[3].index("padding counted")
     want = by_hand(run, run.parent / "lines.txt", "test")
     assert [row.split() for row in rows[4:]] == [
         [
@@ -85,7 +85,7 @@ def test_the_table(run: Path) -> None:
 
 
 def test_other_text(run: Path, tmp_path: Path) -> None:
-    """With the run's alphabet, and baselines that are fitted on that text."""
+    """It is read with the run's alphabet, and the baselines are fitted on it."""
     other = tmp_path / "other.csv"
     rows = [f"{i},\u00c9t\u00e9 {line}" for i, line in enumerate(LINES[:30])]
     other.write_text("\n".join(["n,title", *rows]), encoding="utf-8")

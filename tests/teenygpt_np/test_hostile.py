@@ -1,6 +1,6 @@
-"""What nobody means to give: arguments, texts, pipes, environments, too little memory.
+"""Unintended input: arguments, texts, pipes, environments, too little memory.
 
-Each is handled or refused in one line, with status 2 (1 for memory), and never with a traceback.
+A command handles it or refuses it in one line, with status 2 (1 for memory), never a traceback.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def jsonl(*texts: str) -> bytes:
 
 
 def every(line: str) -> str:
-    """The lines, each in its place in another."""
+    """LINES, each put at `{line}` in this line."""
     return "".join(line.format(line=text) + "\n" for text in LINES)
 
 
@@ -144,7 +144,7 @@ def test_odd_texts(tmp_path: Path, name: str, content: bytes) -> None:
         call("sample", out, "-n=2"),
     ):
         assert (done.status, done.err) == (0, "")
-        done.out.encode()  # whatever it is, a terminal can show it
+        done.out.encode()  # a terminal can show all of it
 
 
 ONE_ROW = (b'","' + b"x" * 999 + b"\n") * 2**15  # each field ends in the next line
@@ -236,7 +236,7 @@ def test_names_that_are_not_utf_8(run: Path, tmp_path: Path) -> None:
 
 
 def programs(run: Path, out: Path) -> list[list[str]]:
-    """Each command, with arguments that are right, as a program of its own."""
+    """Each command with valid arguments, as a separate program."""
     train = ["--data", run.parent / "lines.txt", "--out", out, *SMALL, "--max-steps=1"]
     return [
         ["-m", "teenygpt_np.train", *map(str, train)],
@@ -249,10 +249,10 @@ def programs(run: Path, out: Path) -> list[list[str]]:
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere pipes break in another way")
 def test_nobody_reads_the_output(run: Path, tmp_path: Path) -> None:
-    """As after `| head`: the reader has gone before the first byte comes."""
+    """As with `| head`, but the reader has gone before the first byte is written."""
     read, write = os.pipe()
     os.close(read)
-    env = os.environ | {"MINIGRAD_BACKEND": "numpy"}  # which is loaded sooner
+    env = os.environ | {"MINIGRAD_BACKEND": "numpy"}  # it loads faster
     for program in programs(run, tmp_path / "run"):
         done = subprocess.run(
             [sys.executable, *program],

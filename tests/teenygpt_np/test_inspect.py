@@ -1,4 +1,4 @@
-"""`teenygpt_np.inspect`: what it prints and writes of a run, before a browser has seen it."""
+"""`teenygpt_np.inspect`: what it prints and writes, without a browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Embedded(HTMLParser):
-    """The data in a page, and all addresses that its elements name."""
+    """The data in a page, and all addresses in its elements."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -272,7 +272,7 @@ def test_where_the_page_goes(run: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path, tmp_path / "missing" / "page.html", tmp_path / "pipe"):
         refused = call("inspect", run, "--text", "k", "--out", place)
-        refused.assert_refused(f"--out is {place}, wanted a file in a directory that is there")
+        refused.assert_refused(f"--out is {place}, wanted a file in an existing directory")
     for flag in ("--out", "--against"):
         call("inspect", run, flag, "").assert_refused(f"{flag}: invalid path value: ''")
     assert not list(tmp_path.glob(".*"))

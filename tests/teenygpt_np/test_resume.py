@@ -1,4 +1,4 @@
-"""A run taken up again, by whom, and after what: nothing lost, and nothing wrong in silence."""
+"""Resuming a run after signals, failures and changed files: nothing is lost or silently wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def flags(corpus: Path, tmp_path: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a run leaves behind that nobody disturbs."""
+    """The files of an undisturbed run."""
     out = tmp_path_factory.mktemp("whole") / "run"
     done = call("train", f"--data={corpus}", f"--out={out}", *SMALL, "--epochs=2", "--dropout=0.2")
     assert done.status == 0
@@ -60,7 +60,7 @@ def test_a_signal_while_scoring_is_heeded_there(
     split: int,
     calls: int,
 ) -> None:
-    """In the first or second validation, or the test: what is scored is scored again."""
+    """In the first or second validation, or in the test; the scoring is repeated on resuming."""
     count = 0
 
     def signalled(model: Any, rows: Any, before_batch: Callable[[], object]) -> dict[str, float]:
@@ -88,7 +88,7 @@ def test_a_reader_who_goes_away_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     after: int,
 ) -> None:
-    """At an epoch's line, or at the samples below it, which the generator has then drawn."""
+    """It goes at an epoch's line or at the samples below it; these have been drawn by then."""
     line, seen = Console.line, 0
 
     def gone(self: Console, text: str = "") -> None:
@@ -116,7 +116,7 @@ def test_an_output_that_fails_costs_no_step(
     monkeypatch: pytest.MonkeyPatch,
     step: int,
 ) -> None:
-    """As a terminal's does that is closed, or a file's on a disk that is full."""
+    """For example a terminal that is closed, or a file on a full disk."""
     shown = 0
 
     def gone(*_: Any) -> None:
@@ -139,7 +139,7 @@ def test_an_output_that_fails_costs_no_step(
 
 
 def test_killed_while_compiling(flags: list[str], tmp_path: Path, whole: dict[str, Any]) -> None:
-    """There is a config.json alone: it just starts, on the same text."""
+    """There is only a config.json: resuming starts anew, on the same text."""
     out = tmp_path / "run"
     call("train", *flags, "--quiet")
     for path in [*out.glob("*.npz"), *(out / n for n in ("metrics.jsonl", "test.json", ".lock"))]:
@@ -151,7 +151,7 @@ def test_killed_while_compiling(flags: list[str], tmp_path: Path, whole: dict[st
 
 
 def test_the_first_checkpoint_comes_before_the_first_step(flags: list[str], tmp_path: Path) -> None:
-    """A kill between the first epoch's files must find one."""
+    """A kill between the writing of the first epoch's files must leave one."""
     with mock.patch.object(Trainer, "_step", side_effect=OSError(5, "Input/output error")):
         assert call("train", *flags).status == 1
     _, meta = checkpoint.load(tmp_path / "run" / "last.npz")
@@ -193,7 +193,7 @@ def test_a_torn_line_is_mended(
 
 
 def test_another_software_is_told(flags: list[str], tmp_path: Path) -> None:
-    """And the same is not."""
+    """Nothing is printed for the same software."""
     out = mutants.stopped_run(tmp_path)
     shutil.copytree(out, tmp_path / "same")
     arrays, meta = checkpoint.load(out / "last.npz")
@@ -232,7 +232,7 @@ def test_a_second_process_is_refused(flags: list[str], tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-    with run_directory.lock(out):  # the system has let go of it
+    with run_directory.lock(out):  # the system has released it
         assert (out / ".lock").read_text("utf-8") == str(os.getpid())
         with pytest.raises(InputError, match=f"in use by another process, {os.getpid()}$"):
             run_directory.lock(out)
@@ -256,7 +256,7 @@ def test_where_there_are_no_locks_nothing_is_locked(
 def test_two_that_start_at_once_have_a_directory_each(
     flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other one makes its own while this one reads the text."""
+    """One makes its directory while the other reads the text."""
     made = train._trainer
 
     def slow(*args: Any) -> Trainer:
@@ -275,7 +275,7 @@ def test_two_that_start_at_once_have_a_directory_each(
 def test_what_is_left_of_a_run_is_not_overwritten(
     flags: list[str], tmp_path: Path, name: str
 ) -> None:
-    """Neither by a new run, nor by one that is resumed but would have to start anew."""
+    """Not by a new run, nor by a resumed one that would have to start anew."""
     left = tmp_path / "run" / name
     left.parent.mkdir()
     left.write_bytes(b"precious")
@@ -306,7 +306,7 @@ def test_a_file_in_the_way(flags: list[str], tmp_path: Path, name: str) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere links take a privilege")
 @pytest.mark.parametrize("name", ["config.json", ".lock", "metrics.jsonl", "samples"])
 def test_a_run_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
-    """By a link, even to what is not there yet, or by a pipe, for which nobody should wait."""
+    """By a link, even a dangling one, or a pipe, which must not be waited for."""
     out = mutants.stopped_run(tmp_path)
     path = out / name
     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -322,7 +322,7 @@ def test_a_run_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
 
 
 def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, step: int, steps_done: list[int]) -> None:
-    """Have a kernel give NaN from that step on; every step that is done is counted."""
+    """Make a kernel return NaN from that step on; the steps done are recorded."""
     kernel, do_step = getattr(kernels, name), Trainer._step
 
     def spoil(*args: Any, **settings: Any) -> Any:
@@ -356,7 +356,7 @@ def test_the_first_operation_that_gave_nan_is_named(
     operation: str,
     clip: str,
 ) -> None:
-    """Before the optimizer's step: the weights are those of the last one; nothing is saved."""
+    """The run stops before the optimizer's step, and saves nothing."""
     done_steps: list[int] = []
     spoiled(monkeypatch, kernel, 4, done_steps)
     done = call("train", *flags, f"--clip-grad-norm={clip}", "--quiet")
@@ -372,7 +372,7 @@ def test_the_first_operation_that_gave_nan_is_named(
 def test_weights_that_are_no_numbers_are_not_saved(
     flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though the last loss and its gradient were finite."""
+    """Even if the last loss and its gradient were finite."""
     do_step = Trainer._step
 
     def spoil(self: Trainer, *batch: Any) -> Any:

@@ -22,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lines(run: Path, *arguments: str) -> list[str]:
-    """What is printed, where nothing is wrong."""
+    """The printed lines, after a run without error."""
     done = call("sample", run, *arguments)
     assert (done.status, done.err) == (0, "")
     assert done.out.endswith("\n")
@@ -42,7 +42,7 @@ def test_ten_if_not_told(run: Path) -> None:
 
 
 def test_they_are_the_model_s(run: Path) -> None:
-    """One batch, drawn by the library with the same generator."""
+    """The same as one batch drawn by the library with the same generator."""
     trained = load_run(run)
     settings: dict[str, Any] = {"temperature": 0.9, "top_k": 20, "top_p": 0.95}
     settings |= {"prompt": trained.tokenizer.encode_prompt(""), "end": trained.tokenizer.end}
@@ -136,7 +136,7 @@ def test_a_damaged_run(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere pipes break in another way")
 def test_a_reader_that_leaves_is_no_error(run: Path) -> None:
-    """As `| head -1` does, long before all is written: more than the 64 KiB that a pipe holds."""
+    """As `| head -1` does, before all is written: more is written than the 64 KiB a pipe holds."""
     process = start("sample", run, "-n", "9000")
     assert process.stdout is not None
     assert process.stderr is not None

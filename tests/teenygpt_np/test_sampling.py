@@ -1,4 +1,4 @@
-"""Drawing tokens: the distribution that is drawn from, and headlines one token after the other."""
+"""Sampling: the distribution of one token, and rows drawn one token after the other."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ N = 20_000
 
 
 def shares(rng: np.random.Generator, scores: Array = SCORES, **settings: Any) -> Array:
-    """How often each token comes in N draws."""
+    """The share of each token in N draws."""
     ids = choose(np.tile(scores, (N, 1)), rng, **settings)
     assert ids.shape == (N,)
     return np.bincount(ids, minlength=len(scores)) / N
 
 
 def assert_shares(found: Array, p: Array) -> None:
-    """Within five standard errors each, and nothing at all where p is 0."""
+    """Each share is within five standard errors of p, and 0 if p is 0."""
     np.testing.assert_array_equal(found[p == 0], 0)
     assert (np.abs(found - p) <= 5 * np.sqrt(p * (1 - p) / N)).all(), (found, p)
 
 
 def truncated(*kept: int) -> Array:
-    """P on these tokens alone, as a distribution."""
+    """P restricted to these tokens, with sum 1."""
     p = np.zeros_like(P)
     p[list(kept)] = P[list(kept)]
     return p / p.sum()
@@ -52,7 +52,7 @@ def truncated(*kept: int) -> Array:
 def test_shares_are_the_softmax_at_a_temperature(
     rng: np.random.Generator, temperature: float, dtype: Any
 ) -> None:
-    scores = (SCORES + 7).astype(dtype)  # softmax does not know of the 7
+    scores = (SCORES + 7).astype(dtype)  # softmax is the same with the 7
     want = P ** (1 / temperature)
     assert_shares(shares(rng, scores, temperature=temperature), want / want.sum())
 
@@ -191,11 +191,11 @@ def test_settings_refused(rng: np.random.Generator, settings: dict[str, Any], me
         generate(lambda ids: SCORES[None], np.array([4]), 3, 1, 0, rng=rng, **settings)
 
 
-# -- headlines -------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 
 
 def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[list[int]]]]:
-    """Scores that leave only tokens[n] at the n-th call; and the ids that were given each time."""
+    """Logits that allow only tokens[n] at the n-th call; and the ids given at each call."""
     given_ids: list[list[list[int]]] = []
 
     def next_scores(ids: Array) -> Array:
@@ -265,7 +265,7 @@ V, T = 7, 12
 
 @pytest.fixture
 def model() -> TeenyGPT:
-    """In float64, where the cache's other order of sums tips no draw."""
+    """A model in float64, so that the cache's other order of sums changes no draw."""
     made = TeenyGPT(T, V, 8, 2, 2, 0.5, 2, rng=np.random.default_rng(4), dtype=np.float64)
     made.logits.layers[0].weight.data = made.logits.layers[0].weight.data * 5
     return made
@@ -274,7 +274,7 @@ def model() -> TeenyGPT:
 def slow_sample(
     model: TeenyGPT, prompt: list[int], batch_size: int, rng: np.random.Generator, **settings: Any
 ) -> Array:
-    """The whole prefix through the model for every token."""
+    """Sample without a cache: the whole prefix goes through the model for every token."""
     model.eval()
     ids = np.zeros((batch_size, T), int)
     ids[:, : len(prompt)] = prompt

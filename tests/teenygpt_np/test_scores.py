@@ -1,4 +1,4 @@
-"""Scores of a split, beside the same worked out one headline at a time."""
+"""Scores of a split, compared with the same computed one row at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ V, T = 7, 9
 
 @pytest.fixture
 def model() -> TeenyGPT:
-    """Sharp enough to be right now and then."""
+    """A model with logits large enough that some predictions are right."""
     made = TeenyGPT(T, V, 8, 2, 2, 0.5, 2, rng=np.random.default_rng(4), dtype=np.float64)
     made.logits.layers[0].weight.data = made.logits.layers[0].weight.data * 5
     return made
@@ -26,7 +26,7 @@ def model() -> TeenyGPT:
 
 @pytest.fixture
 def ids(rng: np.random.Generator) -> Array:
-    """More than two batches of headlines, of every length from none to all tokens."""
+    """More than two batches of rows, of every length from none to all tokens."""
     made = rng.integers(1, V - 1, (150, T))
     made[:, 0] = V - 1
     for i, length in enumerate(rng.integers(1, T + 1, 150)):

@@ -1,4 +1,4 @@
-"""`teenygpt_np.train`: what it prints, refuses and leaves behind, stopped and taken up again."""
+"""`teenygpt_np.train`: what it prints, refuses and writes; stopping and resuming."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two epochs; a test that would change it takes a copy."""
+    """A run of two epochs; a test that changes it takes a copy."""
     return tiny_run(tmp_path_factory.mktemp("finished"))
 
 
@@ -222,7 +222,7 @@ def test_train_refuses_a_directory_that_holds_a_run(corpus: Path, finished: Path
     assert contents(finished) == before
 
 
-# -- stopped and taken up again --------------------------------------------------------------------
+# -- stopping and resuming -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -236,7 +236,7 @@ def test_a_signal_lets_the_step_end_and_resume_goes_on(
 
     def stop() -> None:
         signal.raise_signal(number)
-        # Another one ends the process at once.
+        # A second signal ends the process at once.
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
@@ -282,7 +282,7 @@ def test_a_reader_who_goes_away_costs_nothing(corpus: Path, tmp_path: Path) -> N
                 raise BrokenPipeError
             return super().write(text)
 
-        def fileno(self) -> int:  # what stdout is put in the place of, in the end
+        def fileno(self) -> int:  # of the descriptor that stdout replaces at the end
             return os.open(os.devnull, os.O_WRONLY)
 
     done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2", out=Gone())
@@ -323,7 +323,7 @@ def test_a_signal_at_the_very_end_loses_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While the last epoch is scored. There is a test.json, or --resume makes one."""
+    """During the last validation. There is a test.json, or --resume makes one."""
     out = tmp_path / "run"
     show = Log.epoch
 
@@ -374,7 +374,7 @@ def test_a_real_signal_to_a_real_process(corpus: Path, tmp_path: Path) -> None:
 )
 def test_resume_changes_nothing(finished: Path, flag: str, value: str) -> None:
     done = call("train", "--resume", finished, flag, value)
-    done.assert_refused(f"error: {flag} can't be changed by --resume, which goes on with ")
+    done.assert_refused(f"error: {flag} can't be changed with --resume, which continues ")
 
 
 def test_resume_of_a_finished_run(finished: Path) -> None:

@@ -1,4 +1,4 @@
-"""Layers: how they start, what their parameters are called, and what they compute."""
+"""Layers: their initial weights, the names of their parameters, and what they compute."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from teenygpt_np.model.module import Module, shapes_only
 Array = np.ndarray[Any, np.dtype[Any]]
 
 V, T, D, H, NEURONS = 11, 7, 8, 2, 3
-# Sums in another order than ours, of at most a few hundred numbers near 1, in float64.
+# Rounding in float64, if a few hundred numbers near 1 are summed in another order.
 ROUNDING = 1e-12
 
 
@@ -45,7 +45,7 @@ def made_block(
 
 
 def randomize(module: Module, seed: int = 9) -> Module:
-    """Other values everywhere, so that no bias is 0 and no norm's weight 1."""
+    """Set all parameters to random values, so that no bias is 0 and no norm's weight is 1."""
     rng = np.random.default_rng(seed)
     module.load_state_dict(
         {k: rng.standard_normal(a.shape) for k, a in module.state_dict().items()}
@@ -53,11 +53,11 @@ def randomize(module: Module, seed: int = 9) -> Module:
     return module
 
 
-# -- how they start --------------------------------------------------------------------------------
+# -- initial weights -------------------------------------------------------------------------------
 
 
 def assert_uniform(values: Array, bound: float) -> None:
-    """Within the bound, reaching it, and with the moments of U(-bound, bound)."""
+    """Values are within the bound, come close to it, and have the moments of U(-bound, bound)."""
     n = values.size
     assert np.abs(values).max() <= bound * (1 + 1e-6)  # float32 may round the bound up
     # The largest of n is below the bound by about bound/n; 20 times that comes once in e^20.
@@ -256,7 +256,7 @@ def without(state: dict[str, Any]) -> dict[str, Any]:
             r"missing: \['logits.0.bias'\], unknown: \['a', 'b'\]",
         ),
         (lambda s: s | {"logits.0.bias": np.ones(4)}, r"logits.0.bias has shape \(4,\), wanted"),
-        # A shape that would broadcast is another shape nonetheless.
+        # A shape that would broadcast is refused too.
         (lambda s: s | {"logits.0.bias": np.ones((1, V))}, r"has shape \(1, 11\), wanted \(11,\)"),
         (lambda s: s | {"logits.0.bias": ["x"] * V}, "logits.0.bias"),
     ],
@@ -286,7 +286,7 @@ def naive_linear(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def naive_attention(x: Array, p: dict[str, Array], heads: int) -> Array:
-    """One headline (T, D), one query and one head at a time."""
+    """Attention in one row (T, D), one query and one head at a time."""
     width = x.shape[1]
     size = width // heads
     q, k, v = np.split(naive_linear(x, p["in_proj_weight"], p["in_proj_bias"]), 3, axis=1)

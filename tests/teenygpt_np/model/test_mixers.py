@@ -1,4 +1,4 @@
-"""The contract of `Mixer`, for every kind that there is."""
+"""The contract of `Mixer`, for every kind of mixer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from teenygpt_np.model.mixers import MIXERS, Mixer
 Array = np.ndarray[Any, np.dtype[Any]]
 
 B, T, D, H = 2, 21, 8, 2
-ROUNDING = 1e-12  # of sums of a few dozen numbers near 1 in another order, in float64
+ROUNDING = 1e-12  # in float64, if a few dozen numbers near 1 are summed in another order
 
 each = pytest.mark.parametrize("name", MIXERS)
 
 
 def make(name: str) -> Mixer:
-    """One in float64, every parameter at random, none at 0 or 1."""
+    """A mixer in float64 with random parameters, none of them 0 or 1."""
     mixer = MIXERS[name](D, H, rng=np.random.default_rng(1), dtype=np.float64)
     rng = np.random.default_rng(2)
     for parameter in mixer.parameters():

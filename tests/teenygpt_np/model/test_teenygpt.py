@@ -1,4 +1,4 @@
-"""TeenyGPT: what it may see, its loss and measures, its gradients, its cache, its randomness."""
+"""TeenyGPT: causality, loss and top-1, gradients, key/value cache, random generators."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ X = np.array(
 
 
 def make(dtype: Any = np.float64, *, dropout: float = 0.0, seed: int = 1) -> TeenyGPT:
-    """A tiny model with 2 blocks and no parameter at 0 or 1."""
+    """A tiny model with 2 blocks and no parameter that is 0 or 1."""
     model = TeenyGPT(T, V, D, 2, 3, dropout, 2, rng=np.random.default_rng(seed), dtype=dtype)
     rng = np.random.default_rng(seed + 1)
     for parameter in model.parameters():
@@ -64,7 +64,7 @@ def test_a_token_changes_nothing_before_it(dtype: Any) -> None:
         changed = X.copy()
         changed[:, t] = (changed[:, t] + 1) % V
         after = model.log_probs(changed).data
-        # Not a bit: what is masked takes no part in any sum.
+        # Equal in every bit: a masked position takes no part in any sum.
         np.testing.assert_array_equal(after[:, :t], before[:, :t])
         assert (after[:, t:] != before[:, t:]).any(axis=2).all()  # and everything from it on
 
@@ -136,7 +136,7 @@ def test_a_trimmed_batch_has_the_same_loss_and_gradients_without_pads() -> None:
 def test_top1_by_hand(ignore_pads: bool) -> None:
     model, x = make(), X.copy()
     guesses = model.log_probs(x[:, :-1]).data.argmax(axis=2)
-    x[3, 1:] = guesses[3]  # what it guesses depends on what stands there, so not all are hits
+    x[3, 1:] = guesses[3]  # its guesses depend on these ids, so not all are right
     guesses = model.log_probs(x[:, :-1]).data.argmax(axis=2)
     mask = counted(x)[:, 1:] if ignore_pads else np.ones((4, T - 1), bool)
     want = []
@@ -239,7 +239,7 @@ def test_every_gradient_against_differences(ignore_pads: bool) -> None:
         assert parameter.grad is not None, name
         scale = np.maximum(1, np.maximum(np.abs(numeric), np.abs(parameter.grad)))
         worst[name] = (np.abs(parameter.grad - numeric) / scale).max()
-        # Where the gradient and the differences were both 0, this would show nothing.
+        # If both the gradient and the differences were 0, the test would show nothing.
         assert np.abs(parameter.grad).max() > 1e-3, name
     assert max(worst.values()) <= 1e-6, worst
 
@@ -306,7 +306,7 @@ def in_parts(next_scores: Callable[[Array], Array], cuts: list[int]) -> Array:
 def test_scores_part_by_part_equal_the_full_pass(
     dtype: Any, tolerance: float, cuts: list[int], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What mixers have instead of the modules' way is held equal to it."""
+    """A mixer's fused step gives the same as the modules."""
     if way == "the modules'":
         for mixer in MIXERS.values():
             monkeypatch.setattr(mixer, "fused_step", Mixer.fused_step)
@@ -341,7 +341,7 @@ def test_no_more_positions_than_there_are() -> None:
             model(X[:, :4], state)
 
 
-# -- the same again --------------------------------------------------------------------------------
+# -- the same seed ---------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("backend")

@@ -1,4 +1,4 @@
-"""Rows of token ids: which are in a batch, and which of their tokens count."""
+"""Rows of token ids: which rows are in a batch, and which of their tokens count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Characters to ids and back, and any text into an alphabet."""
+"""The character tokenizer: ids and back, and folding any text into an alphabet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files to splits: every kind that is read, and every way that one can be wrong."""
+"""From files to splits: every kind of file, and every way that a file can be wrong."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def everything(corpus: data.Corpus) -> list[str]:
 
 
 def rows_of(name: str) -> str:
-    """LINES in column `title` of a file of that kind, beside another column."""
+    """A file of that kind with LINES in column `title`, and another column."""
     if ".jsonl" in name:
         return "".join(json.dumps({"id": "x", "title": line}) + "\n" for line in LINES)
     delimiter = "\t" if ".tsv" in name else ","
@@ -87,7 +87,7 @@ def test_the_only_column_needs_no_name(tmp_path: Path, kind: str) -> None:
 
 
 def test_the_report_names_the_columns(tmp_path: Path) -> None:
-    """So that a table without a header, whose first headline is read as one, is noticed."""
+    """So the user notices if a table has no header and its first headline was read as one."""
     path = write(tmp_path / "a.csv", TEXT)
     assert str(load_corpus(path).report) == "19 lines read from column 'headline a'"
     write(path, rows_of("a.csv"))
@@ -269,7 +269,7 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
     ("a.csv", "a\n" + "," * 2**24 + "\n", [], "a.csv, line 2: more than 16,777,216 bytes in one"),
     ("a.tsv", "a\tb\nx\ty\n", ["a,b"], "a.tsv has no column 'a,b'; it has 'a', 'b'"),
     ("a.jsonl", "", ["a"], "a.jsonl has no key 'a'; it has none"),
-    ("a.jsonl", TWO, [], "a.jsonl: which column has the headlines? It has 'a', 'b'"),
+    ("a.jsonl", TWO, [], "a.jsonl has columns 'a', 'b'; wanted --column "),
     ("a.jsonl", TWO, ["c"], "a.jsonl has no key 'c'; it has 'a', 'b'"),
     (
         "a.jsonl",

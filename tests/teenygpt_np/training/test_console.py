@@ -1,4 +1,4 @@
-"""What is shown while training runs, on a terminal and elsewhere."""
+"""What is printed while training runs, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from teenygpt_np.training.console import Console, duration
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal, and can tell what is to be seen there."""
+    """A stream that claims to be a terminal, and knows what would be seen there."""
 
     def isatty(self) -> bool:
         return True
 
     def screen(self) -> list[str]:
-        """The lines as they end up: a carriage return goes back, and what follows overwrites."""
+        """The lines as seen at the end: text after a carriage return overwrites the line."""
         lines = []
         for line in self.getvalue().split("\n"):
             shown: list[str] = []
@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock whose time the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -78,7 +78,7 @@ def test_a_bar_on_a_terminal(clock: Clock) -> None:
     shown.update("epoch 0", 0, 8, "loss 9.00", 100)
     assert stream.screen() == ["title", f"epoch 0 {'░' * 24}   0%  loss 9.00  1:40 left"]
     clock.now += 0.2
-    shown.update("epoch 0", 4, 8, "loss 8", 60)  # shorter: nothing is left of the one before
+    shown.update("epoch 0", 4, 8, "loss 8", 60)  # shorter: the longer line must be erased
     assert stream.screen()[1] == f"epoch 0 {'█' * 12}{'░' * 12}  50%  loss 8  1:00 left"
     clock.now += 0.2
     shown.update("epoch 0", 8, 8, "loss 7.00", 0)

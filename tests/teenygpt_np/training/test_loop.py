@@ -1,4 +1,4 @@
-"""Training: what a run leaves behind, when it stops, and that a pause makes no difference."""
+"""Training: the files of a run, when it stops, and that resuming changes nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 class Hooks(Console):
-    """Says nothing; calls `at` after each step, and at each line that would be shown."""
+    """Prints nothing; calls `at` after each step and at each line that would be printed."""
 
     def __init__(self, at: Callable[[str], None]) -> None:
         super().__init__(io.StringIO(), quiet=True)
@@ -151,7 +151,7 @@ def test_loss_falls(corpus: Corpus, tmp_path: Path, ignore_pads: bool) -> None:
 def test_train_nll_is_the_mean_over_headlines(
     corpus: Corpus, tmp_path: Path, ignore_pads: bool
 ) -> None:
-    """Batches of 20, 20 and 8, each with its weight; the learning rate changes no bit."""
+    """Batches of 20, 20 and 8, weighted by size; the learning rate is too small to change a bit."""
     made = trained(
         corpus, tmp_path / "a", lr=1e-30, dropout=0.0, batch_size=20, ignore_pads=ignore_pads
     )
@@ -249,7 +249,7 @@ def test_the_seed_and_dropout_make_a_difference(
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
-    """Have validations come out as these (and without pads, the better the worse with)."""
+    """Make validations give these values as nll_no_pad, and their negatives as nll."""
     script: Iterator[float] = iter(values)
 
     def fake(model: Any, rows: Any, *_: Any) -> dict[str, float]:
@@ -263,7 +263,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
 @pytest.mark.parametrize(
     ("patience", "values", "epochs", "best"),
     [
-        (2, [5, 4, 6, 4, 3, 7, 7, 3], 8, 4),  # the third in a row; as good is no new best
+        (2, [5, 4, 6, 4, 3, 7, 7, 3], 8, 4),  # the third in a row; an equal score is no new best
         (0, [5, 4, 4], 3, 1),
         (1, [5, 6, 4, 6, 3, 2, 1], 7, 6),
     ],
@@ -303,7 +303,7 @@ def test_max_steps(corpus: Corpus, tmp_path: Path, limit: int, steps: list[int])
     assert (tmp_path / "a" / "test.json").exists()
 
 
-# -- a pause ---------------------------------------------------------------------------------------
+# -- resuming --------------------------------------------------------------------------------------
 
 
 def stop_at(made: Trainer, when: Callable[[str], bool]) -> None:
@@ -348,7 +348,7 @@ def test_going_on_from_before_the_first_step(corpus: Corpus, tmp_path: Path) -> 
 def test_going_on_after_a_failure_between_the_files_of_an_epoch(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """As when the disk is full or the power gone: the epoch is done again, and told once."""
+    """As on a full disk or after a power cut: the epoch is done again, and recorded once."""
     trained(corpus, tmp_path / "whole")
     made = make(corpus)
     save = checkpoint.save

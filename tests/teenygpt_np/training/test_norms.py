@@ -1,4 +1,4 @@
-"""Norms by layer, next to plain sums, and what a training tells of them."""
+"""Norms by layer, compared with plain sums, and what a training records of them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.mark.parametrize("clip", [0.5, 0.0])
 def test_what_a_step_does_to_each_layer(corpus: Corpus, tmp_path: Path, clip: float) -> None:
-    """The last step of an epoch, here the only one: the gradient before it is clipped."""
+    """Of the last step of an epoch, here the only one; the gradient is measured before clipping."""
     before = make(corpus).model.state_dict()
     made = trained(corpus, tmp_path / "a", clip_grad_norm=clip, max_steps=1)
     (told,) = metrics(tmp_path / "a")

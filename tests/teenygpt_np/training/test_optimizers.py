@@ -1,4 +1,4 @@
-"""Which parameter gets which optimizer, and how the learning rate goes."""
+"""Which optimizer trains which parameter, and the learning-rate schedule."""
 
 from __future__ import annotations
 
