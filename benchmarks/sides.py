@@ -30,8 +30,21 @@ from tables import RESULTS, Row, markdown, put
 HAS_NUMBA, HAS_PYTORCH = (importlib.util.find_spec(name) is not None for name in ("numba", "torch"))
 PEER = Path(__file__).parent.parent / "tests" / "golden"  # where the PyTorch model is
 CPUINFO = Path("/proc/cpuinfo")  # of Linux
+OWN = ""  # --json without FILE
 
 Task = tuple[Any, ...]  # a function and its arguments
+
+# What keeps each library to the vectors of a lesser processor than this one.
+ISAS = {
+    "avx2": {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+avx2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+    }
+}
 
 
 def arguments(
@@ -44,9 +57,10 @@ def arguments(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--rounds", type=int, default=rounds, help=f"(default: {rounds})")
     parser.add_argument("--threads", type=int, default=cores, help="(default: all cores)")
-    own = str(RESULTS / f"{machine()}.json")
+    text = "keep all sides to these vectors, whatever the processor has"
+    parser.add_argument("--isa", choices=ISAS, help=text)
     text = "put the tables into this result file as well; without FILE into this machine's"
-    parser.add_argument("--json", metavar="FILE", nargs="?", const=own, help=text)
+    parser.add_argument("--json", metavar="FILE", nargs="?", const=OWN, help=text)
     parser.add_argument("--short", action="store_true", help="tiny sizes, once: does it work?")
     if only:
         parser.add_argument("--only", metavar="TEXT", default="", help="rows with this in the name")
@@ -56,10 +70,14 @@ def arguments(
     for flag in ("rounds", "threads"):
         if getattr(args, flag) < 1:
             parser.error(f"--{flag} is {getattr(args, flag)}, wanted at least 1")
+    if args.isa and args.isa not in _flags():
+        parser.error(f"--isa is {args.isa}, which this processor does not have")
+    if args.json == OWN and (args.short or getattr(args, "only", "")):
+        parser.error("--json without FILE takes whole tables, so no --only and no --short")
+    args.json = str(RESULTS / f"{args.isa or machine()}.json") if args.json == OWN else args.json
     if args.json and not Path(args.json).parent.is_dir():
         parser.error(f"--json is {args.json}, wanted a file in a directory that is there")
-    if args.json == own and (args.short or getattr(args, "only", "")):
-        parser.error("--json without FILE takes whole tables, so no --only and no --short")
+    os.environ.update(ISAS.get(args.isa, {}))  # the sides' processes inherit it
     args.rounds = 1 if args.short else args.rounds
     for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
         os.environ[f"{name}_NUM_THREADS"] = str(args.threads)  # read when NumPy is loaded
@@ -135,7 +153,7 @@ def median_ratio(ours: list[float], theirs: list[float] | None) -> float | None:
 def report(args: argparse.Namespace, **tables: list[Row]) -> None:
     """Print tables in Markdown under how they were made; put them into a result file, if asked."""
     made: Row = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "processor": processor()}
-    made |= {"threads": args.threads, "rounds": args.rounds}
+    made |= {"isa": args.isa or machine(), "threads": args.threads, "rounds": args.rounds}
     made |= {"backend": os.environ.get("MINIGRAD_BACKEND") or ["numpy", "numba"][HAS_NUMBA]}
     made |= {"python": platform.python_version()}
     made |= {name: _version(name) for name in ("numpy", "numba", "torch")}
@@ -151,9 +169,12 @@ def report(args: argparse.Namespace, **tables: list[Row]) -> None:
 
 def machine() -> str:
     """The kind of machine this is, by which a result file is named: its vectors, on Linux."""
-    flags = CPUINFO.read_text(encoding="utf-8").split() if CPUINFO.exists() else []
     kinds = {"avx512f": "avx512", "avx2": "avx2", "asimd": "neon"}
-    return next((kinds[flag] for flag in kinds if flag in flags), platform.machine())
+    return next((kinds[flag] for flag in kinds if flag in _flags()), platform.machine())
+
+
+def _flags() -> set[str]:
+    return set(CPUINFO.read_text(encoding="utf-8").split()) if CPUINFO.exists() else set()
 
 
 def processor() -> str:

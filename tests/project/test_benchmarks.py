@@ -132,6 +132,21 @@ def test_results_of_a_part_stay_out_of_the_result_files(flag: str) -> None:
     assert "whole tables" in done.stderr
 
 
+def test_all_sides_keep_to_lesser_vectors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    sides = importlib.import_module("sides")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(sides, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(sys, "argv", ["x.py", "--isa", "avx2", "--json"])
+    (tmp_path / "cpuinfo").write_text("flags : sse2 avx2 avx512f\n")
+    assert sides.machine() == "avx512"
+    assert Path(sides.arguments("").json).name == "avx2.json"
+    assert os.environ.items() >= sides.ISAS["avx2"].items()
+    (tmp_path / "cpuinfo").write_text("flags : sse2\n")
+    with pytest.raises(SystemExit, match="2"):
+        sides.arguments("")
+
+
 def test_both_ways_of_sampling_in_pytorch_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache that is written by hand leaves nothing out."""
     torch = pytest.importorskip("torch")

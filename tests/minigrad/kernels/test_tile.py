@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +84,14 @@ def test_second_level_cache(tmp_path: Path, text: str | None, wanted: int) -> No
     if text is not None:
         (tmp_path / "size").write_text(text)
     assert _second_level_cache(str(tmp_path / "size")) == wanted
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="features of x86-64")
+@pytest.mark.parametrize(
+    ("features", "wanted"), [("+sse2", "16 6"), ("+avx2", "32 6"), ("+avx2,+avx512f", "64 12")]
+)
+def test_tile_is_for_what_numba_compiles_for(features: str, wanted: str) -> None:
+    code = "from minigrad.kernels.compiled.tile import *; print(VECTOR_BYTES, TILE_ROWS)"
+    environment = os.environ | {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert run.stdout.decode().strip() == wanted, run.stderr.decode()
