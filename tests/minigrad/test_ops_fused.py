@@ -48,6 +48,7 @@ def stack(a: Tensor, b: Tensor) -> Tensor:
 
 TARGET = np.random.default_rng(0).integers(0, 5, (4, 3))
 TARGET[0, 1] = TARGET[2, 2] = -100
+QUERIES_AND_KEYS = ((1, 1), (3, 3), (1, 7), (9, 16), (5, 40), (17, 17), (70, 70), (65, 80))
 # Rows for several pieces, blocks and threads of the kernels, and for none.
 PAIRS = [
     Pair("linear", mg.linear, lambda x, w, b: x @ w.T + b, ((4, 3, 5), (6, 5), (6,))),
@@ -68,7 +69,7 @@ PAIRS = [
             causal_attention,
             ((2, 2, queries, 5), (2, 2, keys, 5), (2, 2, keys, 5)),
         )
-        for queries, keys in ((1, 1), (3, 3), (1, 7), (70, 70), (65, 80))
+        for queries, keys in QUERIES_AND_KEYS
     ],
     Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
     Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),

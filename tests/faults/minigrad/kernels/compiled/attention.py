@@ -3,28 +3,23 @@
 FAULTS = [
     (
         "causal_attention: compiled, the sum of another query",
-        "means[j, d] /= total[j]",
-        "means[j, d] /= total[max(j, 1) - 1]",
+        "inverse = one / total[j]",
+        "inverse = one / total[max(j, 1) - 1]",
     ),
     (
         "causal_attention: compiled, a query sees one key too far",
-        "s[i, : i - position] = -np.inf",
-        "s[i, : i - position - 1] = -np.inf",
+        "if columns[j] < row else",
+        "if columns[j] < row - 1 else",
     ),
     (
         "causal_attention: compiled, a query does not see itself",
-        "s[i, : i - position] = -np.inf",
-        "s[i, : i - position + 1] = -np.inf",
+        "if columns[j] < row else",
+        "if columns[j] <= row else",
     ),
     (
         "causal_attention: compiled, cached keys are not counted",
-        "            s = scores[: position + count]\n",
-        "            position = t\n            s = scores[: position + count]\n",
-    ),
-    (
-        "causal_attention: compiled, the largest of the last key",
-        "largest[j] = max(largest[j], s[i, j])",
-        "largest[j] = s[i, j]",
+        "            s = scores[: position",
+        "            position = t\n            s = scores[: position",
     ),
     (
         "causal_attention_vjp: compiled, = for += in dv",
@@ -39,10 +34,15 @@ FAULTS = [
     ("causal_attention_vjp: compiled, dq not scaled", "dq_now[j, d] *= scale", "pass"),
     (
         "causal_attention_vjp: compiled, the softmax's sum is missing",
-        "p[i, j] * (ds[i, j] - mean[j])",
-        "p[i, j] * ds[i, j]",
+        "set_product(ds, mean, v[",
+        "set_product(ds, zeros, v[",
     ),
-    ("causal_attention_vjp: compiled, a stale ds", "(ds, zeros, v[", "(ds, ds, v["),
+    ("causal_attention_vjp: compiled, lse is missing", "(p, shift, k[", "(p, zeros, k["),
+    (
+        "causal_attention_vjp: compiled, a stale ds",
+        "set_product(ds, mean, v[",
+        "set_product(ds, ds, v[",
+    ),
     (
         "causal_attention_vjp: compiled, k for q",
         "ds[:, :count], q[b, now, h]",

@@ -1,0 +1,132 @@
+"""Causal attention over few positions, many heads side by side.
+
+With some nine positions, as names have, a block of queries would be mostly empty, and its products
+too small for a tile. Here the last axis of every array is that of heads, of whatever sequences, so
+that each operation on one position's numbers is one on vectors. No key after a query is touched.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad.kernels.compiled.column_softmax import dot, exponentials, through_softmax
+from minigrad.kernels.compiled.jit import jit
+
+_HEADS = 32  # side by side: more would not fit into the cache, fewer would make short loops
+
+
+@jit
+def attention(q, k, v, out, lse, part, start, stop):
+    """As the reference, positions before heads, of heads start:stop of all sequences."""
+    queries, heads, width = q.shape[1:]
+    keys = k.shape[1]
+    one = q.dtype.type(1)
+    for first in range(start, stop, _HEADS):
+        count = min(_HEADS, stop - first)
+        packed_q = _pack(q, first, count, q.dtype.type(1 / math.sqrt(width)))
+        packed_k, packed_v = _pack(k, first, count, one), _pack(v, first, count, one)
+        scores, means = np.empty((keys, count), q.dtype), np.empty((width, count), q.dtype)
+        largest, total = np.empty(count, q.dtype), np.empty(count, q.dtype)
+        zeros = np.zeros(count, q.dtype)
+        for t in range(queries):
+            p = scores[: t + keys - queries + 1]
+            _set_scores(p, zeros, packed_k, packed_q[t])
+            exponentials(p, largest, total)
+            _set_means(means, p, packed_v)
+            for n in range(count):
+                b, h = (first + n) // heads, (first + n) % heads
+                lse[b, h, t] = largest[n] + math.log(total[n])
+                inverse = one / total[n]
+                for d in range(width):
+                    out[b, t, h, d] = means[d, n] * inverse
+
+
+@jit
+def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
+    """As the reference, positions before heads, of heads start:stop of all sequences."""
+    queries, heads, width = q.shape[1:]
+    keys = k.shape[1]
+    scale, one = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1)
+    for first in range(start, stop, _HEADS):
+        count = min(_HEADS, stop - first)
+        packed_q, packed_dout = _pack(q, first, count, scale), _pack(dout, first, count, one)
+        packed_k, packed_v = _pack(k, first, count, one), _pack(v, first, count, one)
+        packed_dq = np.empty_like(packed_q)
+        packed_dk, packed_dv = np.zeros_like(packed_k), np.zeros_like(packed_v)
+        scores, dscores = np.empty((keys, count), q.dtype), np.empty((keys, count), q.dtype)
+        shift, mean = np.empty(count, q.dtype), np.empty(count, q.dtype)
+        for t in range(queries):
+            for n in range(count):
+                b, h = (first + n) // heads, (first + n) % heads
+                shift[n] = -lse[b, h, t]
+                mean[n] = -dot(dout[b, t, h], out[b, t, h])
+            seen = t + keys - queries + 1
+            p, ds = scores[:seen], dscores[:seen]
+            _set_scores(p, shift, packed_k, packed_q[t])
+            _set_scores(ds, mean, packed_v, packed_dout[t])
+            through_softmax(p.reshape(-1), ds.reshape(-1))
+            _set_means(packed_dq[t], ds, packed_k)
+            _add_products(packed_dk, ds, packed_q[t])
+            _add_products(packed_dv, p, packed_dout[t])
+        _unpack(packed_dq, first, scale, dq)
+        _unpack(packed_dk, first, one, dk)  # q has brought the scale
+        _unpack(packed_dv, first, one, dv)
+
+
+@jit
+def _pack(x, first, count, scale):
+    """scale * x of heads first:first+count, these along the last axis.    -> (T, d, count)"""
+    positions, heads, width = x.shape[1:]
+    packed = np.empty((positions, width, count), x.dtype)
+    for n in range(count):
+        b, h = (first + n) // heads, (first + n) % heads
+        for t in range(positions):
+            for d in range(width):
+                packed[t, d, n] = scale * x[b, t, h, d]
+    return packed
+
+
+@jit
+def _unpack(packed, first, scale, x):
+    """The reverse: x of these heads = scale * packed."""
+    heads = x.shape[2]
+    for n in range(packed.shape[2]):
+        b, h = (first + n) // heads, (first + n) % heads
+        for t in range(len(packed)):
+            for d in range(packed.shape[1]):
+                x[b, t, h, d] = scale * packed[t, d, n]
+
+
+@jit
+def _set_scores(s, start, k, q):
+    """s[i] = start + sum_d k[i, d] q[d], the sum first, rounded as forward has rounded it"""
+    for i in range(len(s)):
+        for n in range(s.shape[1]):
+            s[i, n] = 0
+        for d in range(len(q)):
+            for n in range(s.shape[1]):
+                s[i, n] += k[i, d, n] * q[d, n]
+        for n in range(s.shape[1]):
+            s[i, n] += start[n]
+
+
+@jit
+def _set_means(means, p, v):
+    """means[d] = sum_i p[i] v[i, d]"""
+    for d in range(len(means)):
+        for n in range(means.shape[1]):
+            means[d, n] = 0
+        for i in range(len(p)):
+            for n in range(means.shape[1]):
+                means[d, n] += p[i, n] * v[i, d, n]
+
+
+@jit
+def _add_products(dv, p, dout):
+    """dv[i, d] += p[i] dout[d]"""
+    for i in range(len(p)):
+        for d in range(len(dout)):
+            for n in range(p.shape[1]):
+                dv[i, d, n] += p[i, n] * dout[d, n]
