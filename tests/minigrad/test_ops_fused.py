@@ -71,6 +71,9 @@ PAIRS = [
         )
         for queries, keys in QUERIES_AND_KEYS
     ],
+    Pair(
+        "causal_attention of 34 heads", mg.causal_attention, causal_attention, ((17, 2, 4, 3),) * 3
+    ),
     Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
     Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),
     *[
