@@ -19,13 +19,13 @@ from teenygpt_np.errors import InputError
 
 MOST_THREADS = 1024
 _METAVARS: dict[type, str] = {int: "N", float: "X", str: "NAME"}
-_LONGEST = 800  # characters of a message, parts of which a file may have brought
-# Memory that must be free at the start: OpenBLAS and LLVM end the process where they get none.
+_LONGEST = 800  # characters of an error message, since parts of it may come from a file
+# Memory that must be free at the start: OpenBLAS and LLVM end the process if they get none.
 _MB_FOR_NUMPY, _MB_FOR_NUMBA, _MB_PER_THREAD = 256, 320, 64
 
 
 class _Version(argparse.Action):
-    """Print the version, which is minigrad's, and so NumPy's to load, and exit."""
+    """Print minigrad's version and exit. It is imported only now, because it loads NumPy."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from minigrad import __version__
@@ -35,14 +35,14 @@ class _Version(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that knows --version, and whose errors are those of `run_command`."""
+    """An argument parser with --version, whose errors `run_command` prints."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
+        self.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
 
     def error(self, message: str) -> NoReturn:
-        """Raise InputError."""
+        """Raise InputError instead of exiting."""
         flag = re.match(r"argument ((?:-\w/)?--[\w-]+): expected one argument$", message)
         if flag:
             message += f"; one that begins with - is written {flag[1].rpartition('/')[2]}=-..."
@@ -50,14 +50,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text: str) -> Path:
-    """The path in an argument. Raises ValueError where it is empty, as from an unset variable."""
+    """The path in an argument. Raises ValueError if it is empty, as an unset shell variable is."""
     if not text:
         raise ValueError
-    return Path(text).expanduser()  # a shell leaves the ~ in --out=~/runs
+    return Path(text).expanduser()  # a shell does not expand the ~ in --out=~/runs
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """A flag for each of these settings, as `Config` declares them; None where not given."""
+    """Add a flag for each of these settings of `Config`. A flag that is not given is None."""
     fields = {field.name: field for field in dataclasses.fields(Config)}
     for name in names:
         setting, default = SETTINGS[name], fields[name].default
@@ -75,13 +75,13 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
 
 
 def add_threads(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """The flag --threads.    more: what else its default depends on"""
+    """Add the flag --threads.    more: what else its default depends on, for --help"""
     parser.add_argument(
         "--threads",
         type=int,
         metavar="N",
-        help="(default: the cores that this process may use, or as few as OMP_NUM_THREADS or "
-        f"NUMBA_NUM_THREADS says{more})",
+        help="number of threads (default: the cores that this process may use, or fewer if "
+        f"OMP_NUM_THREADS or NUMBA_NUM_THREADS is less{more})",
     )
 
 
@@ -96,19 +96,19 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def as_flag(name: str) -> str:
-    """How the command line spells a setting."""
+    """The flag of a setting."""
     setting = SETTINGS.get(name)
     flag = "column" if name == "columns" else setting.flag if setting else ""
     return "--" + (flag or name).replace("_", "-")
 
 
 def set_up(threads: int | None) -> None:
-    """Have the backend that is wanted, and so many threads. Before NumPy is imported.
+    """Set the number of threads and check the backend. Must be called before NumPy is imported.
 
     BLAS reads its number of threads from the environment when NumPy is loaded.
 
-    Raises InputError for a backend that is not there or a number of threads out of range,
-    MemoryError where there is too little memory to begin.
+    Raises InputError for a backend that is unknown or not installed and for a number of threads out
+    of range, MemoryError if too little memory is free to start.
     """
     if threads is not None:
         if not 1 <= threads <= MOST_THREADS:
@@ -116,7 +116,7 @@ def set_up(threads: int | None) -> None:
         for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
             os.environ[f"{library}_NUM_THREADS"] = str(threads)
     limit = os.environ.get("NUMBA_NUM_THREADS", "1").strip()
-    if limit.lstrip("+-").isdecimal() and int(limit) < 1:  # Numba would end in a traceback
+    if limit.lstrip("+-").isdecimal() and int(limit) < 1:  # Numba would print a traceback
         raise InputError(f"NUMBA_NUM_THREADS is {limit} in the environment, wanted at least 1")
     _look_for_memory(_MB_FOR_NUMPY)
     import minigrad as mg

@@ -14,15 +14,19 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.evaluate", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "--data", type=path, metavar="PATH", help="other text (default: the run's own)"
+        "--data", type=path, metavar="PATH", help="text to score (default: the run's own)"
     )
     parser.add_argument(
-        "--column", action="append", dest="columns", metavar="NAME", help="as for the training"
+        "--column",
+        action="append",
+        dest="columns",
+        metavar="NAME",
+        help="column of the text, as for training",
     )
     parser.add_argument(
         "--split",
         choices=["train", "val", "test"],
-        help="(default: test; of a single file by --data all of its lines)",
+        help="(default: test; for a single file given by --data, all of its lines)",
     )
     parser.add_argument(
         "--each", action="store_true", help="print the nats of each line, a tab, and the line"
@@ -59,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         corpus = load_own_corpus(config, tokenizer)
         if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
             raise InputError(
-                f"{corpus.name} is not what {args.run} was trained on any more, so that its splits "
-                "have changed; wanted the same text, or another by --data"
+                f"{corpus.name} has changed since {args.run} was trained on it, so its splits "
+                "differ; wanted the same text, or another one with --data"
             )
         name, split, unit = corpus.name, args.split or "test", corpus.unit
         report = corpus.report
@@ -71,7 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(report, file=sys.stderr)
         most = config.num_tokens - 1
         if cut := sum(len(line) > most for line in lines):
-            print(f"longer than {most} characters, scored without the rest: {cut}", file=sys.stderr)
+            print(
+                f"lines longer than {most} characters, scored without the rest: {cut}",
+                file=sys.stderr,
+            )
     rows = Rows.of(lines, tokenizer, config.num_tokens)
     with np.errstate(all="ignore"):
         table = {"model": scores(run.model, rows)}
@@ -92,8 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
     print(f"{len(rows):,} {unit}{'s' * (len(rows) != 1)}, {what}")
-    print(f"nats per {unit}, and the share of next characters guessed right\n")
-    print(f"{'':10}{'pads not counted':>22}{'pads counted':>22}")
+    print(f"nats per {unit}, and the share of next tokens predicted right\n")
+    print(f"{'':10}{'padding not counted':>22}{'padding counted':>22}")
     for predictor, row in table.items():
         cells = [
             f"{row[nll]:12.2f}" + (f"{row[top1]:10.1%}" if top1 in row else "")

@@ -16,7 +16,7 @@ def _parser() -> Parser:
         "--text", metavar="TEXT", help="text to inspect (default: one that the model wrote)"
     )
     parser.add_argument(
-        "--print", action="store_true", dest="listing", help="print the tape instead"
+        "--print", action="store_true", dest="listing", help="print the tape, write no page"
     )
     parser.add_argument(
         "--out", type=path, metavar="FILE", help="file for the page (default: RUN/inspect.html)"
@@ -56,10 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     page = inspection(run, tape, args.run, args.against)
     try:
-        write_text(out.resolve(), page)  # a link stays one
+        write_text(out.resolve(), page)  # write to a link's target, and keep the link
     except PermissionError as error:
         raise InputError(
-            f"{out} can't be written: {error.strerror}; wanted --out with another place"
+            f"{out} can't be written: {error.strerror}; wanted --out with another file"
         ) from error
     print(f"{out}: {size(out.stat().st_size)}")
     if args.open:

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         check_settings(args.temperature, args.top_k, args.top_p)
-    except ValueError as error:  # which names settings; the user knows them as flags
+    except ValueError as error:  # it names settings, but the user knows their flags
         names = r"\btemperature\b|\btop_[kp]\b"
         raise InputError(re.sub(names, lambda name: as_flag(name[0]), str(error))) from None
     run = load_run(args.run)
@@ -73,8 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
         unknown.append("spaces")
     if unknown:
         became = "read as spaces" if folded.gap else "left out"
-        print(f"{became}, being unknown to the model: {' '.join(unknown)}", file=sys.stderr)
-    # Folding takes spaces off the ends, but one at a prompt's end asks for a new word.
+        print(
+            f"{became}, because the model does not know them: {' '.join(unknown)}", file=sys.stderr
+        )
+    # Folding removes spaces at the ends, but a space at the prompt's end asks for a new word.
     prompt = run.tokenizer.encode_prompt(folded.text + folded.gap * args.prompt.endswith(" "))
     if len(prompt) >= run.model.num_tokens:
         raise InputError(

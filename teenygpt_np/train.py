@@ -46,37 +46,37 @@ def _parser() -> Parser:
         action="append",
         dest="columns",
         metavar="NAME",
-        help="a column of the table with headlines; may be given several times",
+        help="the column with the headlines; may be given several times",
     )
     parser.add_argument("--preset", choices=PRESETS, help="(default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     add_settings(parser, SETTINGS)
-    add_threads(parser, "; resumed, what the run began with")
+    add_threads(parser, "; with --resume, the number that the run began with")
     parser.add_argument(
         "--resume",
         type=path,
         metavar="DIR",
-        help="go on with a run that was stopped; or with a finished one, by a higher --epochs",
+        help="continue a stopped run, or a finished one with a higher --epochs",
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, train; 0 at the end, 128 + the signal's number where one stopped the run."""
+    """Parse, train; 0 at the end, 128 + the signal's number if a signal stopped the run."""
     args = _parser().parse_args(arguments)
     set_up(args.threads if args.threads is not None else _threads_of(args.resume))
     keep_freed_memory()
     from teenygpt_np.inspector.page import write_report
 
-    with contextlib.ExitStack() as owned:  # closed at the end: the lock of the run directory
+    with contextlib.ExitStack() as owned:  # holds the run directory's lock to the end
         trainer, out = (_resumed if args.resume is not None else _new)(args, owned)
         stopped_by = trainer.run(out, write_report)
     return 128 + stopped_by if stopped_by else 0
 
 
 def _changes(args: Namespace) -> dict[str, Any]:
-    """What was said of the run by flags."""
+    """The settings that the flags change."""
     given = given_settings(args)
     if args.preset is not None:
         given["preset"] = args.preset
@@ -88,7 +88,7 @@ def _changes(args: Namespace) -> dict[str, Any]:
 
 
 def _named_as_flags(names: Iterable[str], make: Callable[[], Config]) -> Config:
-    """What `make` makes; an error of it names settings, which the user knows as flags."""
+    """Return make(). In its errors, names of settings are replaced by their flags."""
     try:
         return make()
     except InputError as error:
@@ -99,12 +99,12 @@ def _named_as_flags(names: Iterable[str], make: Callable[[], Config]) -> Config:
 
 
 def _threads_of(run: Path | None) -> int | None:
-    """How many threads the run began with, since the same number gives the same bits.
+    """The number of threads that the run began with, since only that gives the same bits.
 
-    `run_directory` would import NumPy, which must come after this; it tells what is wrong with the
-    file, if anything.
+    None if config.json does not say it. The file is read here, because `run_directory` imports
+    NumPy, before which the number must be set. Errors in the file are reported later, by that.
     """
-    if run is None or not (run / "config.json").is_file():  # a pipe would be waited for
+    if run is None or not (run / "config.json").is_file():  # reading a pipe would wait for a writer
         return None
     try:
         with (run / "config.json").open(encoding="utf-8") as file:
@@ -141,14 +141,14 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     fixed = [name for name in changes if name not in run_directory.MAY_CHANGE]
     if refused := [*map(as_flag, fixed), *(["--out"] if args.out else [])]:
         raise InputError(
-            f"{refused[0]} can't be changed by --resume, which goes on with {out} as it is"
+            f"{refused[0]} can't be changed with --resume, which continues {out} as it was begun"
         )
     run_directory.check_files(out)
     description, config, tokenizer = run_directory.read_description(out)
     config = _named_as_flags(changes, lambda: dataclasses.replace(config, **changes))
     owned.enter_context(run_directory.lock(out))
     last = out / run_directory.LAST
-    # Without any of these it was killed before it had anything to save.
+    # With none of these files the run was killed before it saved anything: it starts anew.
     begun = [last, out / run_directory.BEST, out / run_directory.METRICS]
     saved = None
     if any(path.exists() for path in begun):

@@ -124,7 +124,7 @@ def test_lines_that_are_not_scored_are_told(run: Path, tmp_path: Path) -> None:
     assert [line.split("\t")[1] for line in done.out.splitlines()] == ["king wins", "a" * 24]
     told, cut = done.err.splitlines()
     assert told.startswith("4 lines read from column 'title'; 2 empty, dropped")
-    assert cut == "longer than 23 characters, scored without the rest: 1"
+    assert cut == "lines longer than 23 characters, scored without the rest: 1"
 
 
 def test_a_score_per_line_of_a_split(run: Path) -> None:

@@ -195,7 +195,7 @@ def test_numbers() -> None:
     assert pack.norm(np.array([3e30, 4e30], np.float32)) == 5e30
 
 
-# -- what it looked at -----------------------------------------------------------------------------
+# -- attention and prediction ----------------------------------------------------------------------
 
 
 def test_attention_weights_are_those_of_the_composed_operations() -> None:
@@ -285,14 +285,14 @@ def test_what_is_read_of_a_text_that_is_too_long_or_has_unknown_characters(run: 
 
 def test_refused(run: Path, tmp_path: Path) -> None:
     call("inspect", tmp_path).assert_refused(r"has no best\.npz; wanted a run directory")
-    call("inspect", run, "--text", "?").assert_refused("--text is '[?]', wanted a character")
+    call("inspect", run, "--text", "?").assert_refused("--text is '[?]', wanted at least one")
     call("inspect", run, "--against", tmp_path).assert_refused("is no run directory: ")
     untold = tmp_path / "run"
     flags = [*SMALL, "--max-steps=1", "--quiet"]
     call("train", "--data", write_corpus(tmp_path), "--out", untold, *flags)
     for path in (untold / "samples").iterdir():
         path.unlink()
-    call("inspect", untold).assert_refused("has no samples; wanted --text with a headline")
+    call("inspect", untold).assert_refused("has no samples; wanted --text with a text")
 
 
 def test_a_run_that_may_not_be_written_to(

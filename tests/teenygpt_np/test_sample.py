@@ -153,9 +153,9 @@ def test_what_becomes_of_a_prompt_s_unknown_characters_is_told(tmp_path: Path) -
     flags = [*SMALL, "--batch-size=4", "--alphabet=corpus", "--max-steps=1", "--quiet"]
     assert call("train", "--data", text, "--out", out, *flags).status == 0
     done = call("sample", out, "-n1", "--prompt", "a?b")
-    assert done.err == "left out, being unknown to the model: ?\n"
+    assert done.err == "left out, because the model does not know them: ?\n"
     assert done.out.startswith("ab")
     for prompt in ("a b", "ab "):
         done = call("sample", out, "-n1", "--prompt", prompt)
-        assert done.err == "left out, being unknown to the model: spaces\n"
+        assert done.err == "left out, because the model does not know them: spaces\n"
         assert done.out.startswith("ab")
