@@ -136,25 +136,28 @@ class CharacterTokenizer(Tokenizer):
         return [special.get(i) or self.characters[i - 1].replace(" ", "␣") for i in map(int, ids)]
 
     def description(self) -> dict[str, Any]:
-        """The characters."""
+        """The kind and the characters."""
         return {"kind": self.kind, "characters": self.characters}
 
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> CharacterTokenizer:
-        """Raises KeyError or TypeError where there are no characters, InputError as above."""
+        """The tokenizer of the described characters.
+
+        Raises KeyError or TypeError if there are none, InputError as `CharacterTokenizer` does.
+        """
         characters = description["characters"]
         if not isinstance(characters, str):
             raise TypeError(f"characters are {type(characters).__name__}, wanted a text")
         return cls(characters)
 
     def fold(self, text: str) -> Folded:
-        """Bring any text into the alphabet, with no white space but single spaces inside.
+        """Bring any text into the alphabet, with single spaces inside and none at the ends.
 
-        A character of the alphabet stays. Of any other, the compatible decomposition (NFKD) without
-        its combining marks, case-folded, and letters such as ł and æ written plainly, stay as far
-        as they are in the alphabet; the rest becomes spaces, or nothing in one without a space.
+        A character of the alphabet stays. Any other is decomposed (NFKD), loses its combining
+        marks, is case-folded, and letters such as ł and æ become plain ones. What is then in the
+        alphabet stays; the rest becomes spaces, or is left out if the alphabet has no space.
         So the article's alphabet reads 'É' as 'e', 'Ł' as 'l' and '?' as ' ', and a corpus's own
-        loses nothing of the corpus but control characters.
+        alphabet loses nothing of that corpus but control characters.
         """
         composed = unicodedata.normalize("NFC", text)
         folded = collapse(composed.translate(self._folds))

@@ -25,13 +25,14 @@ _MOST_SHOWN = 10
 
 @dataclass
 class Report:
-    """What became of the lines that were read (in a table or JSON, of the values).
+    """What was done with the lines of a text (in a table or in JSON, with the values).
 
-    read: how many came; columns: out of which; empty: dropped, nothing was left after folding;
-    missing: dropped, the row did not have the column; duplicates: dropped from a file before
-    splitting; shared: distinct lines that stand in more than one split of a directory, which is
-    left as it is; folded: changed in any way; replaced: the characters that the alphabet cannot
-    write, and how often each came; gap: what became of these, ' ' or nothing
+    read: number of lines.    columns: where they came from.    empty: dropped, because folding left
+    nothing of them.    missing: dropped, because their row does not have the column.
+    duplicates: dropped from a single file before it was split.    shared: distinct lines in more
+    than one split of a directory; they stay.    folded: changed in any way.    replaced: characters
+    that the alphabet lacks, with the number of times.    gap: what they became, ' ' or ''.
+    notes: what was noticed in reading the files
     """
 
     read: int = 0
@@ -43,7 +44,7 @@ class Report:
     folded: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
     gap: str = " "
-    notes: list[str] = field(default_factory=list)  # of what the files had besides
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = [
@@ -107,10 +108,10 @@ def load_corpus(
     they are; or one file, whose distinct lines are shuffled by the seed and split 80/10/10. A file
     is a .txt with a headline per line, or a .csv, .tsv (without quoting) or .jsonl with its
     headlines in `columns`, each plain or .gz, in UTF-8.
-    columns: each one's texts become headlines of their own; may be left out where there is only one
+    columns: the texts of each become headlines; may be left out if the file has only one column
     alphabet: "article" is a-z and space, "corpus" the text's own characters; or a Tokenizer
 
-    Raises InputError, with file and line, for whatever cannot be read or leaves a split empty.
+    Raises InputError, with file and line, for anything that cannot be read, and for an empty split.
     """
     source = _bundled() if path is None else Path(path)
     raw, report = _read(source, columns)
@@ -141,9 +142,9 @@ def load_corpus(
 def read_lines(
     path: Path, tokenizer: Tokenizer, columns: Sequence[str] = ()
 ) -> tuple[list[str], Report]:
-    """All lines of one file, folded, in their order and as often as they come.
+    """All lines of one file, folded, in their order, repeated ones too; and the report on them.
 
-    Raises InputError where it cannot be read or nothing is left of it.
+    Raises InputError if the file cannot be read, or if folding leaves nothing of it.
     """
     raw, report = _read(path, columns)
     lines = _clean(raw["all"], tokenizer, report)
@@ -153,7 +154,7 @@ def read_lines(
 
 
 def check_batch(corpus: Corpus, batch_size: int) -> None:
-    """Raise InputError where the training split does not fill one batch."""
+    """Raise InputError if the training split does not fill one batch."""
     if len(corpus.train) < batch_size:
         raise InputError(
             f"the training split of {corpus.name} has {len(corpus.train):,} headlines, wanted at "
@@ -162,7 +163,7 @@ def check_batch(corpus: Corpus, batch_size: int) -> None:
 
 
 def _read(source: Path, columns: Sequence[str]) -> tuple[dict[str, Texts], Report]:
-    """The texts as they stand in the files, and a report that has what was found in reading."""
+    """The texts as they are in the files, and a report with the notes from reading them."""
     notes: list[str] = []
     try:
         raw, found = read_texts(source, columns, notes)

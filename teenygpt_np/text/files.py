@@ -21,8 +21,8 @@ _KINDS = (".txt", ".csv", ".tsv", *_LINES_OF_JSON)
 _FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
 _WANTED = f"a directory with train.txt, val.txt and test.txt, or {_FILES}"
 _SEPARATORS = {",": "','", "\t": "a tab", ";": "';'", "|": "'|'"}
-_BAD_SHARE = 0.01  # of the rows of a table, as many of which may be damaged
-_MOST_KEYS = 1000  # of a .jsonl, that are remembered for a message
+_BAD_SHARE = 0.01  # of a table's rows: up to this many may be damaged
+_MOST_KEYS = 1000  # of a .jsonl, remembered for an error message
 _MOST_TEXTS, _MOST_CHARACTERS = 10**7, 2**29  # in a file
 
 Texts = list[str | None]  # None for a missing value
@@ -31,9 +31,12 @@ Texts = list[str | None]  # None for a missing value
 def read_texts(
     source: Path, columns: Sequence[str], notes: list[str]
 ) -> tuple[dict[str, Texts], list[str]]:
-    """The texts of each split of a directory, or of a file as "all"; the columns they came from.
+    """Read a directory's splits, or a file as the split "all".    -> texts by split, columns
 
-    notes: gets a line for all that was left out or read otherwise than it stands
+    notes: gets a line for whatever was left out, or read in a way that may not be meant
+
+    Raises InputError, with file and line, for anything that cannot be used; OSError if a file
+    cannot be read.
     """
     if not source.exists():
         raise InputError(f"{source} is not there; wanted {_WANTED}")
@@ -44,7 +47,7 @@ def read_texts(
         _no_columns(source, columns)
         paths = {name: source / f"{name}.txt" for name in SPLITS}
         return {name: _read(path, _text, notes) for name, path in paths.items()}, []
-    if not source.is_file():  # a pipe would be waited for
+    if not source.is_file():  # reading a pipe would wait for a writer
         raise InputError(f"{source} is no file; wanted {_WANTED}")
     name = source.name.lower()
     kind = Path(name.removesuffix(".gz")).suffix
@@ -70,17 +73,17 @@ def read_texts(
 def _read(
     path: Path, texts_of: Callable[[Iterator[str]], Iterator[str | None]], notes: list[str]
 ) -> Texts:
-    """The texts that a function makes of a file's lines. The file is closed whatever happens."""
+    """The texts that `texts_of` makes of a file's lines. The file is closed in any case."""
     with contextlib.closing(lines_of(path, notes)) as lines:
         return _collect(path, texts_of(lines))
 
 
 def _looked_into(path: Path, notes: list[str]) -> str:
-    """The suffix that a .gz without an inner one should have, as far as its first line tells."""
+    """Guess the kind of a .gz without an inner suffix by its first line; returns the suffix."""
     with contextlib.closing(lines_of(path, [])) as lines:
         first = next((line for line in lines if line.strip()), "")
     kind = ".jsonl" if first.lstrip().startswith("{") else ".txt"
-    notes.append(f"read as a {kind}.gz, as its name does not tell (a table's would)")
+    notes.append(f"read as a {kind}.gz (a table needs .csv.gz or .tsv.gz as its suffix)")
     return kind
 
 
@@ -110,18 +113,18 @@ def _text(lines: Iterator[str]) -> Iterator[str]:
 
 
 class _BadRows:
-    """Rows that are damaged: left out and told, as long as they are few."""
+    """Damaged rows: they are left out and counted, as long as they are few."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.count, self.first = path, 0, ""
 
     def add(self, number: int, what: str) -> None:
-        """One more, on that line."""
+        """Count a damaged row, on this line, with what is wrong with it."""
         self.count += 1
         self.first = self.first or f"line {number}: {what}"
 
     def end(self, rows: int, notes: list[str]) -> None:
-        """Of so many rows. Raises InputError where too many are bad."""
+        """Note how many were left out. Raises InputError if they are too many of all `rows`."""
         if self.count > _BAD_SHARE * rows:
             raise InputError(
                 f"{self.path}, {self.first}; {self.count:,} of {rows:,} rows are like that, wanted "
@@ -134,10 +137,9 @@ class _BadRows:
 def _table(
     path: Path, lines: Iterator[str], columns: list[str], kind: str, notes: list[str]
 ) -> Iterator[str | None]:
-    """The texts in the columns; if there are none, the only one is added to them.
+    """The texts in `columns`. If that is empty, the table's only column is appended to it.
 
-    A number that is no column's name is a column's place, counted from 1: the table then has no
-    header.
+    A number that is not the name of a column counts columns from 1: then the table has no header.
     """
     begin, first = next(((n, line) for n, line in enumerate(lines, 1) if line.strip()), (1, ""))
     lines = itertools.chain([first], lines)
@@ -146,7 +148,7 @@ def _table(
     separator = _separator(first, columns, kind, own)
     if separator != own:
         notes.append(f"fields are separated by {_SEPARATORS[separator]}")
-    # In a .tsv a quote is a character like any other.
+    # In a .tsv a quote is an ordinary character.
     reader = (
         _csv_rows(path, lines, separator, bad, begin)
         if kind == ".csv"
@@ -164,7 +166,7 @@ def _table(
     for number, row in reader:
         if not row:
             yield ""
-        # A separator that was guessed may be a character of the texts: then rows differ in length.
+        # A guessed separator may be a character of the texts: then rows differ in length.
         elif len(row) > len(header) or (separator != own and len(row) < len(header)):
             bad.add(number, f"{len(row)} fields, wanted {len(header)}")
         else:
@@ -175,9 +177,10 @@ def _table(
 
 
 def _separator(first: str, columns: Sequence[str], kind: str, own: str) -> str:
-    """What separates a table's fields: its kind's own separator, unless the first line has another.
+    """The separator of a table's fields, by its first line; its kind's own is tried first.
 
-    The first that gives the columns asked for; if none does, the first that gives more than one.
+    It is the first that gives the columns asked for; or else the first that gives more than one
+    column; or else the kind's own.
     """
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
     fields = {
@@ -189,7 +192,7 @@ def _separator(first: str, columns: Sequence[str], kind: str, own: str) -> str:
 
 
 def _place(path: Path, column: str, header: list[str]) -> int:
-    """Where a column stands, by its name or its number."""
+    """The position of a column, given by its name, or by its number counted from 1."""
     if header.count(column) > 1:
         raise InputError(f"{path} has {header.count(column)} columns {column!r}, wanted one")
     if column in header:
@@ -224,7 +227,7 @@ def _csv_rows(
                 )
             yield line
 
-    # strict: otherwise a quote that is never closed makes one headline of the rest of the file.
+    # strict: otherwise a quote that is not closed makes one headline of the rest of the file.
     reader = csv.reader(measured(), delimiter=separator, strict=True)
     while True:
         try:
@@ -245,7 +248,10 @@ def _csv_rows(
 def _objects(
     path: Path, lines: Iterator[str], columns: list[str], notes: list[str]
 ) -> Iterator[str | None]:
-    """The texts under the keys; if there are none, the only one is added. Numbers are texts."""
+    """The texts under the keys in `columns`. If that is empty, the only key is appended to it.
+
+    A number is taken as its text.
+    """
     keys: dict[str, None] = {}
     bad, rows = _BadRows(path), 0
     for number, line in enumerate(lines, 1):
@@ -283,11 +289,13 @@ def _is_number(value: object) -> bool:
 
 def _only(path: Path, names: list[str]) -> list[str]:
     if len(names) != 1 or not names[0]:
-        raise InputError(f"{path}: which column has the headlines? It has {show(names)}")
+        raise InputError(
+            f"{path} has columns {show(names)}; wanted --column with the one of the headlines"
+        )
     return names
 
 
 def show(names: Sequence[str]) -> str:
-    """The names of columns, for a message: of many the first, of long ones the beginning."""
+    """The names of columns, for a message: the first 20, each cut to 40 characters."""
     shown = ", ".join(repr(name[:40]) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 class Folded:
     """A text brought into an alphabet, and what that took.
 
-    changed: whether it differs from what came; replaced: the characters that the alphabet cannot
-    write, and how often each came (white space aside); gap: what became of these, ' ' or nothing
+    changed: whether the text differs from the original.    replaced: the characters that the
+    alphabet lacks, with the number of times (white space not included).    gap: what they became,
+    ' ', or '' if they were left out
     """
 
     text: str
@@ -56,7 +57,7 @@ def tidy(text: str) -> str:
     return collapse(unicodedata.normalize("NFC", text).translate(_TIDY))
 
 
-# Letters that no decomposition takes apart, as people write them without their alphabet.
+# Letters without a decomposition, as people spell them in plain letters.
 _WRITTEN = {
     "æ": "ae",
     "œ": "oe",
@@ -82,9 +83,9 @@ _WITH = re.compile(r"LATIN SMALL LETTER ([A-Z]) WITH ")
 
 
 def written(character: str) -> str:
-    """A lower-case letter in plain ones, as `ł` by `l`; itself where it is plain or no such letter.
+    """A lower-case letter in plain letters, such as `l` for `ł`; any other character itself.
 
-    ß is not among them, because case-folding makes it ss.
+    ß needs no entry, because case-folding makes it ss.
     """
     letter = _WITH.match(unicodedata.name(character, ""))
     return letter[1].lower() if letter else _WRITTEN.get(character, character)

@@ -1,4 +1,4 @@
-"""Lines out of files, plain or .gz, with any of the usual ends."""
+"""Read lines from files, plain or .gz, with any of the usual line ends."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from pathlib import Path
 
 from teenygpt_np.errors import InputError
 
-# A few KB of .gz may unpack to more than any memory holds. On the other hand the text of an article
-# may well exceed the 128 KiB to which csv limits a field.
-MOST_BYTES = 2**24  # in a line, or in the several of a .csv's row
-_CHUNK = 2**20  # bytes that are read at once
+# There is a limit because a .gz of a few KB can unpack to more than memory holds. It is above csv's
+# own limit of 128 KiB for a field, because the text of an article may be longer than that.
+MOST_BYTES = 2**24  # in a line, or in all lines of one row of a .csv
+_CHUNK = 2**20  # bytes read at a time
 
 
 def lines_of(path: Path, notes: list[str]) -> Generator[str, None, None]:
-    """Each line with a newline at its end; NULs become spaces, a byte order mark is dropped.
+    """Each line, with a newline at its end; NULs become spaces, a byte order mark is dropped.
 
-    A line ends with LF, CR LF, or as long ago CR alone; other separators of lines, such as U+0085
-    and U+2028, are white space inside it.
+    A line ends with LF, CR LF, or, in very old files, CR alone. Unicode's other line separators,
+    such as U+0085 and U+2028, do not end a line.
+
+    notes: gets a line if something was left out
+
+    Raises InputError, with file and line, for a line that is too long or not UTF-8, and for a
+    damaged gzip file; OSError if the file cannot be read.
     """
     zipped = path.suffix.lower() == ".gz"
     with gzip.open(path, "rb") if zipped else path.open("rb") as file:
@@ -38,18 +43,18 @@ def lines_of(path: Path, notes: list[str]) -> Generator[str, None, None]:
                 ) from error
             text = text.replace("\0", " ")
             text = text.removeprefix("\ufeff") if number == 1 else text
-            yield text.rstrip("\r\n") + "\n"  # bytes have no other ends of lines
+            yield text.rstrip("\r\n") + "\n"  # LF and CR are its only line ends
 
 
 def _lines_of_bytes(
     path: Path, file: gzip.GzipFile | BufferedReader, notes: list[str]
 ) -> Iterator[bytes]:
-    """The lines with their ends. What is behind the end of a gzip file is not read."""
+    """The lines with their ends. Bytes after the end of the gzip data are not read."""
     pending, begun = b"", False
     try:
-        while chunk := file.read1(_CHUNK):  # read would lose what stands before an error
+        while chunk := file.read1(_CHUNK):  # read() would lose the bytes before an error
             begun = True
-            # The last line may go on, or its CR be followed by an LF.
+            # The last line may continue in the next chunk, or an LF may follow its CR there.
             *lines, pending = (pending + chunk).splitlines(keepends=True)
             yield from lines
             if len(pending) > MOST_BYTES:
@@ -57,7 +62,7 @@ def _lines_of_bytes(
     except gzip.BadGzipFile as error:
         if not begun or not str(error).startswith("Not a gzipped file"):
             raise InputError(f"{path} is not a whole gzip file: {error}") from error
-        notes.append("bytes behind the end of the gzip file are not read")
+        notes.append("bytes after the end of the gzip data are not read")
     except (EOFError, zlib.error) as error:
         raise InputError(f"{path} is not a whole gzip file: {error}") from error
     if pending:

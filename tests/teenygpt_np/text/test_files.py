@@ -38,7 +38,7 @@ def test_separators(tmp_path: Path, name: str, separator: str, told: list[str]) 
     text = "\n" + "\n".join(separator.join(row) for row in rows)  # an empty line before the header
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert read(tmp_path / name, "title") == (LINES, told)
-    with pytest.raises(InputError, match=r"which column has the headlines\? It has 'id', 'title'"):
+    with pytest.raises(InputError, match="has columns 'id', 'title'; wanted --column "):
         read(tmp_path / name)
 
 
@@ -137,7 +137,7 @@ def test_json_lines_under_other_suffixes_and_numbers_in_them(tmp_path: Path, suf
 def test_line_ends(tmp_path: Path, name: str, end: str) -> None:
     text = end.join([*(["title"] if "sv" in name else []), *LINES, ""]).encode()
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
-    told = ["read as a .txt.gz, as its name does not tell (a table's would)"]
+    told = ["read as a .txt.gz (a table needs .csv.gz or .tsv.gz as its suffix)"]
     assert read(tmp_path / name) == (LINES, told if name == "a.gz" else [])
 
 
@@ -179,7 +179,7 @@ def test_gzip_loses_no_line_before_the_bytes_behind_it(tmp_path: Path, text: str
     path.write_bytes(gzip.compress(b"first\n") + gzip.compress(text.encode()) + b"x")
     assert read(path) == (
         ["first", *text.split()],
-        ["bytes behind the end of the gzip file are not read"],
+        ["bytes after the end of the gzip data are not read"],
     )
 
 
@@ -188,7 +188,7 @@ def test_bytes_behind_a_gzip_file(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress("".join(f"{line}\n" for line in LINES).encode()) + b"x")
     texts, (note,) = read(path)
     assert texts == LINES
-    assert note.startswith("bytes behind the end of the gzip file are not read")
+    assert note.startswith("bytes after the end of the gzip data are not read")
     path.write_bytes(b"x" + gzip.compress(b"a"))
     with pytest.raises(
         InputError, match=r"h\.txt\.gz is not a whole gzip file: Not a gzipped file"
