@@ -17,37 +17,37 @@ _shapes_only: ContextVar[bool] = ContextVar("shapes_only", default=False)
 
 
 class Module:
-    """Something with parameters: its Tensors, and those of the Modules in it.
+    """Holds parameters: its own Tensors, and those of the Modules in it.
 
-    They are attributes, or stand in attributes that are lists, tuples or dicts, in each other too.
-    A parameter's name is the path of attribute names, positions and keys that leads to it; one
-    that several paths lead to, as where two layers are tied, has the name of the first alone.
+    Tensors and Modules are found in attributes, and in lists, tuples and dicts there, nested too.
+    A parameter's name is the path to it: attribute names, positions and keys, joined by dots. A
+    parameter with several paths, as in two tied layers, is listed once, by the first.
     """
 
     training = True
     forward: Callable[..., Tensor]
-    muon: Collection[str] = ()  # its own matrices that the optimizer Muon may have, by name
-    no_decay: Collection[str] = ()  # its own parameters that weight decay leaves alone
+    muon: Collection[str] = ()  # names of its own matrices that Muon may train
+    no_decay: Collection[str] = ()  # names of its own parameters without weight decay
 
     def __call__(self, *inputs: Any) -> Tensor:
-        """`forward`, which each kind of Module defines, in the module's own scope of a trace."""
+        """Run `forward`, which each kind of Module defines, in a scope that names it to a trace."""
         with mg.scope(self):
             return self.forward(*inputs)
 
     def _held(self) -> Iterator[tuple[str, Any]]:
-        """(path, Tensor or Module) of all that this module's attributes hold."""
+        """(path, Tensor or Module) of everything that this module's attributes hold."""
         return _inside(vars(self))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """(name, module) of those directly in this one; of a list's members each."""
+        """(name, module) of the modules directly in this one, members of lists included."""
         return ((name, value) for name, value in self._held() if isinstance(value, Module))
 
     def named_parameters(
         self, prefix: str = "", seen: set[int] | None = None
     ) -> Iterator[tuple[str, Tensor]]:
-        """(name, parameter): first a module's own, then those of the modules in it.
+        """(name, parameter): first its own, then those of each module in it.
 
-        seen: the ids of those that have had their turn; each has one
+        seen: Python's ids of the parameters already listed, which are not listed again
         """
         seen = set() if seen is None else seen
         children = []
@@ -61,44 +61,44 @@ class Module:
             yield from child.named_parameters(f"{prefix}{name}.", seen)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """(name, module) of all that are in this one, each before those in it."""
+        """(name, module) of all modules in this one; each comes before the modules in it."""
         for name, child in self.named_children():
             yield prefix + name, child
             yield from child.named_modules(f"{prefix}{name}.")
 
     def marked(self, mark: str, prefix: str = "") -> Iterator[str]:
-        """The names of all parameters that a module names in `mark`: 'muon' or 'no_decay'."""
+        """The names of all parameters listed in the attribute `mark`, 'muon' or 'no_decay'."""
         yield from (prefix + name for name in getattr(self, mark))
         for name, child in self.named_children():
             yield from child.marked(mark, f"{prefix}{name}.")
 
     def parameters(self) -> list[Tensor]:
-        """All parameters, in the order of their names in `named_parameters`."""
+        """All parameters, in the order of `named_parameters`."""
         return [parameter for _, parameter in self.named_parameters()]
 
     def num_parameters(self) -> int:
-        """How many numbers are learned."""
+        """The number of entries in all parameters."""
         return sum(parameter.size for parameter in self.parameters())
 
     def zero_grad(self) -> None:
-        """Forget every parameter's gradient."""
+        """Set every parameter's gradient to None."""
         for parameter in self.parameters():
             parameter.zero_grad()
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode: dropout drops. Returns the module itself."""
+        """Switch to training mode, in which dropout is on. Returns the module itself."""
         self.training = mode
         for _, child in self.named_children():
             child.train(mode)
         return self
 
     def eval(self) -> Self:
-        """Evaluation mode: dropout does nothing. Returns the module itself."""
+        """Switch to evaluation mode, in which dropout is off. Returns the module itself."""
         return self.train(False)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Evaluation mode inside of the block, and afterwards the mode from before it."""
+        """Evaluation mode inside the `with` block; after it, the mode from before."""
         was_training = self.training
         self.eval()
         try:
@@ -130,7 +130,7 @@ class Module:
 
 
 def _inside(held: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, Tensor or Module) of all in a list, tuple or dict, and in those in it."""
+    """(path, Tensor or Module) of everything in a list, tuple or dict, nested ones included."""
     for key, value in held.items() if isinstance(held, dict) else enumerate(held):
         if isinstance(value, (Tensor, Module)):
             yield f"{prefix}{key}", value

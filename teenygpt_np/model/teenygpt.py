@@ -134,7 +134,10 @@ class TeenyGPT(Module):
         return losses / len(x) if reduction == "mean" else losses
 
     def top1(self, x: Array, counted: Array | None = None) -> Array:
-        """The share of next tokens that the likeliest guess gets right.    x: (B, t) -> (B)"""
+        """The share of next tokens that the likeliest guess gets right.    x: (B, t) -> (B)
+
+        counted: as for `loss`. Raises ValueError for t below 2.
+        """
         x = np.asarray(x)
         targets = _next_tokens(x)
         with mg.no_grad():

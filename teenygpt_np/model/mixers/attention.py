@@ -103,6 +103,6 @@ def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array,
     """p = softmax(q k^T / sqrt(d), masked), and dp = dout v^T.    (B, H, T, d) -> (B, H, T, T)"""
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
     allowed = np.tril(np.ones(scores.shape[-2:], bool))
-    scores = np.where(allowed, scores, -np.inf)  # in NumPy; mg.softmax would be compiled
+    scores = np.where(allowed, scores, -np.inf)  # NumPy: to compile mg.softmax would take longer
     e = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)
