@@ -1,8 +1,8 @@
 // How the training went, epoch by epoch; of two runs, the second has dashed lines.
 
 const CHARTS = [
-  { title: 'Nats per row, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', trains: true },
-  { title: 'Nats per row, padding counted', key: 'val_nll', guess: 'nll', trains: false },
+  { title: 'Nats per headline, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', trains: true },
+  { title: 'Nats per headline, padding counted', key: 'val_nll', guess: 'nll', trains: false },
   { title: 'Next tokens predicted right, padding not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent },
   { title: 'Next tokens predicted right, padding counted', key: 'val_top1', guess: 'top1', format: percent },
   { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
@@ -25,7 +25,7 @@ function showTraining(runs) {
 function ended(run) {
   const key = run.config.ignore_pads ? 'nll_no_pad' : 'nll'
   const best = Math.min(...run.epochs.map(row => row[`val_${key}`]))
-  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per row` : ''
+  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per headline` : ''
   const test = run.test ? `, test ${digits(run.test[`test_${key}`])}` : ''
   return `${run.name}: preset ${run.config.preset} on ${run.config.data}, ` +
     `${count(run.parameters, 'parameter')}, ${count(run.epochs.length, 'epoch')}${scores}${test}.`

@@ -260,7 +260,7 @@ def test_the_way_forward(page: Any, tape: Tape) -> None:
     assert same(said.split("norm ")[1], np.linalg.norm(np.asarray(operations[0].value)))
 
 
-# -- what it looked at, expected and learned -------------------------------------------------------
+# -- attention, prediction and training ------------------------------------------------------------
 
 
 def test_attention_of_a_head(page: Any, tape: Tape) -> None:
@@ -296,7 +296,10 @@ def test_predictions_add_up_to_the_loss(page: Any, run: Path, tape: Tape) -> Non
 def test_the_training_s_numbers(page: Any, run: Path) -> None:
     epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
     chart = find(page, ".chart")
-    assert chart.find_element("tag name", "figcaption").text == "Nats per row, padding not counted"
+    assert (
+        chart.find_element("tag name", "figcaption").text
+        == "Nats per headline, padding not counted"
+    )
     chart.find_element("tag name", "summary").click()
     rows = [row.text.split() for row in chart.find_elements("css selector", "tbody tr")]
     for row, epoch in zip(rows, epochs, strict=False):
