@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, Phase, settings
 import minigrad as mg
 from minigrad.threads import CORES
 
-# The same examples in every run; HYPOTHESIS_PROFILE=deep draws many, and others each time.
+# The same examples in every run; HYPOTHESIS_PROFILE=deep draws many, different in every run.
 settings.register_profile(
     "default",
     max_examples=20,
     derandomize=True,
     database=None,
     deadline=None,
-    # A backend stays as it is for all examples of a test, as it should.
+    # The `backend` fixture sets the backend once for all examples of a test, as intended.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.register_profile(

@@ -1,4 +1,4 @@
-"""The article's model in PyTorch beside ours at three sizes: status 1 where a bound is broken.
+"""Compare the article's model with PyTorch's at three sizes; status 1 if a bound is broken.
 
     python tests/golden/against_torch.py [t40] [t80] [article]
 

@@ -80,7 +80,7 @@ class Copy:
         command = [sys.executable, "-m", "pytest", "-x", *plugins, *arguments]
         command.append(
             "--ignore=tests/teenygpt_np/inspector/test_browser.py"
-        )  # takes long, and shows what others test
+        )  # slow, and covered by other tests
         done = subprocess.run(
             command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=SECONDS
         )
@@ -97,12 +97,12 @@ class Copy:
         source, times = path.read_text(encoding="utf-8"), path.stat()
         path.write_text(fault.applied_to(source), encoding="utf-8")
         try:
-            # A kernel's change makes all machine code stale, so none is handed on.
+            # A changed kernel makes all compiled code stale, so each fault has its own cache.
             with tempfile.TemporaryDirectory() as fresh:
                 cache = Path(fresh) if "kernels" in fault.file else None
                 if named := self.failure("-k", fault.first, *where, cache=cache):
                     return named
-                # Something in the whole suite may fail by chance, under load say: not twice.
+                # A test in the whole suite may fail by chance, under load say: not twice.
                 other = self.failure(*where, cache=cache)
                 return other and self.failure(other, cache=cache)
         finally:

@@ -330,7 +330,7 @@ COMMANDS: dict[str, list[list[str]]] = {
 
 
 def stopped_run(folder: Path) -> Path:
-    """A run with two steps to go, and the text it learns from."""
+    """A run stopped two steps before its end, and its text."""
     out = folder / "run"
     with after_step(4, lambda: signal.raise_signal(signal.SIGINT)):
         flags: list[str | Path] = ["--data", write_corpus(folder), *SMALL, "--epochs=2", "--quiet"]

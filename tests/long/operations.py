@@ -85,7 +85,7 @@ processor.
 
 
 def page(examples: int = EXAMPLES) -> str:
-    """The whole page, with errors measured on so many examples, where there is the backend."""
+    """The whole page, with errors measured on so many examples, for each installed backend."""
     rows = {row.name: row for row in ROWS}
     lines = [INTRODUCTION]
     for module in FAMILIES:

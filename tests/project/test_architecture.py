@@ -204,7 +204,7 @@ def test_nothing_imports_a_command_line(source: str) -> None:
 
 @each("package", ["minigrad", "teenygpt_np"])
 def test_no_circle(package: str) -> None:
-    """But for the one of Tensor and its operators. Imports inside of functions count."""
+    """Except the one of Tensor and its operators. Imports inside functions count."""
     modules = {module_of(source): source for source in sources(package)}
     del modules[package]
     edges = {
@@ -244,7 +244,7 @@ def is_public(node: ast.AST) -> TypeGuard[ast.FunctionDef | ast.ClassDef]:
 
 @each("source", [*ENGINE, *MODEL, *sources("data", "benchmarks", "docs", "examples")])
 def test_public_functions_and_classes_say_what_they_do(source: str) -> None:
-    """In the first line: the equation or the deed."""
+    """Each has a docstring, whose first line is the equation or the deed."""
     tree = tree_of(source)
     nodes: list[ast.Module | ast.FunctionDef | ast.ClassDef] = [tree]
     for node in [*nodes, *filter(is_public, tree.body)]:
@@ -256,11 +256,8 @@ def test_public_functions_and_classes_say_what_they_do(source: str) -> None:
 @each("source", EVERYTHING)
 def test_text_files_name_their_encoding(source: str) -> None:
     """Without it the encoding is the system's, which differs on Windows."""
-    place = {
-        "open": 9,
-        "read_text": 0,
-        "write_text": 1,
-    }  # position of the encoding among the arguments
+    # The position of the encoding among the arguments.
+    place = {"open": 9, "read_text": 0, "write_text": 1}
     for node in ast.walk(tree_of(source)):
         if not isinstance(node, ast.Call):
             continue

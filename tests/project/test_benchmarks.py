@@ -148,7 +148,7 @@ def test_all_sides_keep_to_lesser_vectors(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_both_ways_of_sampling_in_pytorch_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache that is written by hand leaves nothing out."""
+    """The hand-written cache leaves nothing out."""
     torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(FOLDER)
     sample = importlib.import_module("sample")

@@ -127,7 +127,7 @@ def reduced(
     several: bool = False,
     **choices: list[Any],
 ) -> Case:
-    """One array and axes of it, which have entries unless `empty`; two at least if `several`."""
+    """One array and axes of it, of length above 0 unless `empty`; at least two if `several`."""
     sides = {"min_dims": int(several), "max_dims": 3, "min_side": 1 + several, "max_side": 3}
     shape = list(draw(hnp.array_shapes(**sides)))
     axes = draw(hnp.valid_tuple_axes(len(shape), min_size=int(several)))
@@ -320,7 +320,7 @@ def joined(draw: st.DrawFn, *, alike: bool) -> Case:
 
 @st.composite
 def splits(draw: st.DrawFn) -> Case:
-    """Equal parts, or cuts at positions; and which of the parts to look at."""
+    """Equal parts, or cuts at positions; and the part to compare."""
     case = draw(along_axis())
     length = case.arrays[0].shape[case.settings["axis"]]
     parts: list[int | list[int]] = [n for n in range(1, 5) if length % n == 0]

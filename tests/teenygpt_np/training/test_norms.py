@@ -74,7 +74,7 @@ def test_what_a_step_does_to_each_layer(corpus: Corpus, tmp_path: Path, clip: fl
 def test_an_epoch_tells_the_mean_and_the_layers_of_its_last_step(
     corpus: Corpus, tmp_path: Path
 ) -> None:
-    """Two epochs of three batches, at a learning rate that changes no bit."""
+    """Two epochs of three batches; the learning rate is too small to change a bit."""
     settings = {"lr": 1e-30, "dropout": 0.0, "epochs": 2}
     done = trained(corpus, tmp_path / "a", **settings)
     model = done.model
