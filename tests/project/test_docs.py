@@ -75,6 +75,28 @@ def test_links_and_places_are_there(page: Path) -> None:
                 assert re.search(rf"^ *(def|class) {name}\b", source, re.MULTILINE), name
 
 
+def test_the_tree_in_the_readme_has_every_module_and_its_length() -> None:
+    """The lengths in lines, within a tenth; a folder's with all files in it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    package, named = "", set()
+    for line in readme.partition("## Reading the code")[2].partition("\n## ")[0].splitlines():
+        if top := re.match(r" {4}(\w+/) ", line):
+            package = top[1]
+            assert (ROOT / package).is_dir(), package
+        elif row := re.match(r" {6}(\S+) +([\d,]+) ", line):
+            place = ROOT / package / row[1]
+            files = [place] if place.is_file() else place.rglob("*.*")
+            code = [file for file in files if file.suffix in (".py", ".js", ".css", ".html")]
+            lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in code)
+            assert int(row[2].replace(",", "")) == pytest.approx(lines, rel=0.1), place
+            named.add(place)
+        elif row := re.match(r" {6}((?:\w+\.py(?:, )?)+):", line):
+            named |= {ROOT / package / name for name in row[1].split(", ")}
+    for package in ("minigrad", "teenygpt_np"):
+        for file in (ROOT / package).rglob("[!_]*.py"):
+            assert named & {file, *file.parents}, file
+
+
 def test_the_index_has_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"\]\(([\w-]+\.md)\)", index)
