@@ -1,4 +1,4 @@
-"""`detect_anomaly`: the first operation that gives NaN or infinity, forward or on the way back."""
+"""`detect_anomaly`: the first operation that gives NaN or infinity, in forward or backward."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # what NumPy says of it
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy warns too
 
 
 def test_the_first_operation_is_named(backend: str) -> None:
@@ -21,7 +21,7 @@ def test_the_first_operation_is_named(backend: str) -> None:
 
 
 def test_the_first_vjp_is_named(backend: str) -> None:
-    """sqrt is 0 at 0, its derivative infinite; the product with 0 behind it is NaN."""
+    """At 0 the derivative of sqrt is infinite; the product's vjp would then give NaN."""
     x = mg.Tensor([0.0, 4.0], requires_grad=True)
     with mg.detect_anomaly():
         y = mg.sqrt(x * 0).sum()

@@ -23,7 +23,7 @@ needs_numba = pytest.mark.skipif(
 
 
 def python(code: str, directory: Path | None = None, **environment: str) -> str:
-    """What a new Python prints; without the settings that this one was started with."""
+    """What a new Python process prints, without the settings that this one was started with."""
     ours = ("MINIGRAD_BACKEND", "NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
     kept = {k: v for k, v in os.environ.items() if k not in ours}
     done = subprocess.run(
@@ -171,7 +171,7 @@ except ImportError as error:
 
 
 def broken_numba(directory: Path) -> str:
-    """Where a numba is found that cannot be imported, as one that is too old for its NumPy."""
+    """A PYTHONPATH with a numba that cannot be imported, like one too old for its NumPy."""
     (directory / "numba").mkdir()
     (directory / "numba" / "__init__.py").write_text("raise ImportError('too old')\n", "utf-8")
     return os.pathsep.join([str(directory), str(ROOT)])
@@ -241,7 +241,7 @@ def copy_engine(directory: Path) -> Path:
 
 @needs_numba
 def test_nowhere_to_put_a_cache(tmp_path: Path) -> None:
-    """Not where asked for, not beside the source, not at home: there are files in the way.
+    """Not in the directory asked for, not beside the source, not at home: files are in the way.
 
     Permissions would not keep the superuser out.
     """
@@ -254,7 +254,7 @@ def test_nowhere_to_put_a_cache(tmp_path: Path) -> None:
 
 @needs_numba
 def test_cache_that_goes_away(tmp_path: Path) -> None:
-    """Between finding a place for it and writing there."""
+    """It is deleted after Numba has found a place for it and before it writes there."""
     meanwhile = f"""
 import minigrad.kernels.compiled, pathlib, shutil
 shutil.rmtree({str(tmp_path / "cache")!r})
@@ -267,7 +267,7 @@ pathlib.Path({str(tmp_path / "cache")!r}).touch()
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
 @pytest.mark.parametrize("damage", ["cut", "garbage"])
 def test_damaged_cache(filled_cache: Path, tmp_path: Path, pattern: str, damage: str) -> None:
-    """Is compiled anew, and mended."""
+    """The kernel is compiled again, and its cache repaired."""
     shutil.copytree(filled_cache, tmp_path, dirs_exist_ok=True)
     bad = {}
     for path in files(tmp_path, pattern):
@@ -281,7 +281,7 @@ def test_damaged_cache(filled_cache: Path, tmp_path: Path, pattern: str, damage:
 
 @needs_numba
 def test_cache_is_used(filled_cache: Path, tmp_path: Path) -> None:
-    """And left as it is."""
+    """No file of the cache is changed."""
     shutil.copytree(filled_cache, tmp_path, dirs_exist_ok=True)
     before = {path: path.read_bytes() for path in files(tmp_path, "*.nb?")}
     meanwhile = "from numba.core import compiler; del compiler.compile_extra"  # nothing to compile
@@ -291,7 +291,7 @@ def test_cache_is_used(filled_cache: Path, tmp_path: Path) -> None:
 
 @needs_numba
 def test_cache_is_not_used_after_a_change_elsewhere(tmp_path: Path) -> None:
-    """Softmax has exp compiled in, which is another file."""
+    """exp, which is in another file, is compiled into softmax."""
     cache, compiled = tmp_path / "cache", copy_engine(tmp_path)
     softmax(cache, directory=tmp_path)
     before = files(cache, "*softmax*.nbc")
@@ -342,7 +342,7 @@ raise SystemExit(pytest.main([test, "-k", "at_every_size and 17"]))
 
 @pytest.mark.usefixtures("backend")
 def test_adamw_steps_a_parameter_that_is_not_contiguous() -> None:
-    """Such as a weight that came transposed: it changes as its contiguous copy does."""
+    """For example a transposed weight: it changes as its contiguous copy does."""
     weight = np.arange(1.0, 7.0).reshape(2, 3)
     params = [mg.Tensor(w, requires_grad=True) for w in (weight.T, weight.T.copy())]
     for param in params:
@@ -356,7 +356,7 @@ def test_adamw_steps_a_parameter_that_is_not_contiguous() -> None:
 def test_two_that_compile_at_once_take_two_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has read the index before the other wrote to it: one would run the other's code."""
+    """Each reads the index before the other writes: in one file, one code would be lost."""
     from minigrad.kernels.compiled import jit
 
     files: Any = jit._Files

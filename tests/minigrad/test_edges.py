@@ -27,7 +27,7 @@ def leaf(data: Any, dtype: Any = float) -> Tensor:
 
 
 def value_and_gradient(f: Callable[[Tensor], Tensor], data: Any, dtype: Any) -> tuple[Any, Any]:
-    """Of f at a point, for cotangents of 1."""
+    """f at a point, and its gradient for cotangents of 1."""
     x = leaf(data, dtype)
     y = f(x)
     y.backward(np.ones(y.shape))
@@ -39,7 +39,7 @@ def value_and_gradient(f: Callable[[Tensor], Tensor], data: Any, dtype: Any) -> 
 # -- NaN and infinity ------------------------------------------------------------------------------
 
 ENDS: dict[str, tuple[Callable[[Tensor], Tensor], Any, Any, Any]] = {
-    # what chooses: NaN is what is chosen, and nobody knows which way a gradient goes
+    # operations that choose an entry: NaN is chosen, and makes gradients NaN
     "max": (mg.max, [NAN, 1], NAN, [NAN, NAN]),
     "min": (mg.min, [1, NAN], NAN, [NAN, NAN]),
     "max of rows": (lambda x: mg.max(x, axis=1), [[NAN, 1], [2, 3]], [NAN, 3], [[NAN] * 2, [0, 1]]),
@@ -164,7 +164,7 @@ def test_a_deep_copy_of_a_leaf_is_a_leaf() -> None:
 
 
 def test_a_deep_copy_of_a_result_is_refused() -> None:
-    """Its gradients would go into copies of the leaves, which nobody has."""
+    """Its gradients would go to copies of the leaves, which nothing else refers to."""
     with pytest.raises(TypeError, match=r"copy t\.detach\(\)"):
         copy.deepcopy(leaf([1, 2]) * 2)
     assert copy.deepcopy((leaf([1, 2]) * 2).detach()).tolist() == [2, 4]

@@ -1,4 +1,4 @@
-"""Far out and at the edges: against many digits where mathematics has a value, as documented else.
+"""Very large and very small inputs, compared with results of many digits, or as documented.
 
 The references are plain formulas on `decimal.Decimal`, whose exponents are large enough to need no
 care, and their gradients differences at a step of 1e-50, which is as good as exact.
@@ -78,7 +78,7 @@ def layer_norm(x: Array, weight: Array, bias: Array) -> Array:
 
 
 class Extreme(NamedTuple):
-    """An operation, the same on Decimals, and the arrays it is tried on."""
+    """An operation, its formula on Decimals, and the arrays to test it on."""
 
     name: str
     f: Callable[..., Tensor]
@@ -151,7 +151,7 @@ def differences(extreme: Extreme, arrays: list[Array], cotangent: Array) -> list
 
 
 def assert_close(ours: Any, want: Array, dtype: Any) -> None:
-    """Within 16 roundings: of each entry, or of the largest in its row: there, some cancel."""
+    """Within 16 roundings of each entry; or of the largest in its row, if entries may cancel."""
     limits = np.finfo(dtype)
     size = np.abs(want)
     if want.ndim == 2:
@@ -221,7 +221,7 @@ def test_rows_of_minus_infinity(dtype: Any) -> None:
 
 @both_dtypes
 def test_a_fully_masked_row_of_attention(dtype: Any, rng: np.random.Generator) -> None:
-    """Attends to nothing: its output is 0, no gradient goes through, and no other row notices."""
+    """Its output and gradient are 0, and it does not change any other row."""
     scores, v = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
     mask = np.array([[0, 0, 1, 0], [1, 1, 1, 1], [0, 1, 1, 0]], bool)
     cotangent = rng.standard_normal((3, 2))
@@ -241,7 +241,7 @@ def test_a_fully_masked_row_of_attention(dtype: Any, rng: np.random.Generator) -
 @both_dtypes
 @pytest.mark.parametrize("length", [3, 40])
 def test_attention_with_scores_far_apart(length: int, dtype: Any, rng: np.random.Generator) -> None:
-    """At 1e4 and more: each query sees the one key of its own number, or none like it, only."""
+    """Scores differ by more than 1e3: each query sees only the key at its own position."""
     one_hot = 200 * np.eye(length)[None, None]
     q, k = leaf(one_hot, dtype), leaf(one_hot, dtype)
     v = leaf(rng.standard_normal(q.shape), dtype)
@@ -257,7 +257,7 @@ def test_attention_with_scores_far_apart(length: int, dtype: Any, rng: np.random
 
 @both_dtypes
 def test_nothing_goes_to_what_was_not_chosen(dtype: Any) -> None:
-    """Where the slope after the choice is infinite: sqrt(max(x, 0)) is 0 for all x < 0."""
+    """Even if the slope after the choice is infinite, as of sqrt(max(x, 0)) at x < 0."""
     for f in (
         mg.relu,
         lambda x: mg.maximum(x, 0),

@@ -96,7 +96,7 @@ def test_wrong(name: str) -> None:
         gradcheck(WRONG[name], [X], raise_error=True)
 
 
-# The one entry's value is not met there.
+# Without "one entry": the value at which that rule is wrong does not occur there.
 @pytest.mark.parametrize("name", sorted(WRONG.keys() - {"one entry"}))
 def test_wrong_in_the_middle_of_others(name: str) -> None:
     def f(x: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ def test_nan_is_the_worst() -> None:
 
 
 def test_nan_stays_the_worst() -> None:
-    """Whatever comes after it: here an input whose gradient is right, and one that is wrong."""
+    """NaN stays the worst error, if the next input's gradient is right and if it is wrong."""
     for db in (right, off((0, 0), 5)):
         result = gradcheck(product(off((0, 1), np.nan), db), [X, X + 3])
         assert np.isnan(result.error)

@@ -16,13 +16,13 @@ from minigrad import Tensor, kernels
 pytestmark = pytest.mark.usefixtures("backend")
 
 FIRST, LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
-# For 4 rows, or classes: each is refused by itself, as an array, and among others that are fine.
+# Outside for 4 rows or classes: each is refused alone, as an array, and among valid ones.
 OUTSIDE = [4, -5, FIRST, LAST, np.int8(-5), np.uint64(2**64 - 1), np.uint64(4), 2**63]
 NO_INTEGERS = [1.0, np.float32(1), np.nan, "1", 1j, 2**70]
 
 
 class Untouchable:
-    """Stands in for the kernels."""
+    """Replaces the kernels."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the kernel {name} was asked for")
@@ -84,7 +84,7 @@ def test_a_tensor_is_no_index(use: str) -> None:
 @pytest.mark.parametrize("use", ["embedding", "cross_entropy", "nll_loss"])
 @pytest.mark.parametrize("ids", [None, True, [True, False], [], -1])
 def test_no_ids_or_targets(use: str, ids: Any) -> None:
-    """Though indices: an axis more, a mask, an entry from the end; and a list with no integer."""
+    """Valid indices, but not ids: a new axis, a mask, an entry from the end, an empty list."""
     table()[np.resize(ids, 4) if ids == [True, False] else ids]
     with pytest.raises((IndexError, TypeError)):
         USES[use](ids)
@@ -95,7 +95,7 @@ def test_no_ids_or_targets(use: str, ids: Any) -> None:
 def test_rows_taken_are_the_product_with_one_hot_rows(
     kind: str, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> None:
-    """Most of them are taken more than once; an index counts from the end where it is negative."""
+    """Most rows are taken more than once; a negative index counts from the end."""
     ids = np.array(rng.integers(0, 4, shape), kind)
     index = ids.astype(int) - 4 * rng.integers(0, 2, shape) if kind == "i8" else ids
     weights = [table() for _ in range(3)]
@@ -145,7 +145,7 @@ def test_an_ignored_target_may_be_any_integer() -> None:
 
 @pytest.mark.parametrize("number", [128, 2**15, 2**16])
 def test_numbers_that_small_integers_do_not_hold(number: int) -> None:
-    """A row, class or place far down, whose number would mean another one if it were cut."""
+    """If such a number were stored in fewer bits, it would mean another row, class or place."""
     for use in (
         lambda x: mg.embedding([number], x[:, None]),
         lambda x: mg.cross_entropy(x, number, reduction="sum"),

@@ -1,4 +1,4 @@
-"""Arrays as they come: a gradient does not depend on how its inputs lie in memory."""
+"""Gradients do not depend on the memory layout of the inputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ layouts = st.sampled_from((*LAYOUTS, "other byte order"))
 @settings(max_examples=settings().max_examples // 4)
 @given(data=st.data())
 def test_any_layout(row: Row, data: st.DataObject) -> None:
-    """Of what a Tensor is made of, of operands that are plain arrays, and of the cotangent."""
+    """Any layout of a Tensor's array, of operands that are plain arrays, and of the cotangent."""
     case, rng = data.draw(row.cases), data.draw(generators)
     inputs: list[Any] = [lay_out(array, data.draw(layouts)) for array in case.arrays]
     variables = row.variables(case)

@@ -31,7 +31,7 @@ LIMIT = 2**20  # bytes
 
 
 def nodes(tensor: Tensor) -> list[Node]:
-    """All that the tensor was computed by."""
+    """All nodes that the tensor was computed by."""
     found = [tensor._node] if tensor._node else []
     for node in found:
         found += [p for p in node.parents if isinstance(p, Node) and p not in found]
@@ -39,7 +39,7 @@ def nodes(tensor: Tensor) -> list[Node]:
 
 
 def arrays_in(value: Any) -> Iterator[Array]:
-    """The arrays and NumPy numbers that a function, or what it has in its closure, keeps."""
+    """The arrays and NumPy numbers in a value; in a function, those that its closure keeps."""
     if isinstance(value, np.ndarray | np.generic):
         yield np.asarray(value)
         if isinstance(value, np.ndarray):
@@ -56,7 +56,7 @@ def arrays_in(value: Any) -> Iterator[Array]:
 
 
 def audit(tensor: Tensor) -> set[str]:
-    """Fills up, when backward runs, with the operations that keep, get or give float64."""
+    """A set to which backward adds the operations that keep, get or give float64."""
     found = set()
 
     def watch(node: Node) -> None:
@@ -92,7 +92,7 @@ def test_no_operation_widens(row: Row, data: st.DataObject) -> None:
 
 
 def small_model() -> tuple[TeenyGPT, optim.AdamW, Array]:
-    """More than 16 tokens and queries, up to which the compiled kernels leave it to NumPy's."""
+    """A model with more than 16 tokens: up to 16, the compiled kernels would use NumPy's."""
     rng = np.random.default_rng(0)
     model = TeenyGPT(18, 5, 4, 2, num_blocks=1, rng=rng)
     return model, optim.AdamW(model.parameters()), rng.integers(1, 5, (2, 18))
@@ -118,14 +118,14 @@ def test_a_training_step_makes_no_float64(tmp_path: Path) -> None:
     assert saved.keys() == kept.keys()
     for array in [*kept.values(), *saved.values()]:
         assert array is not None
-        assert array.dtype in (np.float32, np.int64)  # steps are counted in whole numbers
+        assert array.dtype in (np.float32, np.int64)  # int64: the number of steps
 
 
 # -- nothing stays ---------------------------------------------------------------------------------
 
 
 def fail_at(node: Node) -> None:
-    """Backward raises when it comes to this node, after its rule has run."""
+    """Make backward raise at this node, after its rule has run."""
     rule = node.vjp
     assert rule is not None
 
@@ -137,7 +137,7 @@ def fail_at(node: Node) -> None:
 
 
 def test_training_steps_leave_nothing_behind() -> None:
-    """Without the garbage collector, and where every tenth step fails on the way back.
+    """Without the garbage collector, and even if backward fails in every tenth step.
 
     tracemalloc counts each block that Python and NumPy ask for and give back, to the byte. The
     memory of the process says less: allocators keep freed blocks for later, and it moves by

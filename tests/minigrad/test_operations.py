@@ -21,7 +21,7 @@ FIGURES = re.compile(r"\| (-|0|\de-\d\d) \| (-|0|\de-\d\d) \|$", re.MULTILINE)
 
 
 def test_the_page_is_fresh() -> None:
-    """Errors have other digits on another machine, so they are bounded; all else is compared."""
+    """All is compared, except measured errors, which differ between machines: they are bounded."""
     written, anew = PAGE.read_text(encoding="utf-8"), page(examples=10)
     assert FIGURES.sub("", written) == FIGURES.sub("", anew), "python tests/long/operations.py"
     errors = [float(error) for pair in FIGURES.findall(written) for error in pair]
@@ -53,7 +53,7 @@ def test_inputs_and_result_are_kept_as_said(row: Row) -> None:
 
 
 def arrays_behind(y: Tensor) -> Iterator[Array]:
-    """Those that the graph holds for the way back."""
+    """The arrays that the graph keeps for backward."""
     nodes = [y._node]
     for node in nodes:
         if isinstance(node, Node):

@@ -176,7 +176,7 @@ def test_layouts(row: Row, data: st.DataObject) -> None:
 @fewer
 @given(data=st.data())
 def test_repeated_cotangent(row: Row, data: st.DataObject) -> None:
-    """What comes back through a sum is one number, with stride 0."""
+    """The cotangent that comes from a sum is one number, repeated with stride 0."""
     case = data.draw(row.cases)
     inputs, plain = leaves_of(row, case), leaves_of(row, case)
     mg.sum(row(*inputs, **case.settings)).backward(0.7)
@@ -191,7 +191,7 @@ def test_repeated_cotangent(row: Row, data: st.DataObject) -> None:
 @fewer
 @given(data=st.data())
 def test_nothing_given_is_changed(row: Row, data: st.DataObject) -> None:
-    """Nor what is kept: going through the graph again gives the same."""
+    """What is kept is not changed either: a second backward gives the same."""
     case, rng = data.draw(row.cases), data.draw(generators)
     before = [array.copy() for array in case.arrays]
     inputs = leaves_of(row, case)
@@ -224,7 +224,7 @@ def test_nothing_given_is_changed(row: Row, data: st.DataObject) -> None:
 @fewer
 @given(data=st.data())
 def test_callers_may_reuse_their_arrays(row: Row, data: st.DataObject) -> None:
-    """What they write between forward and backward changes no gradient."""
+    """Writing to them between forward and backward changes no gradient."""
     case, rng = data.draw(row.cases), data.draw(generators)
     wanted = leaves_of(row, case)
     want = row(*wanted, **case.settings)
@@ -255,7 +255,7 @@ def shared(row: Row, case: Case) -> list[int]:
 @fewer
 @given(data=st.data())
 def test_one_tensor_as_several_arguments(row: Row, data: st.DataObject) -> None:
-    """Its gradient is the sum of what each would get."""
+    """Its gradient is the sum of the gradients of all these arguments."""
     case = data.draw(row.cases.filter(lambda case: shared(row, case)))
     rng, places = data.draw(generators), shared(row, case)
     arrays = [case.arrays[places[0]] if i in places else a for i, a in enumerate(case.arrays)]

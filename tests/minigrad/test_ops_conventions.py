@@ -126,7 +126,7 @@ def test_power_at_0() -> None:
 
 
 def test_square_of_a_negative_number() -> None:
-    """Only the logarithm that the exponent's gradient has would warn of it."""
+    """There is no warning: only the exponent's gradient has a logarithm, and it is not needed."""
     x = leaf([-3, 0])
     (x**2).backward([1, 1])
     assert_equal(x.grad, [-6, 0])
@@ -147,7 +147,7 @@ def test_log_and_sqrt_at_0() -> None:
 def test_variance_is_numpys() -> None:
     x = np.random.default_rng(0).standard_normal((3, 4))
     assert_near(mg.var(x, 1, correction=1).data, np.var(x, axis=1, ddof=1), np.float64)
-    assert_equal(mg.var(x, 1, correction=5).data, [INF] * 3)  # and not below 0
+    assert_equal(mg.var(x, 1, correction=5).data, [INF] * 3)  # not negative
     alone = leaf([[1.0], [2.0]])
     y = mg.var(alone, 1, correction=1)
     y.backward([1, 1])
@@ -239,7 +239,7 @@ def test_erf_and_tanh_far_out(dtype: Any) -> None:
 
 @both_dtypes
 def test_sigmoid_keeps_its_digits_on_both_sides(dtype: Any) -> None:
-    """Where e^-|x| is below all roundings, it is y or 1 - y itself, and y (1 - y)."""
+    """For large |x|, y is 1 or e^-|x|, and y (1 - y) is e^-|x|, with all their digits."""
     x = leaf([40, -40, 1e4, -1e4], dtype)
     y = mg.sigmoid(x)
     y.backward(np.array([3, 5, 7, 11], dtype))
@@ -251,7 +251,7 @@ def test_sigmoid_keeps_its_digits_on_both_sides(dtype: Any) -> None:
 @both_dtypes
 @pytest.mark.parametrize("level", [0, 1, -1e4])
 def test_layer_norm_of_a_constant_row(level: float, dtype: Any) -> None:
-    """Without deviations only the bias is left, and backward the norm is a factor 1/sqrt(eps)."""
+    """All deviations are 0: the output is the bias, and backward scales by 1/sqrt(eps)."""
     x, weight, bias = (
         leaf([[level] * 4], dtype),
         leaf([1, 2, 3, 4], dtype),
@@ -267,7 +267,7 @@ def test_layer_norm_of_a_constant_row(level: float, dtype: Any) -> None:
 
 @both_dtypes
 def test_rows_of_one_entry_have_no_gradient(dtype: Any, rng: np.random.Generator) -> None:
-    """Not a rounding's worth either, which 1/sqrt(eps) would make large."""
+    """Exactly 0: a rounding error would be scaled up by 1/sqrt(eps)."""
     x, weight = leaf(rng.standard_normal((99, 1)), dtype), leaf(rng.standard_normal(1), dtype)
     mg.layer_norm(x, weight, weight).backward(rng.standard_normal(x.shape).astype(dtype))
     assert_equal(x.grad, np.zeros(x.shape))

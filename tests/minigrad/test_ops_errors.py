@@ -20,7 +20,7 @@ def zeros(*shape: int) -> Tensor:
 
 
 class Wrong(NamedTuple):
-    """A call that is refused, and with what."""
+    """A call that is refused, with the error and its message."""
 
     call: Callable[[], Any]
     error: type[Exception]
@@ -30,7 +30,7 @@ class Wrong(NamedTuple):
 rng = np.random.default_rng(0)
 scores, weight = zeros(2, 3), zeros(3, 4)
 
-# Ours say it all. Where NumPy refuses by itself, it is held to what it names.
+# Our messages are compared whole. NumPy's own must name what is wrong.
 WRONG = [
     # shapes
     Wrong(lambda: zeros(2, 3) + zeros(4), ValueError, "(2,3) (4,)"),

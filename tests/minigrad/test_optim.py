@@ -26,7 +26,7 @@ def matrix() -> Tensor:
 
 
 def follow(optimizer: Any, param: Tensor, grads: list[Array]) -> Array:
-    """Where steps with these gradients lead."""
+    """The parameter's value after steps with these gradients."""
     for grad in grads:
         param.grad = grad.astype(param.dtype).reshape(param.shape)
         optimizer.step()
@@ -108,7 +108,7 @@ def test_adamws_defaults_are_pytorchs() -> None:
 
 @pytest.mark.usefixtures("backend")
 def test_adamw_of_many_entries(rng: np.random.Generator) -> None:
-    """Enough for several threads; every entry goes its own way."""
+    """Enough entries for several threads; each entry has its own gradients."""
     start, grads = rng.standard_normal(20_001), list(rng.standard_normal((3, 20_001)))
     param = parameter(start)
     ours = follow(optim.AdamW([param], 0.1), param, grads)
@@ -153,7 +153,7 @@ def test_a_parameter_in_any_layout_is_changed(
 
 
 def by_singular_values(g: Array) -> Array:
-    """What the iteration makes of a matrix, on its singular values one by one."""
+    """The result of the iteration on a matrix, computed on each of its singular values."""
     u, s, vt = np.linalg.svd(g, full_matrices=False)
     s = s / np.linalg.norm(g)
     for _ in range(5):
@@ -208,7 +208,7 @@ KINDS: list[Callable[[list[Tensor]], Any]] = [
 
 @pytest.mark.parametrize("make", KINDS)
 def test_each_of_several_is_as_if_alone(make: Callable[[list[Tensor]], Any]) -> None:
-    """Whatever the sizes of the others' gradients, and with a state that travels."""
+    """Whatever the sizes of the others' gradients, also after saving and loading the state."""
     rng = np.random.default_rng(4)
     starts = rng.normal(size=(3, 4, 5))
     together, alone = ([parameter(start) for start in starts] for _ in range(2))

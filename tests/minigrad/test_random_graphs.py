@@ -56,7 +56,7 @@ SHAPES = [(), (3,), (2, 1), (2, 3)]
 
 
 class Step(NamedTuple):
-    """Compute operation(a, b), a and b counted from the latest, perhaps off the tape."""
+    """Compute operation(a, b), with a and b counted from the latest result, perhaps unrecorded."""
 
     operation: str
     a: int
@@ -64,7 +64,7 @@ class Step(NamedTuple):
     island: str
 
     def operands(self, count: int) -> list[int]:
-        """Their places among the `count` made before."""
+        """The positions of the operands among the `count` results before."""
         return [count - 1 - i % count for i in (self.a, self.b)[: ARITIES[self.operation]]]
 
 
@@ -104,7 +104,7 @@ def with_numpy(program: list[Step], leaves: list[Array]) -> list[Array]:
 def gradient(
     program: list[Step], points: list[Array], k: int, cotangents: list[tuple[int, Array]]
 ) -> Array:
-    """Of L = sum(cotangent * result) over the cotangents and their places, for leaf k."""
+    """The gradient of L = sum(cotangent * result), over all cotangents, for leaf k."""
     total = np.zeros(points[k].shape)
     for index in np.ndindex(total.shape):
         moved = [point.astype(complex) for point in points]
@@ -161,7 +161,7 @@ def test_random_graph(
     other: int,
     rng: np.random.Generator,
 ) -> None:
-    """The gradient of the last result and of one along the way, walked one after the other."""
+    """Backward from the last result, then from an intermediate one."""
     points = [np.array(rng.uniform(-1, 1, shape)) for shape, _ in kinds]
     leaves = [Tensor(x, requires_grad=flag) for x, (_, flag) in zip(points, kinds, strict=True)]
     leaves[0].requires_grad = True

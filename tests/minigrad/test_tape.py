@@ -19,7 +19,7 @@ def leaf(data: Any) -> Tensor:
 
 
 def assert_equal(ours: Any, want: Any) -> None:
-    """To the last bit: these are whole numbers throughout."""
+    """Equal in every bit, since all numbers here are whole."""
     np.testing.assert_array_equal(ours, want)
 
 
@@ -30,7 +30,7 @@ def test_a_gradient_is_an_array_of_the_shape_and_dtype_of_its_leaf() -> None:
     for dtype in (np.float32, np.float64):
         for shape in ((), (1,), (2, 0), (2, 3)):
             x = Tensor(np.ones(shape, dtype), requires_grad=True)
-            for _ in range(2):  # a sum of two 0-d arrays is no array to NumPy
+            for _ in range(2):  # NumPy's sum of two 0-d arrays is not an array
                 (x * x).sum().backward()
                 x.sum().backward()
                 x.backward(np.ones(shape))
@@ -56,7 +56,7 @@ def test_fan_out_through_nested_diamonds() -> None:
 
 
 def test_a_node_waits_for_all_that_use_it() -> None:
-    """The longer way back from y to a comes in after the shorter: a must not go ahead."""
+    """Two paths lead from y to a: its vjp must not run before the longer one has arrived."""
     x = leaf(2)
     for order in (1, -1):
         a = x * 3
@@ -67,7 +67,7 @@ def test_a_node_waits_for_all_that_use_it() -> None:
 
 
 def test_doubling_thirty_times_takes_thirty_steps() -> None:
-    """2^30 ways lead back to x."""
+    """There are 2^30 paths from y to x."""
     x = leaf(1)
     y = x
     for _ in range(30):
@@ -190,7 +190,7 @@ def test_no_grad_is_of_one_thread() -> None:
 
 
 def test_threads_each_walk_their_own_graph() -> None:
-    """They share a weight that none of them changes."""
+    """The graphs share a weight, which no thread changes."""
     w = leaf(np.arange(4))
     leaves = [leaf(np.full(4, n)) for n in range(4)]
 
@@ -208,7 +208,7 @@ def test_threads_each_walk_their_own_graph() -> None:
 
 
 def test_threads_add_to_one_leaf() -> None:
-    """One after the other: had both read the sum before either wrote it, one would be lost."""
+    """They must add one after the other: if both read the sum first, one gradient is lost."""
     x, both = leaf([0, 0]), threading.Barrier(2)
 
     class Meeting(np.ndarray):
@@ -350,7 +350,7 @@ def test_a_constant_is_copied() -> None:
 
 @pytest.mark.parametrize("view", ["detach", "reshape", "getitem", "T"])
 def test_a_step_makes_no_gradient_wrong_through_an_island(view: str) -> None:
-    """What was computed with the old weight goes back with the old weight, or is refused."""
+    """After a step, backward uses the weight that forward used, or raises an error."""
     x, w = leaf([[2, 3]]), leaf([[5], [7]])
     with mg.no_grad():
         island = {

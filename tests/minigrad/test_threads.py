@@ -43,7 +43,7 @@ def test_count_is_set() -> None:
 
 
 def test_count_is_that_of_the_cores_at_first() -> None:
-    """Of the cores that the process may use, where the system tells."""
+    """The number of cores that the process may use, if the system tells it."""
     print_count = "import minigrad; print(minigrad.get_num_threads())"
     restrict = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
     restricted = hasattr(os, "sched_setaffinity")

@@ -1,4 +1,4 @@
-"""The tape as data: nodes, edges, gradients on their way, what is kept, and differences beside."""
+"""The tape as data: nodes, edges, values, gradients, what is kept, and gradients by differences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def leaf(*shape: int) -> Tensor:
 
 
 def traced_model() -> tuple[TeenyGPT, Trace]:
-    """Both kinds of part that are easy to get wrong are in it: leaves and values used twice."""
+    """A model with what is easy to get wrong: leaves and values that are used twice."""
     model = TeenyGPT(8, 13, 8, 2, 2, num_blocks=2, rng=np.random.default_rng(1)).eval()
     with mg.tracing():
         loss = model.loss(IDS)
@@ -135,7 +135,7 @@ def test_a_gradient_is_the_sum_of_what_came_along_the_edges() -> None:
 
 
 def test_differences_agree_with_the_way_back(backend: str) -> None:
-    """Everywhere in the model: both use float32 values; only the way back computes in float32."""
+    """At every node. Both start from float32 values, but only backward computes in float32."""
     _, graph = traced_model()
     rng = np.random.default_rng(2)
     for node in graph.nodes:

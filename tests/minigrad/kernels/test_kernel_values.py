@@ -23,7 +23,7 @@ LONG = np.insert(ROWS, [1] * 30, np.linspace(-2, 2, 30), axis=1)  # for loops ov
 
 
 def assert_same(name: str, dtype: Any, *args: Any) -> None:
-    """nan and infinity in the same places, and no other numbers but for some roundings."""
+    """nan and infinity are in the same places, and other numbers equal up to some roundings."""
     args = tuple([a.astype(dtype) if getattr(a, "dtype", int) == np.float64 else a for a in args])
     near = 64 * np.finfo(dtype).eps  # the numbers, and the sums of at most 33 of them, are small
     with np.errstate(all="ignore"):
@@ -79,7 +79,7 @@ def test_special_rows(dtype: Any, x: Array) -> None:
 @needs_numba
 @DTYPES
 def test_special_products(dtype: Any) -> None:
-    """In whatever order: inf - inf and 0 inf are nan."""
+    """The same in any order of summation: inf - inf and 0 inf are nan."""
     assert_same("matmul", dtype, ROWS, ROWS.T)
     assert_same("matmul", dtype, LONG, LONG.T)
     assert_same("matmul", dtype, ROWS.T, ROWS)
@@ -88,7 +88,7 @@ def test_special_products(dtype: Any) -> None:
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize(("before", "after"), [((2, 1), (3,)), ((3,), (2, 1)), ((1, 3), (2, 1))])
 def test_matmul_repeats_the_batch_that_is_meant(twin: ModuleType, before: Any, after: Any) -> None:
-    """Of whole numbers, so that every product is exact."""
+    """With whole numbers, so that every product is exact."""
     a = np.arange(60.0 * math.prod(before)).reshape(*before, 20, 3)
     b = np.arange(6.0 * math.prod(after)).reshape(*after, 3, 2)
     np.testing.assert_array_equal(twin.matmul(a, b), np.einsum("...ik,...kj->...ij", a, b))
@@ -98,7 +98,7 @@ def test_matmul_repeats_the_batch_that_is_meant(twin: ModuleType, before: Any, a
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("columns", [511, 512, 513, 1041])
 def test_matmul_of_several_blocks(twin: ModuleType, dtype: Any, columns: int, rng: Any) -> None:
-    """Of whole numbers again."""
+    """With whole numbers, which are exact."""
     a, b = rng.integers(-3, 4, (23, 300)), rng.integers(-3, 4, (300, columns))
     np.testing.assert_array_equal(twin.matmul(a.astype(dtype), b.astype(dtype)), a @ b)
 
@@ -208,7 +208,7 @@ def test_adamw_in_plain_python(twin: ModuleType) -> None:
 @EACH
 @pytest.mark.parametrize("step", [1, 1000])
 def test_adamw_of_a_gradient_whose_square_overflows(twin: ModuleType, step: int) -> None:
-    """As long as v, (1 - b2) of it, does not. From m = v = 0 a step is as long for any g."""
+    """g^2 overflows, but v = (1 - b2) g^2 does not. From m = v = 0 any g gives the same step."""
     new = []
     for g in (1.0, 5e20):
         param, m, v = np.zeros((3, 20), np.float32)
@@ -222,7 +222,7 @@ def test_adamw_of_a_gradient_whose_square_overflows(twin: ModuleType, step: int)
 
 
 def points(low: float, high: float) -> Array:
-    """From low to high: evenly spread, and of every order of magnitude."""
+    """Numbers from low to high, evenly spread, and others of every order of magnitude."""
     small = np.geomspace(1e-30, 1, 20_001)
     even = np.linspace(low, high, 100_001)
     return np.concatenate([even, low * small, high * small]).astype(np.float32)
@@ -306,7 +306,7 @@ def test_normal_density(loops: Any, largest: float, limit: float) -> None:
 
 
 def test_normal_cdf(loops: Any) -> None:
-    """Given the density to the last place."""
+    """The density is given, right to the last place."""
     x = points(-12, 12)
     exact = x.astype(float)
     y = np.empty_like(x)

@@ -43,7 +43,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 class Draw:
-    """Draws arguments: numbers at random, and what `choose` settles."""
+    """Draws arguments: random numbers, and options picked by `choose`."""
 
     def __init__(self, seed: int, dtype: Any, choose: Callable[[Sequence[Any]], Any]) -> None:
         self.rng = np.random.default_rng(seed)
@@ -53,7 +53,7 @@ class Draw:
         return self.rng.standard_normal(shape)
 
     def of(self, array: Array) -> Array:
-        """As an argument: in the kernel's dtype and in some layout."""
+        """The array as an argument: in the kernel's dtype, in a layout picked by `choose`."""
         return lay_out(array.astype(self.dtype), self.choose(LAYOUTS))
 
     def normal(self, *shape: int, scale: float = 1.0) -> Array:
@@ -342,7 +342,7 @@ def axes_of(name: str) -> list[str]:
 
 @contextlib.contextmanager
 def cut_into(count: int) -> Iterator[None]:
-    """Even the smallest array is shared among so many threads."""
+    """In the block, even the smallest array is divided among so many threads."""
     before = mg.get_num_threads()
     mg.set_num_threads(count)
     with mock.patch.object(threads, "_WORTHWHILE", 0):
@@ -439,7 +439,7 @@ def test_twins_agree_where_an_axis_is_empty(name: str, axis: str, others: int) -
 @pytest.mark.parametrize("count", [1, 2, 3])
 @KERNELS
 def test_same_bits_each_time(name: str, dtype: Any, count: int) -> None:
-    """However the threads take turns, and wherever in memory the arrays are.
+    """In whatever order threads run, and wherever in memory the arrays are.
 
     A compiled loop that stores what it sums up may first see how near its arrays are to each other,
     and then add in another order: small ones are near.

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("same_thread_count")
 
 @pytest.fixture(params=["spinning", "parked"])
 def team(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module. A thread without work spins or, as where it cannot, is parked at once."""
+    """The module. Threads without work spin, or are parked at once, where they cannot spin."""
     pytest.importorskip("numba", reason="only compiled kernels have a team")
     from minigrad.kernels.compiled import team
 
@@ -112,7 +112,7 @@ def test_run_passes_on_exceptions_when_all_have_ended(
 
 
 def test_a_busy_team_is_not_waited_for(team: Any) -> None:
-    """Another thread does all spans itself; and one of the team's own may have some run, too."""
+    """Threads that call `run` while the team is busy do all their spans themselves."""
     spans, seen = in_parts(2), []
 
     def task(part: int, start: int, stop: int) -> None:
@@ -141,7 +141,7 @@ def test_nothing_is_kept(team: Any) -> None:
 
 
 def test_no_error_is_kept(team: Any) -> None:
-    """Its traceback would hold the task's arrays."""
+    """The traceback of a kept error would keep the task's arrays."""
 
     class Error(Exception):
         pass
@@ -281,7 +281,7 @@ def test_a_kernel_may_be_called_at_exit() -> None:
 
 
 def python(code: str) -> str:
-    """What a new Python prints; ends after a minute, should it hang."""
+    """What a new Python process prints; it is ended after a minute if it hangs."""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
@@ -306,7 +306,7 @@ def train(seed: int) -> dict[str, bytes]:
 
 @pytest.mark.usefixtures("backend")
 def test_two_threads_train_at_once() -> None:
-    """Each a model of its own; one that looks without recording does not stop the other's tape."""
+    """Each trains its own model; `no_grad` in one thread does not stop the other's recording."""
     mg.set_num_threads(2)
     wanted = [train(seed) for seed in (0, 1)]
     assert wanted[0] != wanted[1]
@@ -330,7 +330,7 @@ with multiprocessing.get_context("fork").Pool(2, signal.alarm, [60]) as pool:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_forks_train() -> None:
-    """After the kernels ran in threads, of which a fork has none."""
+    """The kernels ran in threads before the fork, and a forked process has none of these."""
     assert python(TRAIN_IN_FORKS) == "[True, True, True, True] True\n"
 
 

@@ -34,7 +34,7 @@ def product(c: Any, start: Any, a: Any, b: Any) -> None:
 
 
 def inside(shape: tuple[int, int], dtype: Any, rng: np.random.Generator) -> Any:
-    """A random array, and the larger one that it is a part of, elsewhere NaN."""
+    """A random array, and the larger array that it is a part of, which is NaN elsewhere."""
     rows, columns = shape
     around = np.full((rows + 2, columns + 40), np.nan, dtype)
     part = around[1:-1, 20:-20]
@@ -63,7 +63,7 @@ def test_nothing_beyond_is_read_or_written(dtype: Any, rows: int, start_rows: An
 @pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
 @pytest.mark.parametrize("start_rows", [1, "rows"])
 def test_blocks_and_copies(dtype: Any, layout: str, start_rows: Any) -> None:
-    """More than one block in every direction, none of them full in the end."""
+    """More than one block along every axis, and the last one is not full."""
     rows, inner, columns = (_GROUP + 1) * TILE_ROWS + FEW_ROWS + 1, _DEPTH + 3, _WIDTH + 37
     assert inner * columns > _SMALL
     rng = np.random.default_rng(0)
