@@ -138,11 +138,11 @@ def test_all_sides_keep_to_lesser_vectors(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setattr(sides, "CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(sys, "argv", ["x.py", "--isa", "avx2", "--json"])
-    (tmp_path / "cpuinfo").write_text("flags : sse2 avx2 avx512f\n")
+    (tmp_path / "cpuinfo").write_text("flags : sse2 avx2 avx512f\n", "utf-8")
     assert sides.machine() == "avx512"
     assert Path(sides.arguments("").json).name == "avx2.json"
     assert os.environ.items() >= sides.ISAS["avx2"].items()
-    (tmp_path / "cpuinfo").write_text("flags : sse2\n")
+    (tmp_path / "cpuinfo").write_text("flags : sse2\n", "utf-8")
     with pytest.raises(SystemExit, match="2"):
         sides.arguments("")
 

@@ -82,7 +82,7 @@ def test_blocks_and_copies(dtype: Any, layout: str, start_rows: Any) -> None:
 @pytest.mark.parametrize(("text", "wanted"), [("1024K\n", 2**20), ("1 MB", 2**19), (None, 2**19)])
 def test_second_level_cache(tmp_path: Path, text: str | None, wanted: int) -> None:
     if text is not None:
-        (tmp_path / "size").write_text(text)
+        (tmp_path / "size").write_text(text, "utf-8")
     assert _second_level_cache(str(tmp_path / "size")) == wanted
 
 
