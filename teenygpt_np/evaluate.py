@@ -26,7 +26,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--split",
         choices=["train", "val", "test"],
-        help="(default: test; for a single file given by --data, all of its lines)",
+        help="split to score (default: test; for a single file given by --data, all of its lines)",
     )
     parser.add_argument(
         "--each", action="store_true", help="print the nats of each line, a tab, and the line"

@@ -16,7 +16,10 @@ def _parser() -> Parser:
         "--text", metavar="TEXT", help="text to inspect (default: one that the model wrote)"
     )
     parser.add_argument(
-        "--print", action="store_true", dest="listing", help="print the tape, write no page"
+        "--print",
+        action="store_true",
+        dest="listing",
+        help="print the tape as text instead of writing a page",
     )
     parser.add_argument(
         "--out", type=path, metavar="FILE", help="file for the page (default: RUN/inspect.html)"

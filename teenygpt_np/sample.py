@@ -33,7 +33,7 @@ def _parser() -> Parser:
         "--top-p",
         type=float,
         metavar="P",
-        help="draw from the likeliest tokens only, so many that their probabilities reach P",
+        help="draw from the likeliest tokens only: the fewest whose probabilities reach P together",
     )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every headline")
     parser.add_argument(
@@ -41,7 +41,7 @@ def _parser() -> Parser:
         type=int,
         default=None,
         metavar="N",
-        help="seed; the same one draws the same again",
+        help="seed of the random numbers (default: other headlines each time)",
     )
     parser.add_argument("--threads", type=int, metavar="N", help=argparse.SUPPRESS)
     return parser

@@ -48,7 +48,7 @@ def _parser() -> Parser:
         metavar="NAME",
         help="the column with the headlines; may be given several times",
     )
-    parser.add_argument("--preset", choices=PRESETS, help="(default: small)")
+    parser.add_argument("--preset", choices=PRESETS, help="settings to begin with (default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     add_settings(parser, SETTINGS)
     add_threads(parser, "; with --resume, the number that the run began with")

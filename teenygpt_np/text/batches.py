@@ -12,7 +12,7 @@ import numpy.typing as npt
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
-_WINDOW = 16  # so many batches' rows are sorted by length together
+_WINDOW = 16  # batches whose rows are sorted by length together
 
 
 class Batch(NamedTuple):
