@@ -6,6 +6,7 @@ step holds the old arrays, so its gradients are still those of what it computed.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,9 +19,14 @@ from minigrad.tensor import Tensor
 
 Schedule = Callable[[int], float]
 
+_STRETCH = 1 << 18  # entries: longer flat arrays would save no time, but take memory
+
 
 class Optimizer:
-    """Holds the parameters; a subclass says what one step does to each.
+    """Holds the parameters; a subclass says what one step does to them.
+
+    Parameters that are stepped alike lie side by side in one flat array, and so do their gradients
+    and what is kept of them between steps: a step is a few operations on long arrays.
 
     Raises ValueError where there is no parameter, or a setting is out of range.
     """
@@ -35,6 +41,10 @@ class Optimizer:
             raise ValueError("a parameter is given twice; every step would change it twice")
         _check(lr=lr)
         self.lr = lr
+        ends = itertools.accumulate(param.size for param in self.params)
+        pairs = zip(ends, self.params, strict=True)
+        self._stretches = [(end - param.size) // _STRETCH for end, param in pairs]
+        self._groups: dict[tuple[int, ...], _Group] = {}  # those of the last step
 
     def zero_grad(self) -> None:
         """Forget every parameter's gradient."""
@@ -44,19 +54,35 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient.
 
-        Raises ValueError where a gradient that was set by hand has another shape.
+        Raises ValueError where a gradient that was set by hand has another shape: nothing has been
+        changed then.
         """
-        for i, param, grad in self._with_gradient():
-            new = self._updated(i, param._data, grad)
-            param._data = np.asarray(new, param.dtype)  # lr may be a NumPy float64
+        grads = dict(self._gradients())
+        alike: dict[Any, list[int]] = {}
+        for i in grads:
+            alike.setdefault(self._kind(i), []).append(i)
+        known = self._groups
+        self._groups = {i: known.get(i, _Group(i)) for i in map(tuple, alike.values())}
+        values = [param._data for param in self.params]
+        for numbers, group in self._groups.items():
+            old = group.flat("param", values)
+            grad = np.concatenate([grads[i] for i in numbers], axis=None)
+            new = np.asarray(self._updated(group, old, grad), old.dtype)  # lr may be np.float64
+            group.keep("param", new, values)
+            for i in numbers:
+                self.params[i]._data = values[i]
 
-    def _with_gradient(self) -> Iterator[tuple[int, Tensor, Array]]:
+    def _gradients(self) -> Iterator[tuple[int, Array]]:
         for i, param in enumerate(self.params):
             if param.grad is not None:
                 grad = np.asarray(param.grad, param.dtype)  # one set by hand may have another dtype
                 if grad.shape != param.shape:
                     raise ValueError(f"grad has shape {grad.shape}, wanted {param.shape}")
-                yield i, param, grad
+                yield i, grad
+
+    def _kind(self, i: int) -> Any:
+        """What parameters have in common that are stepped together."""
+        return self.params[i].dtype, self._stretches[i]
 
     def state_dict(self) -> dict[str, Array]:
         """What is kept between steps, by names like 'm/0': copies."""
@@ -78,11 +104,41 @@ class Optimizer:
             for i, array in enumerate(getattr(self, name)):
                 yield name, i, array
 
-    def _updated(self, i: int, param: Array, grad: Array) -> Array:
+    def _updated(self, group: _Group, param: Array, grad: Array) -> Array:
         raise TypeError("Optimizer is a base class: use SGD, AdamW or Muon")
 
     def _zeros(self) -> list[Array]:
         return [np.zeros(param.shape, param.dtype) for param in self.params]
+
+
+class _Group:
+    """Parameters that are stepped together, by their numbers, and their flat arrays, by name."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self.numbers = numbers
+        self._known: dict[str, tuple[Array, list[Array]]] = {}
+
+    def flat(self, name: str, arrays: list[Array]) -> Array:
+        """The group's arrays one after the other, as one flat array.
+
+        They become views of it, so that the next call has nothing to copy: unless one of them has
+        been replaced in between, or is a deep copy, which is no view.
+        """
+        flat, views = self._known.get(name, (None, []))
+        own = [arrays[i] for i in self.numbers]
+        pairs = zip(own, views, strict=False)
+        if flat is None or any(array is not view or view.base is not flat for array, view in pairs):
+            flat = np.concatenate(own, axis=None)
+            self.keep(name, flat, arrays)
+        return flat
+
+    def keep(self, name: str, flat: Array, arrays: list[Array]) -> None:
+        """Make the group's arrays views of a flat one."""
+        stop = 0
+        for i in self.numbers:
+            start, stop = stop, stop + arrays[i].size
+            arrays[i] = flat[start:stop].reshape(arrays[i].shape)
+        self._known[name] = flat, [arrays[i] for i in self.numbers]
 
 
 class SGD(Optimizer):
@@ -102,12 +158,13 @@ class SGD(Optimizer):
         self.momentum = float(momentum)
         self.b = self._zeros()
 
-    def _updated(self, i: int, param: Array, grad: Array) -> Array:
+    def _updated(self, group: _Group, param: Array, grad: Array) -> Array:
         if not self.momentum:
             return param - self.lr * grad
-        self.b[i] *= self.momentum
-        self.b[i] += grad
-        return param - self.lr * self.b[i]
+        b = group.flat("b", self.b)
+        b *= self.momentum
+        b += grad
+        return param - self.lr * b
 
 
 class AdamW(Optimizer):
@@ -138,14 +195,18 @@ class AdamW(Optimizer):
         self.m, self.v = self._zeros(), self._zeros()
         self.steps = [np.zeros((), np.int64) for _ in self.params]
 
-    def _updated(self, i: int, param: Array, grad: Array) -> Array:
-        self.steps[i] += 1
+    def _kind(self, i: int) -> Any:
+        return super()._kind(i), int(self.steps[i])
+
+    def _updated(self, group: _Group, param: Array, grad: Array) -> Array:
+        for i in group.numbers:
+            self.steps[i] += 1
         return kernels.adamw(
             param,
             grad,
-            self.m[i],
-            self.v[i],
-            int(self.steps[i]),
+            group.flat("m", self.m),
+            group.flat("v", self.v),
+            int(self.steps[group.numbers[0]]),
             self.lr,
             self.betas,
             self.eps,
@@ -189,23 +250,18 @@ class Muon(Optimizer):
         self.momentum, self.weight_decay = float(momentum), float(weight_decay)
         self.m = self._zeros()
 
-    def step(self) -> None:
-        """As any optimizer's. Matrices of one shape and dtype are orthogonalized in one batch."""
-        kinds: dict[Any, list[tuple[int, Array]]] = {}
-        for i, param, grad in self._with_gradient():
-            kinds.setdefault((param.shape, param.dtype), []).append((i, grad))
-        lr = float(self.lr)  # a NumPy float64 would widen float32
-        for (shape, _), kind in kinds.items():
-            steps = orthogonalized(np.stack([self._ahead(*each) for each in kind]))
-            steps *= 0.2 * math.sqrt(max(shape)) * lr
-            for (i, _), step in zip(kind, steps, strict=True):
-                self.params[i]._data = (1 - lr * self.weight_decay) * self.params[i]._data - step
+    def _kind(self, i: int) -> Any:
+        return self.params[i].dtype, self.params[i].shape  # orthogonalized in one batch
 
-    def _ahead(self, i: int, grad: Array) -> Array:
-        """Nesterov's momentum: what m will be after another step with the same gradient."""
-        m = self.m[i]
-        m += (1 - self.momentum) * (grad - m)
-        return m + (1 - self.momentum) * (grad - m)
+    def _updated(self, group: _Group, param: Array, grad: Array) -> Array:
+        lr, damped = float(self.lr), 1 - self.momentum  # a NumPy float64 would widen float32
+        m = group.flat("m", self.m)
+        m += damped * (grad - m)
+        ahead = m + damped * (grad - m)  # Nesterov's: m after another step with this gradient
+        shape = self.params[group.numbers[0]].shape
+        step = orthogonalized(ahead.reshape(-1, *shape)).reshape(-1)
+        step *= 0.2 * math.sqrt(max(shape)) * lr
+        return (1 - lr * self.weight_decay) * param - step
 
 
 # f(s) = a s + b s^3 + c s^5, applied five times, takes every s in 0.0016..1 into 0.68..1.21.

@@ -61,6 +61,7 @@ class Trainer:
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
         self.model = build_model(config, corpus.tokenizer.num_token_vals, self.rngs["model"])
+        self.parameters = self.model.parameters()
         self.objective = NextToken(config.ignore_pads)
         self.optimizers = make_optimizers(self.model, config)
         self.batches_per_epoch = -(-len(self.rows["train"]) // config.batch_size)
@@ -160,7 +161,8 @@ class Trainer:
             rng.state = before
             return self.objective.loss(self.model, batch)
 
-        self.model.zero_grad()
+        for parameter in self.parameters:
+            parameter.zero_grad()
         loss = self.objective.loss(self.model, batch)
         self._check_finite("loss", loss.item(), loss_again)
         loss.backward()
@@ -169,7 +171,7 @@ class Trainer:
             weights = self.model.state_dict()
             grads = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
             self.place.layers["grad_norms"] = norms_by_layer(grads, layers)
-        norm = clip_grad_norm(self.model.parameters(), self.config.clip_grad_norm or math.inf)
+        norm = clip_grad_norm(self.parameters, self.config.clip_grad_norm or math.inf)
         self._check_finite("gradient's norm", norm, lambda: loss_again().backward())
         for optimizer in self.optimizers.values():
             optimizer.lr = self.schedule(self.place.step)

@@ -12,11 +12,11 @@ FAULTS = [
         "if False:",
     ),
     ("resume: nothing is saved when the output fails", "if error.filename is None:", "if False:"),
-    ("loop: gradients pile up", "self.model.zero_grad()", "pass"),
+    ("loop: gradients pile up", "parameter.zero_grad()", "pass"),
     (
         "loop: gradients are not clipped",
-        "clip_grad_norm(self.model.parameters(), self.config.clip_grad_norm or math.inf)",
-        "clip_grad_norm(self.model.parameters(), math.inf)",
+        "clip_grad_norm(self.parameters, self.config.clip_grad_norm or math.inf)",
+        "clip_grad_norm(self.parameters, math.inf)",
     ),
     (
         "loop: the optimizers' state is not taken up",
