@@ -3,12 +3,22 @@
 FAULTS = [
     (
         "newton_schulz: compiled, the fifth power forgotten",
-        "set_product(factor, factor, scaled, square)",
+        "_set_symmetric(factor, factor, scaled, square)",
         "pass",
     ),
     (
         "newton_schulz: compiled, one thread's steps counted twice",
         "range(steps)",
         "range(steps + part)",
+    ),
+    (
+        "newton_schulz: compiled, what is below the diagonal left as it was",
+        "for j in range(i):",
+        "for j in range(i, i):",
+    ),
+    (
+        "newton_schulz: compiled, later rows begin with the first row's start",
+        "start[i : i + _BLOCK, i:] if",
+        "start[:_BLOCK, i:] if",
     ),
 ]
