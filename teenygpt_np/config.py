@@ -26,6 +26,7 @@ class Setting:
     at_least, at_most, above, below: bounds of a number, which must also be finite.
     choices: the values allowed, by the words that the command line takes for them.
     flag: its flag on the command line, if that is not the field's name with dashes.
+    before: what runs did that are older than the setting, if that is not the default.
     """
 
     help: str
@@ -35,6 +36,7 @@ class Setting:
     below: float = math.inf
     choices: Mapping[str, Any] | None = None
     flag: str = ""
+    before: Any = None
 
     def wanted(self, name: str, value: Any) -> str:
         """What is wanted instead of this value; '' if the value is allowed."""
@@ -99,6 +101,14 @@ class Config:
     epochs: int = _setting(7, "at most this many passes through the training split", at_least=1)
     max_steps: int = _setting(0, "stop after this many steps; 0: no limit", at_least=0)
     batch_size: int = _setting(32, "headlines per step", at_least=1)
+    batch_tokens: int = _setting(
+        1024,
+        "tokens per step that short headlines are filled up to, with more of them than batch-size; "
+        "0, and wherever batch-size is given: never more",
+        at_least=0,
+        at_most=1_000_000,
+        before=0,
+    )
     optimizer: str = _setting(
         "muon",
         "optimizer of the blocks' weight matrices; AdamW trains all the rest",
@@ -152,7 +162,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:
-        """The settings from what `as_dict` gave; missing ones have their defaults.
+        """The settings from what `as_dict` gave; missing ones are as they were before they came.
 
         Raises InputError for an unknown name, or a value of another type or out of range.
         """
@@ -169,7 +179,8 @@ class Config:
                 fits = type(value) is wanted or (wanted is float and type(value) is int)
             if not fits:
                 raise InputError(f"setting {name} is {value!r}, wanted {wanted.__name__}")
-        return cls(**settings | {"columns": tuple(settings.get("columns", ()))})
+        older = {n: s.before for n, s in SETTINGS.items() if s.before is not None}
+        return cls(**older | settings | {"columns": tuple(settings.get("columns", ()))})
 
 
 SETTINGS: dict[str, Setting] = {
@@ -192,6 +203,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_heads": 8,
         "num_neurons": 512,
         "epochs": 1000,
+        "batch_tokens": 0,
         "optimizer": "adamw",
         "lr": 1e-3,
         "dropout": 0.1,
@@ -205,7 +217,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def make_config(preset: str, **changes: Any) -> Config:
-    """A preset's settings, with some of them changed. Raises InputError as `Config` does."""
+    """A preset's settings, with some of them changed. Raises InputError as `Config` does.
+
+    A batch_size that is among the changes holds, however short the lines are.
+    """
     if preset not in PRESETS:
         raise InputError(f"preset is {preset!r}, wanted one of {', '.join(PRESETS)}")
-    return Config(preset=preset, **PRESETS[preset] | changes)
+    fixed = {"batch_tokens": 0} if "batch_size" in changes else {}
+    return Config(preset=preset, **PRESETS[preset] | fixed | changes)

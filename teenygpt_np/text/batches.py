@@ -13,6 +13,7 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
 _WINDOW = 16  # batches whose rows are sorted by length together
+_LEAST_BATCHES = 100  # in an epoch, if it is not to learn too little
 
 
 class Batch(NamedTuple):
@@ -65,6 +66,15 @@ class Rows:
         everything = np.ones((len(rows), self.ids.shape[1]), bool)
         everything[:, 0] = False  # the first token is not predicted
         return Batch(self.ids[rows], everything)
+
+
+def rows_per_batch(lengths: Ids, batch_size: int, batch_tokens: int) -> int:
+    """How many rows make up about batch_tokens tokens, but at least batch_size.
+
+    lengths: of each row. There are no more rows than leave `_LEAST_BATCHES` batches in an epoch.
+    """
+    wanted = min(batch_tokens * len(lengths) // int(lengths.sum()), len(lengths) // _LEAST_BATCHES)
+    return max(batch_size, wanted)
 
 
 def batches(

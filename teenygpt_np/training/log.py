@@ -44,6 +44,14 @@ class Log:
             f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"
         )
 
+    def batches(self, train: Rows, batch_size: int) -> None:
+        """Where a step takes more rows than the configured batch size."""
+        if batch_size > self.config.batch_size:
+            self.console.line(
+                f"    a step takes {batch_size:,} {self.corpus.unit}s, not "
+                f"{self.config.batch_size:,}, as they are short: {train.lengths.mean():.1f} tokens"
+            )
+
     def schedule(self, steps: int) -> None:
         """Where the learning rate has to reach its highest value sooner than configured."""
         rising = warmup_steps(self.config, steps)

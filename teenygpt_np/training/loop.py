@@ -64,7 +64,10 @@ class Trainer:
         self.parameters = self.model.parameters()
         self.objective = NextToken(config.ignore_pads)
         self.optimizers = make_optimizers(self.model, config)
-        self.batches_per_epoch = -(-len(self.rows["train"]) // config.batch_size)
+        self.batch_size = self.objective.rows_per_batch(
+            self.rows["train"], config.batch_size, config.batch_tokens
+        )
+        self.batches_per_epoch = -(-len(self.rows["train"]) // self.batch_size)
         self.planned_steps = config.epochs * self.batches_per_epoch
         if config.max_steps:
             self.planned_steps = min(self.planned_steps, config.max_steps)
@@ -94,6 +97,7 @@ class Trainer:
         elif self.config != run_directory.read_description(out)[1]:  # some may change on the way
             checkpoint.write_json(out / run_directory.CONFIG, self._description())
         self.log.introduction(self.model.num_parameters(), out)
+        self.log.batches(self.rows["train"], self.batch_size)
         self.log.schedule(self.planned_steps)
         self.log.going_on(self.place, self.changes)
         self.log.baselines(self.rows["train"], self.rows["val"])
@@ -151,7 +155,7 @@ class Trainer:
         """The batches of this epoch; the same ones if it is resumed in its middle."""
         rng = self.rngs["batches"]
         rng.bit_generator.state = self.place.order_state
-        return self.objective.order(self.rows["train"], self.config.batch_size, rng)
+        return self.objective.order(self.rows["train"], self.batch_size, rng)
 
     def _step(self, batch: Batch, is_last: bool) -> float:
         """Take one step; returns its loss.    is_last: of its epoch, so norms are kept by layer"""

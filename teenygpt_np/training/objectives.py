@@ -9,7 +9,7 @@ import numpy as np
 from minigrad import Tensor
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
-from teenygpt_np.text.batches import Batch, Rows, batches
+from teenygpt_np.text.batches import Batch, Rows, batches, rows_per_batch
 from teenygpt_np.text.tokenizer import Ids
 
 
@@ -24,6 +24,11 @@ class NextToken:
         self.ignore_pads = ignore_pads
         self.score = "nll_no_pad" if ignore_pads else "nll"  # lower is better
         self.top1 = self.score.replace("nll", "top1")
+
+    def rows_per_batch(self, rows: Rows, batch_size: int, batch_tokens: int) -> int:
+        """batch_size, or more where rows are so short that it makes less than batch_tokens."""
+        lengths = rows.lengths if self.ignore_pads else np.full(len(rows), rows.ids.shape[1])
+        return rows_per_batch(lengths, batch_size, batch_tokens)
 
     def order(self, rows: Rows, batch_size: int, rng: np.random.Generator) -> list[Ids]:
         """The row indices of each batch of an epoch."""

@@ -76,6 +76,7 @@ OTHERS = Config(
     max_steps=9,
     optimizer="adamw",
     batch_size=10,
+    batch_tokens=77,
     lr=0.5,
     warmup_steps=11,
     decay=False,
@@ -102,8 +103,15 @@ def test_to_a_dictionary_and_back(config: Config) -> None:
 
 
 def test_what_a_dictionary_leaves_out_is_as_by_default() -> None:
-    assert Config.from_dict({}) == Config()
-    assert Config.from_dict({"seed": 4}) == Config(seed=4)
+    """But for what came later: a run of before goes on as it did."""
+    assert Config.from_dict({}) == Config(batch_tokens=0)
+    assert Config.from_dict({"seed": 4, "batch_tokens": 5}) == Config(seed=4, batch_tokens=5)
+
+
+def test_a_batch_size_that_is_given_holds() -> None:
+    assert make_config("small").batch_tokens == 1024
+    assert make_config("small", batch_size=32).batch_tokens == 0
+    assert make_config("small", batch_size=32, batch_tokens=99).batch_tokens == 99
 
 
 def test_a_whole_number_will_do_for_a_float() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.batches import Rows, batches
+from teenygpt_np.text.batches import Rows, batches, rows_per_batch
 from teenygpt_np.text.characters import CharacterTokenizer
 
 
@@ -33,6 +33,28 @@ def test_epochs_differ(rng: np.random.Generator) -> None:
 def test_batch_sizes_refused(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="batch_size must be at least 1, got 0"):
         batches(5, 0, rng)
+
+
+@pytest.mark.parametrize(
+    ("number", "length", "tokens", "want"),
+    [
+        (20_000, 8, 1024, 128),
+        (20_000, 44, 1024, 32),  # headlines
+        (20_000, 8, 256, 32),
+        (20_000, 8, 264, 33),
+        (20_000, 8, 271, 33),
+        (20_000, 8, 0, 32),
+        (5_000, 8, 1024, 50),  # a hundred batches
+        (60, 8, 1024, 32),
+    ],
+)
+def test_short_rows_fill_a_batch_by_tokens(
+    number: int, length: int, tokens: int, want: int
+) -> None:
+    lengths = np.full(number, length)
+    lengths[0::2] -= 1
+    lengths[1::2] += 1
+    assert rows_per_batch(lengths, 32, tokens) == want
 
 
 ROWS = Rows.of(["ab", "", "abcdef"], CharacterTokenizer(), 5)  # of four, two and five tokens

@@ -2,6 +2,16 @@
 
 FAULTS = [
     (
+        "batch: a small text is one batch",
+        "len(lengths) // _LEAST_BATCHES)",
+        "len(lengths))",
+    ),
+    (
+        "batch: fewer than batch_size where lines are long",
+        "return max(batch_size, wanted)",
+        "return max(1, wanted)",
+    ),
+    (
         "batch: the end mark does not count",
         "(places < self.lengths[rows, None])",
         "(places < self.lengths[rows, None] - 1)",

@@ -19,6 +19,11 @@ FAULTS = [
         "clip_grad_norm(self.parameters, math.inf)",
     ),
     (
+        "batch_tokens: batches of short lines stay small",
+        'self.rows["train"], self.batch_size, rng)',
+        'self.rows["train"], self.config.batch_size, rng)',
+    ),
+    (
         "loop: the optimizers' state is not taken up",
         'optimizer.load_state_dict(run_directory.under(arrays, f"{kind}/"))',
         "pass",

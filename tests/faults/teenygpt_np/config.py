@@ -1,0 +1,14 @@
+"""Seeded faults in `teenygpt_np/config.py`."""
+
+FAULTS = [
+    (
+        "config: a run of before goes on with a setting that came later",
+        "**older | settings",
+        "**settings",
+    ),
+    (
+        "config: a batch size that is given grows",
+        'if "batch_size" in changes else {}',
+        "if not changes else {}",
+    ),
+]

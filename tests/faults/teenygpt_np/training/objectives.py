@@ -1,0 +1,9 @@
+"""Seeded faults in `teenygpt_np/training/objectives.py`."""
+
+FAULTS = [
+    (
+        "batch_tokens: pads that count are no tokens",
+        "rows.lengths if self.ignore_pads else np.full(len(rows), rows.ids.shape[1])",
+        "rows.lengths",
+    ),
+]
