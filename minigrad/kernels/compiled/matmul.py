@@ -45,7 +45,7 @@ def _second_level_cache(file: str = "/sys/devices/system/cpu/cpu0/cache/index2/s
 _DEPTH = min(512, 32768 // (2 * VECTOR_BYTES))
 _WIDTH = min(512, max(32, _second_level_cache() * 3 // 4 // (4 * _DEPTH) // 32 * 32))
 _GROUP = 8  # tiles, the rows of which are copied at once
-_SMALL = 8192  # up to so many entries, b is read where it lies
+_SMALL = 8192  # up to so many entries, b is read where it lies, as for few rows
 FEW = 16  # up to this many rows, as in sampling, NumPy and its BLAS take less time
 
 
@@ -105,7 +105,11 @@ def _set_product(c, start, a, b):
         for i in range(rows):
             for j in range(columns):
                 c[i, j] = start[i if len(start) > 1 else 0, j]
-    elif inner * columns <= _SMALL and columns % vector == 0 and b.strides[1] == b.itemsize:
+    elif (
+        (rows <= FEW or inner * columns <= _SMALL)
+        and columns % vector == 0
+        and b.strides[1] == b.itemsize
+    ):
         _set_block(c, start, a, (TILE_ROWS, 0), b, (0, 2 * vector), inner)
     else:
         _set_blocks(c, start, a, b)
