@@ -16,9 +16,4 @@ FAULTS = [
         "x[i, j] += z[i, j]",
         "x[i, j] = z[i, j]",
     ),
-    (
-        "its_weights_are_copied: compiled, they are not",
-        'np.array(kind, order="C")',
-        "np.stack(kind) if len(kind) > 1 else np.asarray(kind)",
-    ),
 ]
