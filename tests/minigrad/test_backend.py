@@ -301,6 +301,21 @@ def test_cache_is_not_used_after_a_change_elsewhere(tmp_path: Path) -> None:
     assert len(files(cache, "*softmax*.nbc")) > len(before) > 0
 
 
+@needs_numba
+def test_code_that_calls_what_is_missing_in_the_cache(tmp_path: Path) -> None:
+    """Kernels call products by address: the linker would end a process that has none."""
+    code = """
+import numpy as np, minigrad as mg
+print(mg.matmul(np.ones((20, 9)), np.ones((9, 2))).sum().item())
+"""
+    for _ in range(2):
+        assert python(code, NUMBA_CACHE_DIR=str(tmp_path)) == "360.0"
+        missing = files(tmp_path, "*set_product*")
+        for path in missing:
+            path.unlink()
+        assert missing
+
+
 SCATTER = """
 import numpy as np
 from minigrad.kernels import compiled

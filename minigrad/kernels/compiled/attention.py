@@ -19,7 +19,7 @@ from minigrad.kernels import reference
 from minigrad.kernels.compiled import few_positions, team
 from minigrad.kernels.compiled.column_softmax import dot, exponentials, through_softmax
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.product import set_product, transpose
 from minigrad.kernels.compiled.tile import VECTOR_BYTES
 
 # Queries in a block: with more, more of the scores would be masked, and computed in vain. Forward
@@ -56,7 +56,7 @@ def _attention(q, k, v, out, lse, part, start, stop):
             now = slice(t, min(queries, t + size))
             position = t + keys - queries
             s = scores[: position + now.stop - t]
-            _transpose(q[b, now, h], scale, qt)
+            transpose(q[b, now, h], scale, qt)
             set_product(s, zeros, k[b, : len(s), h], qt)
             _mask(s[position:], columns)
             exponentials(s, largest, total)
@@ -67,14 +67,6 @@ def _attention(q, k, v, out, lse, part, start, stop):
                 inverse = one / total[j]
                 for d in range(width):
                     means[j, d] *= inverse
-
-
-@jit
-def _transpose(x, scale, xt):
-    """xt = scale * x^T; columns for which x has no row stay: nothing that is read comes of them."""
-    for j in range(len(x)):
-        for i in range(len(xt)):
-            xt[i, j] = scale * x[j, i]
 
 
 @jit
@@ -120,8 +112,8 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
             position = t + keys - queries
             seen = position + count
             p, ds = scores[:seen], dscores[:seen]
-            _transpose(q[b, now, h], scale, qt)
-            _transpose(dout[b, now, h], one, doutt)
+            transpose(q[b, now, h], scale, qt)
+            transpose(dout[b, now, h], one, doutt)
             for j in range(count):
                 shift[0, j] = -lse[b, h, t + j]
                 mean[0, j] = -dot(dout[b, t + j, h], out[b, t + j, h])

@@ -20,8 +20,8 @@ _HEADS = 32  # side by side: more would not fit into the cache, fewer would make
 @jit
 def attention(q, k, v, out, lse, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
-    queries, heads, width = q.shape[1:]
-    keys = k.shape[1]
+    queries, width, keys = q.shape[1], q.shape[3], k.shape[1]
+    lse = lse.reshape(-1, queries)
     one = q.dtype.type(1)
     for first in range(start, stop, _HEADS):
         count = min(_HEADS, stop - first)
@@ -36,18 +36,17 @@ def attention(q, k, v, out, lse, part, start, stop):
             exponentials(p, largest, total)
             _set_means(means, p, packed_v)
             for n in range(count):
-                b, h = (first + n) // heads, (first + n) % heads
-                lse[b, h, t] = largest[n] + math.log(total[n])
-                inverse = one / total[n]
+                lse[first + n, t] = largest[n] + math.log(total[n])
+                inverse, row = one / total[n], _head(out, first + n)[t]
                 for d in range(width):
-                    out[b, t, h, d] = means[d, n] * inverse
+                    row[d] = means[d, n] * inverse
 
 
 @jit
 def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
-    queries, heads, width = q.shape[1:]
-    keys = k.shape[1]
+    queries, width, keys = q.shape[1], q.shape[3], k.shape[1]
+    lse = lse.reshape(-1, queries)
     scale, one = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1)
     for first in range(start, stop, _HEADS):
         count = min(_HEADS, stop - first)
@@ -59,9 +58,8 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
         shift, mean = np.empty(count, q.dtype), np.empty(count, q.dtype)
         for t in range(queries):
             for n in range(count):
-                b, h = (first + n) // heads, (first + n) % heads
-                shift[n] = -lse[b, h, t]
-                mean[n] = -dot(dout[b, t, h], out[b, t, h])
+                shift[n] = -lse[first + n, t]
+                mean[n] = -dot(_head(dout, first + n)[t], _head(out, first + n)[t])
             seen = t + keys - queries + 1
             p, ds = scores[:seen], dscores[:seen]
             _set_scores(p, shift, packed_k, packed_q[t])
@@ -76,27 +74,32 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
 
 
 @jit
+def _head(x, n):
+    """x of the n-th head, counted through all sequences.    (B, T, H, d) -> (T, d)"""
+    heads = x.shape[2]
+    return x[n // heads, :, n % heads]
+
+
+@jit
 def _pack(x, first, count, scale):
     """scale * x of heads first:first+count, these along the last axis.    -> (T, d, count)"""
-    positions, heads, width = x.shape[1:]
-    packed = np.empty((positions, width, count), x.dtype)
+    packed = np.empty((x.shape[1], x.shape[3], count), x.dtype)
     for n in range(count):
-        b, h = (first + n) // heads, (first + n) % heads
-        for t in range(positions):
-            for d in range(width):
-                packed[t, d, n] = scale * x[b, t, h, d]
+        head = _head(x, first + n)
+        for t in range(len(packed)):
+            for d in range(packed.shape[1]):
+                packed[t, d, n] = scale * head[t, d]
     return packed
 
 
 @jit
 def _unpack(packed, first, scale, x):
     """The reverse: x of these heads = scale * packed."""
-    heads = x.shape[2]
     for n in range(packed.shape[2]):
-        b, h = (first + n) // heads, (first + n) % heads
+        head = _head(x, first + n)
         for t in range(len(packed)):
             for d in range(packed.shape[1]):
-                x[b, t, h, d] = scale * packed[t, d, n]
+                head[t, d] = scale * packed[t, d, n]
 
 
 @jit

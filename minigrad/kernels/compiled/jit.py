@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
+
+from minigrad.kernels.compiled.linking import link
 
 # A fused multiply-add rounds once instead of twice; a sum in another order can be summed up in a
 # vector register. Neither assumes away NaN or infinity, and once compiled, the order is fixed.
@@ -45,8 +47,19 @@ class _Files(IndexDataCacheFile):
         self._save_data(overloads[key], data)
 
 
+class _Loading(CompileResultCacheImpl):
+    """Numba's, but what the code calls by address is there before the code is."""
+
+    def rebuild(self, target_context, payload):
+        (_, _, (code, _)), *_ = payload
+        link(code)
+        return super().rebuild(target_context, payload)
+
+
 class _Cache(FunctionCache):
     """Numba's cache of machine code, but a file that can't be read or written is no error."""
+
+    _impl_class = _Loading
 
     def __init__(self, function):
         super().__init__(function)

@@ -8,7 +8,7 @@ from minigrad import threads
 from minigrad.kernels import reference
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import FEW, set_product
+from minigrad.kernels.compiled.product import FEW, set_product
 
 _ROWS = 192  # in a block of dy and x, which is in the cache for both dx and dweight
 

@@ -17,7 +17,7 @@ from minigrad.kernels import reference
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.gelu import normal_cdf, normal_density
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import FEW, set_product, transpose
+from minigrad.kernels.compiled.product import FEW, set_product, transpose
 
 _ROWS = 96  # in a block: a multiple of a tile's rows, be they 6 or 12
 _UNITS = 256  # hidden units in a block
@@ -36,10 +36,10 @@ def mlp(x, w1, b1, w2, b2):
 
 @jit
 def _mlp(y, x, w1, b1, w2t, b2, part, start, stop):
-    w1t = np.empty((x.shape[1], _UNITS), x.dtype)
+    w1t, one = np.empty((x.shape[1], _UNITS), x.dtype), x.dtype.type(1)
     for unit in range(0, max(len(w1), 1), _UNITS):  # once without any: y = b2
         end = min(len(w1), unit + _UNITS)
-        transpose(w1[unit:end], w1t)
+        transpose(w1[unit:end], one, w1t)
         w1_now, b1_now, w2_now = w1t[:, : end - unit], b1[:, unit:end], w2t[unit:end]
         for row in range(start, stop, _ROWS):
             now = slice(row, min(stop, row + _ROWS))
@@ -78,10 +78,10 @@ def _mlp_vjp(dy, x, w1, b1, w2, dx, others, dw1, db1, dw2, part, start, stop):
     own_dx = others[part - 1] if part else dx
     hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
     w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((dy.shape[1], _UNITS), x.dtype)
-    zeros = np.zeros((1, max(_UNITS, x.shape[1])), x.dtype)
+    zeros, one = np.zeros((1, max(_UNITS, x.shape[1])), x.dtype), x.dtype.type(1)
     for unit in range(start, max(stop, start + 1), _UNITS):
         end = min(stop, unit + _UNITS)
-        transpose(w1[unit:end], w1t)
+        transpose(w1[unit:end], one, w1t)
         w, db = w2[:, unit:end].copy(), db1[unit:end]
         dw1_now, dw2_now = dw1[unit:end], dw[:, : end - unit]
         for row in range(0, len(x), _ROWS):

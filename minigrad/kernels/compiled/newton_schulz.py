@@ -7,7 +7,7 @@ import numpy as np
 from minigrad import threads
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.jit import jit
-from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.product import set_product
 
 _BLOCK = 24  # rows of a symmetric product that are computed together
 

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic, overload, register_jitable
 
 # What numba compiles for: this processor, unless NUMBA_CPU_FEATURES says something else.
 _TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
@@ -169,9 +169,26 @@ def _emit(context, builder, array_types, args, rows, columns):
     return context.get_dummy_value()
 
 
-_KINDS = (TILE_ROWS, FEW_ROWS, 1)
-set_tile, set_few_rows, set_row = (_make_tile(rows, 2) for rows in _KINDS)
-set_narrow_tile, set_few_narrow_rows, set_narrow_row = (_make_tile(rows, 1) for rows in _KINDS)
+def _make_tiles(rows):
+    """A compiled function for as many tiles of so many rows as c has columns for."""
+    wide, narrow = _make_tile(rows, 2), _make_tile(rows, 1)
+
+    @register_jitable
+    def set_tiles(c, start, a, b, i, ai, ak, b_step, count):
+        """`set_tile` for j = 0 and onwards; the place in b moves by b_step: (rows, columns)."""
+        vector = VECTOR_BYTES // c.itemsize
+        bk = bj = 0
+        for j in range(0, c.shape[1], 2 * vector):
+            if c.shape[1] - j > vector:
+                wide(c, start, a, b, i, j, ai, ak, bk, bj, count)
+            else:
+                narrow(c, start, a, b, i, j, ai, ak, bk, bj, count)
+            bk, bj = bk + b_step[0], bj + b_step[1]
+
+    return set_tiles
+
+
+set_tiles, set_few_rows, set_row = map(_make_tiles, (TILE_ROWS, FEW_ROWS, 1))
 
 
 def _make_copy(count):

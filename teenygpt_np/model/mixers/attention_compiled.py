@@ -17,8 +17,8 @@ from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.layer_norm import norm_row
-from minigrad.kernels.compiled.matmul import set_product
 from minigrad.kernels.compiled.mlp import set_units
+from minigrad.kernels.compiled.product import set_product
 from teenygpt_np.model.layers import MLP
 
 _UNITS = 256  # hidden units of the MLP at a time

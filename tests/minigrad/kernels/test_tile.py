@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("numba")
 
 from minigrad.kernels.compiled.jit import jit
-from minigrad.kernels.compiled.matmul import (
+from minigrad.kernels.compiled.product import (
     _DEPTH,
     _GROUP,
     _SMALL,
