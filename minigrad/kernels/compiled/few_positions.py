@@ -37,9 +37,10 @@ def attention(q, k, v, out, lse, part, start, stop):
             _set_means(means, p, packed_v)
             for n in range(count):
                 lse[first + n, t] = largest[n] + math.log(total[n])
-                inverse, row = one / total[n], _head(out, first + n)[t]
+                inverse = one / total[n]
+                mean = _head(out, first + n)[t]
                 for d in range(width):
-                    row[d] = means[d, n] * inverse
+                    mean[d] = means[d, n] * inverse
 
 
 @jit

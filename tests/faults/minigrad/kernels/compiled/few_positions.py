@@ -18,8 +18,8 @@ FAULTS = [
     ),
     (
         "causal_attention: few positions, the first heads again",
-        "                packed[t, d, n] = scale * x[b, t, h, d]",
-        "                packed[t, d, n] = scale * x[n // heads, t, n % heads, d]",
+        "packed.shape[1]):\n                packed[t, d, n] = scale * head[t, d]",
+        "packed.shape[1]):\n                packed[t, d, n] = scale * _head(x, n)[t, d]",
     ),
     (
         "causal_attention_vjp: few positions, = for += in dv",
