@@ -3,7 +3,7 @@
 from minigrad import optim
 from minigrad.differentiable import differentiable
 from minigrad.gradcheck import gradcheck
-from minigrad.kernels import available_backends, get_backend, set_backend
+from minigrad.kernels import available_backends, choose_backend, get_backend, set_backend
 from minigrad.ops import (
     abs,
     add,

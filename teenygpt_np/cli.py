@@ -127,7 +127,7 @@ def set_up(threads: int | None) -> None:
         raise InputError(str(error)) from None
     if threads is not None:
         mg.set_num_threads(threads)
-    if backend == "numba":
+    if backend != "numpy":
         _look_for_memory(_MB_FOR_NUMBA + _MB_PER_THREAD * mg.get_num_threads())
 
 

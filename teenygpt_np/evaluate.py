@@ -43,12 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     import numpy as np
 
+    import minigrad as mg
     from teenygpt_np.baselines import baselines
     from teenygpt_np.run_directory import load_own_corpus, load_run
     from teenygpt_np.scores import nats, scores
     from teenygpt_np.text.batches import Rows
     from teenygpt_np.text.corpus import corpus_hash, read_lines
 
+    mg.choose_backend()
     run = load_run(args.run)
     config, tokenizer = run.config, run.tokenizer
     truth, train = None, None

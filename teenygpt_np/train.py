@@ -135,6 +135,7 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
 
 
 def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
+    import minigrad as mg
     from teenygpt_np import run_directory
 
     out, changes = Path(args.resume), _changes(args)
@@ -145,6 +146,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
         )
     run_directory.check_files(out)
     description, config, tokenizer = run_directory.read_description(out)
+    mg.choose_backend(description.get("backend", ""))
     config = _named_as_flags(changes, lambda: dataclasses.replace(config, **changes))
     owned.enter_context(run_directory.lock(out))
     last = out / run_directory.LAST

@@ -1,9 +1,9 @@
 """The arithmetic, as functions on plain arrays: each kernel twice, with one name and signature.
 
-`reference` has it in NumPy, to be read; `compiled` has it in Numba, and is fast. `kernels.softmax`
-is one of the two, by the backend: `set_backend`, or `MINIGRAD_BACKEND` in the environment, or else
-numba where it is installed. Kernels trust their arguments; shapes, dtypes and ids are checked by
-the operations that call them.
+`reference` has it in NumPy, to be read; `compiled` has it in Numba, and is fast; `with_blas` is the
+latter but for products. `kernels.softmax` is one of them, by the backend: `set_backend`, or
+`MINIGRAD_BACKEND` in the environment, or else numba where it is installed. Kernels trust their
+arguments; shapes, dtypes and ids are checked by the operations that call them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,27 @@ from typing import TYPE_CHECKING, Any
 # So that `__getattr__` below is not asked for it: that would import the backend's module.
 from minigrad.kernels import reference as reference
 
-_MODULES = {"numpy": "minigrad.kernels.reference", "numba": "minigrad.kernels.compiled"}
+_MODULES = {
+    "numpy": "minigrad.kernels.reference",
+    "numba": "minigrad.kernels.compiled",
+    "numba+blas": "minigrad.kernels.with_blas",
+}
+_MUCH = 1.5  # how many times as fast BLAS must be: compiled products are fused with what follows
 _backend: str | None = None
 _twin: ModuleType | None = None  # the backend's module, imported when a kernel is first needed
 _asked_for = False  # whether the environment or `set_backend` named it: no other may replace it
 
 
 def available_backends() -> list[str]:
-    """The backends that can be used here: 'numpy' always, 'numba' where it is installed."""
+    """The backends that can be used here: 'numpy' always, the others where Numba is installed.
+
+    'numba+blas' has Numba's kernels, but leaves large products to the BLAS that NumPy has.
+    """
     try:
         installed = importlib.util.find_spec("numba") is not None
     except ValueError:  # what stands in sys.modules for numba has no spec
         installed = sys.modules["numba"] is not None
-    return ["numpy", "numba"] if installed else ["numpy"]
+    return list(_MODULES) if installed else ["numpy"]
 
 
 def set_backend(name: str) -> None:
@@ -43,19 +51,41 @@ def set_backend(name: str) -> None:
     if name not in _MODULES:
         raise ValueError(f"backend is {name!r}, wanted one of {', '.join(_MODULES)}")
     if name not in available_backends():
-        raise ImportError("backend 'numba' needs the package numba, which is not installed")
+        raise ImportError(f"backend {name!r} needs the package numba, which is not installed")
     _backend, _twin, _asked_for = name, None, True
 
 
 def get_backend() -> str:
-    """'numpy' or 'numba': the one in use. The first call chooses it, where nobody has."""
+    """The one in use. The first call chooses it, where nobody has: 'numba' where installed."""
     global _asked_for
     if _backend is None:
         asked = os.environ.get("MINIGRAD_BACKEND")
-        set_backend(asked or available_backends()[-1])
+        set_backend(asked or ("numba" if "numba" in available_backends() else "numpy"))
         _asked_for = bool(asked)
     assert _backend is not None
     return _backend
+
+
+def choose_backend(begun_with: str = "") -> str:
+    """Use 'numba+blas' instead of 'numba' where BLAS is much faster; return the backend in use.
+
+    How fast BLAS is is measured once per machine, in a tenth of a second, and kept beside the
+    compiled kernels. A backend that the environment or `set_backend` has named stays.
+
+    begun_with: the backend of a run that goes on, which only that one gives the same bits
+    """
+    global _asked_for
+    if get_backend() and _asked_for:
+        return get_backend()
+    if begun_with in available_backends():
+        set_backend(begun_with)
+    elif get_backend() == "numba" and _load("numba") is not reference:
+        from minigrad.kernels import measured
+
+        if measured.blas_speed() >= _MUCH:
+            set_backend("numba+blas")
+    _asked_for = False
+    return get_backend()
 
 
 if TYPE_CHECKING:  # mypy, and an editor's "go to definition", find the kernels in NumPy

@@ -92,7 +92,9 @@ class Trainer:
         another text may help. Raises OSError if a file cannot be written.
         """
         self.out = out
+        self.log.compiling()
         if not (out / run_directory.CONFIG).exists():
+            mg.choose_backend()
             run_directory.begin(out, self._description())
         elif self.config != run_directory.read_description(out)[1]:  # some may change on the way
             checkpoint.write_json(out / run_directory.CONFIG, self._description())
@@ -287,7 +289,7 @@ class Trainer:
             "versions": {
                 "minigrad": mg.__version__,
                 "numpy": np.__version__,
-                "numba": metadata.version("numba") if mg.get_backend() == "numba" else "none",
+                "numba": metadata.version("numba") if mg.get_backend() != "numpy" else "none",
                 "python": platform.python_version(),
             },
         }

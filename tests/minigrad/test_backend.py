@@ -14,7 +14,7 @@ import pytest
 from paths import ROOT
 
 import minigrad as mg
-from minigrad import kernels, optim
+from minigrad import kernels, optim, threads
 from minigrad.kernels import reference
 
 needs_numba = pytest.mark.skipif(
@@ -62,7 +62,7 @@ def test_an_operation_takes_the_kernel_at_each_call(monkeypatch: pytest.MonkeyPa
 
 def test_unknown_backend() -> None:
     before = mg.get_backend()
-    with pytest.raises(ValueError, match=r"^backend is 'cupy', wanted one of numpy, numba$"):
+    with pytest.raises(ValueError, match=r"^backend is 'cupy', wanted one of numpy, numba, numba"):
         mg.set_backend("cupy")
     assert mg.get_backend() == before
 
@@ -92,7 +92,69 @@ def test_the_environment_chooses(unsettled: pytest.MonkeyPatch) -> None:
 def test_numba_where_there_is_one(unsettled: pytest.MonkeyPatch, value: str | None) -> None:
     if value is not None:
         unsettled.setenv("MINIGRAD_BACKEND", value)
-    assert mg.get_backend() == mg.available_backends()[-1]
+    assert mg.get_backend() == ("numba" if "numba" in mg.available_backends() else "numpy")
+
+
+@needs_numba
+@pytest.mark.parametrize(("speed", "chosen"), [(1.49, "numba"), (1.5, "numba+blas")])
+def test_blas_where_it_is_much_faster(
+    unsettled: pytest.MonkeyPatch, speed: float, chosen: str
+) -> None:
+    from minigrad.kernels import measured, with_blas
+
+    unsettled.setattr(measured, "blas_speed", lambda: speed)
+    assert mg.choose_backend() == mg.get_backend() == chosen
+    assert (kernels.mlp is with_blas.mlp) == (chosen == "numba+blas")
+    assert kernels.softmax is with_blas.softmax
+
+
+@needs_numba
+@pytest.mark.parametrize("name", mg.available_backends())
+def test_a_backend_that_was_asked_for_stays(unsettled: pytest.MonkeyPatch, name: str) -> None:
+    from minigrad.kernels import measured
+
+    unsettled.setattr(measured, "blas_speed", lambda: 9.0)
+    unsettled.setenv("MINIGRAD_BACKEND", name)
+    assert mg.choose_backend() == mg.choose_backend("numba") == name
+    mg.set_backend("numba")
+    assert mg.choose_backend() == mg.choose_backend("numpy") == "numba"
+
+
+@needs_numba
+@pytest.mark.parametrize("name", [*mg.available_backends(), "cupy"])
+def test_a_run_goes_on_with_its_backend(unsettled: pytest.MonkeyPatch, name: str) -> None:
+    from minigrad.kernels import measured
+
+    unsettled.setattr(measured, "blas_speed", lambda: 9.0)
+    assert mg.choose_backend(name) == ("numba+blas" if name == "cupy" else name)
+
+
+@needs_numba
+@pytest.mark.parametrize("damage", ["", "[" * 100_000, "[3]", "null", "not text"])
+def test_speed_is_measured_once_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+) -> None:
+    from minigrad.kernels import measured
+
+    speeds = iter([2.5, 3.5])
+    monkeypatch.setattr(measured, "_measured", lambda: next(speeds))
+    monkeypatch.setattr(measured, "cache_directory", lambda function: str(tmp_path))
+    if damage:
+        (tmp_path / "blas_speed.json").write_text(damage, "utf-16" if "text" in damage else "utf-8")
+    assert measured.blas_speed() == measured.blas_speed() == 2.5
+    assert os.listdir(tmp_path) == ["blas_speed.json"]
+    monkeypatch.setattr(threads, "_count", threads.get_num_threads() + 1)
+    assert measured.blas_speed() == 3.5
+
+
+@needs_numba
+def test_speed_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from minigrad.kernels import measured
+
+    monkeypatch.setattr(measured, "_SECONDS", 1e-9)
+    for place in (None, str(tmp_path / "missing")):
+        monkeypatch.setattr(measured, "cache_directory", lambda function, place=place: place)
+        assert 0 < measured.blas_speed() < 1e3
 
 
 def test_unknown_backend_in_the_environment(unsettled: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ def test_another_software_is_told(flags: list[str], tmp_path: Path) -> None:
     arrays, meta = checkpoint.load(out / "last.npz")
     versions = {**meta["versions"], "numpy": "1.0", "numba": "0.1"}
     checkpoint.save(out / "last.npz", arrays, {**meta, "threads": 99, "versions": versions})
-    numba = version("numba") if mg.get_backend() == "numba" else "none"
+    numba = version("numba") if mg.get_backend() != "numpy" else "none"
     line = (
         f"threads 99, now {mg.get_num_threads()}; numpy 1.0, now {np.__version__}; "
         f"numba 0.1, now {numba}\n"

@@ -103,6 +103,12 @@ def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     return dispatcher
 
 
+def cache_directory(function):
+    """Where numba would keep the machine code of this function; None if no place can be written."""
+    with contextlib.suppress(RuntimeError, OSError):
+        return _Cache(function).cache_path
+
+
 def plain(array):
     """The array C-contiguous, aligned and writable: one layout, so one compilation."""
     return array if array.flags.carray else np.require(array, None, ["C", "A", "W"])

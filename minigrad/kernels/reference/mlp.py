@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minigrad.kernels.reference.array import Array
 from minigrad.kernels.reference.gelu import gelu, gelu_vjp
 
+# Either twin's, as both take the same arguments.
+GELU = Callable[[Array, str], Array]
+GELUvjp = Callable[[Array, Array, str], Array]
+
 # The hidden layer is computed in pieces of about this many bytes, so that it stays in cache.
 _PIECE = 1 << 20
 
 
-def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array) -> Array:
+def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array, gelu: GELU = gelu) -> Array:
     """y = gelu(x w1^T + b1) w2^T + b2, never holding the whole hidden layer.
 
     x: (N, D), w1: (H, D), b1: (H), w2: (E, H), b2: (E) -> y: (N, E)
+    gelu, and gelu_vjp below: those of either twin
     """
     y = np.empty((len(x), len(w2)), x.dtype)
     for rows in _pieces(x, len(w1)):
@@ -23,7 +30,13 @@ def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array) -> Array:
 
 
 def mlp_vjp(
-    dy: Array, x: Array, w1: Array, b1: Array, w2: Array
+    dy: Array,
+    x: Array,
+    w1: Array,
+    b1: Array,
+    w2: Array,
+    gelu: GELU = gelu,
+    gelu_vjp: GELUvjp = gelu_vjp,
 ) -> tuple[Array, Array, Array, Array, Array]:
     """dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h, db2 = sum(dy).
 

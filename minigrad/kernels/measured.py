@@ -1,0 +1,72 @@
+"""How fast BLAS is beside the compiled products: measured once per machine, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import binding
+
+from minigrad import threads
+from minigrad.kernels.compiled import matmul
+from minigrad.kernels.compiled.jit import cache_directory
+
+_SECONDS = 0.1  # of measuring; or two products of each side, where they take longer
+
+
+def blas_speed() -> float:
+    """How many times as fast as a compiled product of large matrices one by BLAS is.
+
+    It is kept beside the compiled kernels, for this processor, NumPy, BLAS and number of threads.
+    Where it can't be kept, it is measured each time. 0 where kernels are not compiled.
+    """
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return 0.0
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    machine = (
+        f"{binding.get_host_cpu_name()}, {threads.get_num_threads()} threads, "
+        f"NumPy {np.__version__} with {blas.get('name')} {blas.get('version')}"
+    )
+    path = Path(cache_directory(blas_speed) or os.devnull, "blas_speed.json")  # type: ignore[no-untyped-call]
+    known = _read(path)
+    speed = known.get(machine)
+    if not isinstance(speed, float):
+        speed = known[machine] = _measured()
+        with contextlib.suppress(OSError):
+            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            temporary.replace(path)
+    return speed
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The speeds in the file; none where it is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(known, dict):
+            return known
+    return {}
+
+
+def _measured() -> float:
+    """The fastest of some products of each side, taken in turn."""
+    a, b = np.ones((768, 384), np.float32), np.ones((384, 768), np.float32)
+    sides: dict[Any, float] = {matmul: math.inf, np.matmul: math.inf}
+    for product in sides:
+        product(a, b)  # compiles, and starts threads
+    end = time.perf_counter() + _SECONDS
+    done = False
+    while not done:
+        for product, best in sides.items():
+            before = time.perf_counter()
+            product(a, b)
+            sides[product] = min(best, time.perf_counter() - before)
+        done = time.perf_counter() > end
+    return round(sides[matmul] / sides[np.matmul], 2)
