@@ -32,7 +32,8 @@ FLOPS: dict[str, Callable[..., float]] = {
     "linear": lambda x, w, b: 2.0 * x.size * len(w),
     "linear_vjp": lambda dy, x, w: 4.0 * x.size * len(w),
     "mlp": lambda x, w1, *_: 4.0 * x.size * len(w1),
-    "mlp_vjp": lambda dy, x, w1, *_: 10.0 * x.size * len(w1),  # two of them to compute h again
+    # Two of them to compute the hidden layer again, where it was not kept.
+    "mlp_vjp": lambda dy, x, w1, b1, w2, hidden: (8.0 if len(hidden) else 10.0) * x.size * len(w1),
     "causal_attention": lambda *qkv: 2 * _attention(*qkv),
     "causal_attention_vjp": lambda dout, *qkv: 5 * _attention(*qkv),
 }

@@ -15,16 +15,16 @@ matmul, newton_schulz = reference.matmul, reference.newton_schulz
 linear, linear_vjp = reference.linear, reference.linear_vjp
 
 
-def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array) -> Array:
+def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array, keep: bool) -> tuple[Array, Array]:
     """See the reference: products by BLAS, GELU compiled."""
-    return reference.mlp(x, w1, b1, w2, b2, compiled.gelu)
+    return reference.mlp(x, w1, b1, w2, b2, keep, compiled.gelu)
 
 
 def mlp_vjp(
-    dy: Array, x: Array, w1: Array, b1: Array, w2: Array
+    dy: Array, x: Array, w1: Array, b1: Array, w2: Array, hidden: Array
 ) -> tuple[Array, Array, Array, Array, Array]:
     """See the reference: products by BLAS, GELU compiled."""
-    return reference.mlp_vjp(dy, x, w1, b1, w2, compiled.gelu, compiled.gelu_vjp)
+    return reference.mlp_vjp(dy, x, w1, b1, w2, hidden, compiled.gelu, compiled.gelu_vjp)
 
 
 def __getattr__(name: str) -> Any:

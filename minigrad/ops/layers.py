@@ -7,6 +7,7 @@ import numpy as np
 from minigrad import kernels
 from minigrad.differentiable import differentiable
 from minigrad.ops.rows import as_rows, check_ids
+from minigrad.tape import is_recording
 
 
 @differentiable
@@ -31,17 +32,22 @@ def linear(x, weight, bias, /):
     return kernels.linear(rows, weight, bias).reshape(*x.shape[:-1], len(weight)), vjp
 
 
+KEEP = 16 << 20  # bytes
+_WIDE = 256  # to read a hidden layer from memory takes longer than to compute it from fewer inputs
+
+
 @differentiable
-def mlp(x, w1, b1, w2, b2, /):
+def mlp(x, w1, b1, w2, b2, /, keep=KEEP):
     """y = gelu(x w1^T + b1) w2^T + b2, the transformer's two layers in one.
 
     x: (..., D), w1: (H, D), b1: (H), w2: (E, H), b2: (E) -> y: (..., E)
 
     dx = dh w1, dw1 = dh^T x, db1 = sum(dh), dw2 = dy^T gelu(h), db2 = sum(dy), with
-    h = x w1^T + b1, dh = (dy w2) gelu'(h).    Keeps x, w1, b1 and w2.
+    h = x w1^T + b1, dh = (dy w2) gelu'(h).    Keeps x, w1, b1 and w2, and a small hidden layer.
 
-    The hidden layer, by far the largest array of a transformer, is never held whole: forward and
-    backward walk over it in pieces, and backward computes each piece again.
+    The hidden layer is by far the largest array of a transformer. It is computed in pieces, which
+    backward computes again. Only where it has at most `keep` bytes, and D is so large that this
+    would take long, h is kept.
     """
     if not (
         w1.ndim == w2.ndim == 2
@@ -54,12 +60,15 @@ def mlp(x, w1, b1, w2, b2, /):
             "wanted (..., D), (H, D), (H), (E, H), (E)"
         )
     rows = as_rows(x)
+    size = x.itemsize * len(rows) * len(w1)
+    is_kept = is_recording() and w1.shape[1] >= _WIDE and size <= keep
+    y, hidden = kernels.mlp(rows, w1, b1, w2, b2, is_kept)
 
     def vjp(dy):
-        dx, *others = kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2)
+        dx, *others = kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2, hidden)
         return dx.reshape(x.shape), *others
 
-    return kernels.mlp(rows, w1, b1, w2, b2).reshape(*x.shape[:-1], len(w2)), vjp
+    return y.reshape(*x.shape[:-1], len(w2)), vjp
 
 
 @differentiable(constants=["ids"])

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from registry import ROWS, Row, leaves_of
 from rows import counted
 from test_ops import gradients_of
 
-from minigrad import Tensor, optim
+import minigrad as mg
+from minigrad import Tensor, kernels, optim
 from minigrad.tape import Node
 from teenygpt_np import checkpoint
 from teenygpt_np.model.teenygpt import TeenyGPT
@@ -177,3 +179,15 @@ def test_training_steps_leave_nothing_behind() -> None:
         tracemalloc.stop()
         gc.enable()
     assert abs(grown) < LIMIT
+
+
+def test_a_hidden_layer_is_kept_where_it_is_small() -> None:
+    """And where that saves time: of 256 inputs or more. No gradients, no need to keep it."""
+    for width, keep, count in ((255, 2**30, 0), (256, 4 * 20 * 30 - 1, 0), (256, 4 * 20 * 30, 20)):
+        shapes = ((20, width), (30, width), (30,), (6, 30), (6,))
+        arrays = [Tensor(np.ones(s, np.float32), requires_grad=True) for s in shapes]
+        [node] = nodes(mg.mlp(*arrays, keep=keep))
+        assert {len(a) for a in arrays_in(node.vjp) if a.shape[1:] == (30,)} == {6, count}  # w2's 6
+    with mg.no_grad(), mock.patch.object(kernels, "mlp", wraps=kernels.mlp) as called:
+        mg.mlp(*arrays)
+    assert called.call_args.args[-1] is False

@@ -55,12 +55,12 @@ PAIRS = [
     Pair("linear of none", mg.linear, lambda x, w, b: x @ w.T + b, ((0, 5), (6, 5), (6,))),
     *[
         Pair(
-            f"mlp of {rows}",
+            f"mlp of {rows}, {width} wide",
             mg.mlp,
             lambda x, w1, b1, w2, b2: mg.linear(mg.gelu(mg.linear(x, w1, b1)), w2, b2),
-            ((rows, 5), (150, 5), (150,), (6, 150), (6,)),
+            ((rows, width), (150, width), (150,), (6, 150), (6,)),
         )
-        for rows in (0, 1, 16, 17, 1000)
+        for rows, width in ((0, 5), (1, 5), (16, 5), (17, 5), (1000, 5), (17, 256))  # 256: kept
     ],
     *[
         Pair(

@@ -17,16 +17,29 @@ GELUvjp = Callable[[Array, Array, str], Array]
 _PIECE = 1 << 20
 
 
-def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array, gelu: GELU = gelu) -> Array:
-    """y = gelu(x w1^T + b1) w2^T + b2, never holding the whole hidden layer.
+def mlp(
+    x: Array,
+    w1: Array,
+    b1: Array,
+    w2: Array,
+    b2: Array,
+    keep: bool,
+    gelu: GELU = gelu,
+) -> tuple[Array, Array]:
+    """y = gelu(a) w2^T + b2, a = x w1^T + b1, computed in pieces.
 
     x: (N, D), w1: (H, D), b1: (H), w2: (E, H), b2: (E) -> y: (N, E)
+    keep: whether to return a, too, as (N, H); otherwise (0, H)
     gelu, and gelu_vjp below: those of either twin
     """
     y = np.empty((len(x), len(w2)), x.dtype)
+    hidden = np.empty((len(x) if keep else 0, len(w1)), x.dtype)
     for rows in _pieces(x, len(w1)):
-        y[rows] = gelu(x[rows] @ w1.T + b1, "none") @ w2.T + b2
-    return y
+        a = x[rows] @ w1.T + b1
+        if keep:
+            hidden[rows] = a
+        y[rows] = gelu(a, "none") @ w2.T + b2
+    return y, hidden
 
 
 def mlp_vjp(
@@ -35,16 +48,17 @@ def mlp_vjp(
     w1: Array,
     b1: Array,
     w2: Array,
+    hidden: Array,
     gelu: GELU = gelu,
     gelu_vjp: GELUvjp = gelu_vjp,
 ) -> tuple[Array, Array, Array, Array, Array]:
     """dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h, db2 = sum(dy).
 
-    da = (dy w2) gelu'(a), with a = x w1^T + b1 and h = gelu(a) computed again, piece by piece.
+    da = (dy w2) gelu'(a), h = gelu(a), a being `hidden`, or computed again where that is empty.
     """
     dx, dw1, db1, dw2 = np.empty_like(x), np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
     for rows in _pieces(x, len(w1)):
-        a = x[rows] @ w1.T + b1
+        a = hidden[rows] if len(hidden) else x[rows] @ w1.T + b1
         da = gelu_vjp(a, dy[rows] @ w2, "none")
         dx[rows] = da @ w1
         dw1 += da.T @ x[rows]

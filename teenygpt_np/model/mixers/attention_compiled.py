@@ -113,7 +113,9 @@ def _step(x, weights, keys, values, position, eps, part, start, stop):
         for unit in range(0, max(weights.mlp1_w.shape[2], 1), _UNITS):
             units = slice(unit, unit + _UNITS)
             mlp1 = weights.mlp1_w[block, :, units], weights.mlp1_b[now, units]
-            set_units(z, z if unit else weights.mlp2_b[now], x, *mlp1, weights.mlp2_w[block, units])
+            set_units(
+                z, z if unit else weights.mlp2_b[now], x, *mlp1, weights.mlp2_w[block, units], x[:0]
+            )
         _add_and_norm(x, z, weights.norm2_w[block], weights.norm2_b[block], eps)
 
 

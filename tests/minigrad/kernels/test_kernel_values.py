@@ -127,7 +127,7 @@ def test_nan_stays_in_its_row(twin: ModuleType, dtype: Any, bad: float, rng: Any
     b1, w2 = w1[:, 0].copy(), np.resize(w2, (7, 30))
     with np.errstate(all="ignore"):
         q[0, 1, 40, 2] = bad  # which is row 110 of x
-        lost = np.isnan(twin.mlp(x, w1, b1, w2, w2[:, 0])).any(1)
+        lost = np.isnan(twin.mlp(x, w1, b1, w2, w2[:, 0], False)[0]).any(1)
         assert lost.nonzero()[0].tolist() == [110]
         lost = np.isnan(twin.causal_attention(q, k, v)[0][0]).any(2)
         assert np.argwhere(lost).tolist() == [[1, 40]]

@@ -274,19 +274,21 @@ def linear_vjp(d: Draw, N: int, w: int, e: int) -> Any:
 def mlp(d: Draw, N: int, w: int, H: int, e: int) -> Any:
     w1, w2 = d.raw(H, w) / math.sqrt(w or 1), d.raw(e, H) / math.sqrt(H or 1)
 
-    def bound(y: Array, *arrays: Array) -> Array:
-        x, w1, b1, w2, b2 = map(np.abs, arrays)
-        a = x @ w1.T + b1  # gelu's slope is below 1.2
-        return (1.2 * w + H + 12) * a @ w2.T + b2
+    keep = d.choose((True, False))
 
-    return tuple(map(d.of, (d.raw(N, w), w1, d.raw(H), w2, d.raw(e)))), bound
+    def bound(y: Array, hidden: Array, *arguments: Any) -> tuple[Array, Array]:
+        x, w1, b1, w2, b2 = map(np.abs, arguments[:5])
+        a = x @ w1.T + b1  # gelu's slope is below 1.2
+        return (1.2 * w + H + 12) * a @ w2.T + b2, (w + 2) * a[: len(hidden)]
+
+    return (*map(d.of, (d.raw(N, w), w1, d.raw(H), w2, d.raw(e))), keep), bound
 
 
 def mlp_vjp(d: Draw, N: int, w: int, H: int, e: int) -> Any:
     w1, w2 = d.raw(H, w) / math.sqrt(w or 1), d.raw(e, H) / math.sqrt(H or 1)
 
     def bound(*arrays: Array) -> Any:
-        dy, x, w1, b1, w2 = map(np.abs, arrays[5:])
+        dy, x, w1, b1, w2 = map(np.abs, arrays[5:10])
         a, dh = x @ w1.T + b1, dy @ w2
         da = dh * (1.2 * e + (w + 2) * a + 8)  # the slope of gelu's slope is below 1
         dx = (da + 1.2 * H * dh) @ w1
@@ -294,7 +296,9 @@ def mlp_vjp(d: Draw, N: int, w: int, H: int, e: int) -> Any:
         dw2 = dy.T @ a * (1.2 * w + N + 12)
         return dx, db1.T @ x, db1.sum(0), dw2, N * dy.sum(0)
 
-    return tuple(map(d.of, (d.raw(N, e), d.raw(N, w), w1, d.raw(H), w2))), bound
+    x, b1 = d.raw(N, w), d.raw(H)
+    hidden = (x @ w1.T + b1)[: d.choose((N, 0))]
+    return tuple(map(d.of, (d.raw(N, e), x, w1, b1, w2, hidden))), bound
 
 
 def adamw(d: Draw, N: int, w: int) -> Any:

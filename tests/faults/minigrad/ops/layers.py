@@ -26,7 +26,8 @@ FAULTS = [
     ("dropout: drops in evaluation too", "if not training or p == 0:", "if p == 0:"),
     (
         "mlp: a stale hidden layer",
-        "kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2)",
-        "kernels.mlp_vjp(as_rows(dy), rows, w1, 0 * b1, w2)",
+        "kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2, hidden)",
+        "kernels.mlp_vjp(as_rows(dy), rows, w1, 0 * b1, w2, hidden)",
     ),
+    ("a_hidden_layer: a large one is kept too", "is_kept = is_recording() and w1", "is_kept = w1"),
 ]

@@ -25,4 +25,9 @@ FAULTS = [
         "cdf + a * density",
         "cdf + density",
     ),
+    (
+        "mlp_vjp: compiled, the first units of a kept hidden layer for all",
+        "kept[row + i, unit + j]",
+        "kept[row + i, j]",
+    ),
 ]

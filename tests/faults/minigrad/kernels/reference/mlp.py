@@ -12,7 +12,7 @@ FAULTS = [
     ("composed: = for += in mlp's dw2", "dw2 += dy[rows].T", "dw2[:] = dy[rows].T"),
     (
         "mlp_vjp: the first layer without its bias",
-        "a = x[rows] @ w1.T + b1\n        da",
-        "a = x[rows] @ w1.T\n        da",
+        "else x[rows] @ w1.T + b1\n",
+        "else x[rows] @ w1.T\n",
     ),
 ]
