@@ -37,6 +37,18 @@ def test_a_finished_run_goes_on_by_more_epochs(finished: Path, tmp_path: Path) -
     call("train", "--resume", out).assert_refused("run is finished, after 3 epochs")
 
 
+@pytest.mark.parametrize("flag", ["--positions=none"])
+def test_other_models_go_through_all_commands(corpus: Path, tmp_path: Path, flag: str) -> None:
+    out = tmp_path / "run"
+    assert call("train", "--data", corpus, "--out", out, *SMALL, flag, "--epochs=1").status == 0
+    assert call("train", "--resume", out, "--epochs=2").status == 0
+    arrays, _ = checkpoint.load(out / "best.npz")
+    assert not [name for name in arrays if "positional" in name]
+    for command in ("evaluate", "sample", "inspect"):
+        done = call(command, out)
+        assert (done.status, done.err) == (0, "")
+
+
 def test_a_text_that_has_moved(corpus: Path, finished: Path, tmp_path: Path) -> None:
     """It is known by its hash; the run ends as the one that nobody disturbed."""
     old, new, out = tmp_path / "old.txt", tmp_path / "new" / "lines.txt", tmp_path / "run"
