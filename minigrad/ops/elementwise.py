@@ -189,8 +189,8 @@ def silu(x, /):
 
 
 def _sigmoid(x):
-    z = np.exp(-np.abs(x))
-    return np.where(x < 0, z, 1) / (1 + z)
+    with np.errstate(over="ignore"):  # where e^-x is infinite, 1 / (1 + e^-x) is 0 as it should be
+        return 1 / (1 + np.exp(-x))
 
 
 @differentiable
