@@ -12,6 +12,7 @@ from running import SMALL, TEXT, after_step, call, write_corpus
 from trainers import metrics
 
 from teenygpt_np import checkpoint
+from teenygpt_np.model.mixers import MIXERS
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,10 @@ def test_a_finished_run_goes_on_by_more_epochs(finished: Path, tmp_path: Path) -
     call("train", "--resume", out).assert_refused("run is finished, after 3 epochs")
 
 
-@pytest.mark.parametrize("flag", ["--positions=none"])
+@pytest.mark.parametrize(
+    "flag",
+    ["--positions=none", *[f"--mixer={name}" for name in MIXERS if MIXERS[name].knows_order]],
+)
 def test_other_models_go_through_all_commands(corpus: Path, tmp_path: Path, flag: str) -> None:
     out = tmp_path / "run"
     assert call("train", "--data", corpus, "--out", out, *SMALL, flag, "--epochs=1").status == 0

@@ -1,8 +1,12 @@
 """The mixers, which move information between tokens: a kind is one file and one line in a table."""
 
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
+from teenygpt_np.model.mixers.gru import GRU
 from teenygpt_np.model.mixers.mixer import Mixer
+from teenygpt_np.model.mixers.rnn import RNN
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": CausalSelfAttention,
+    "rnn": RNN,
+    "gru": GRU,
 }
