@@ -1,6 +1,7 @@
 """The mixers, which move information between tokens: a kind is one file and one line in a table."""
 
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
+from teenygpt_np.model.mixers.convolution import Convolution
 from teenygpt_np.model.mixers.gru import GRU
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.mixers.rnn import RNN
@@ -9,4 +10,5 @@ MIXERS: dict[str, type[Mixer]] = {
     "attention": CausalSelfAttention,
     "rnn": RNN,
     "gru": GRU,
+    "convolution": Convolution,
 }
