@@ -5,9 +5,11 @@ from teenygpt_np.model.mixers.convolution import Convolution
 from teenygpt_np.model.mixers.gru import GRU
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.mixers.rnn import RNN
+from teenygpt_np.model.mixers.s4 import S4
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": CausalSelfAttention,
+    "s4": S4,
     "rnn": RNN,
     "gru": GRU,
     "convolution": Convolution,
