@@ -91,7 +91,7 @@ class CausalConvolution(Module):
     W: (O, I / groups, K), b: (O), called and started as torch.nn.Conv1d's: uniform in
     +-1/sqrt(K I / groups).    groups: 1, or I = O for a convolution of each channel by itself
 
-    The state are the K - 1 inputs before x, (B, K - 1, I).
+    The state is the K - 1 inputs before x, (B, K - 1, I).
     """
 
     def __init__(

@@ -127,8 +127,7 @@ def selective_scan(d: Any, n: int, T: int, w: int, v: int) -> Any:
 
     def bound(*results: Array) -> Any:
         u, dt, A, B, C, D, h0 = results[3:]
-        sizes = map(np.abs, (u, dt, B, C, D, h0))
-        u, dt, B, C, D, h0 = sizes
+        u, dt, B, C, D, h0 = map(np.abs, (u, dt, B, C, D, h0))
         return tuple(relative * r for r in reference.selective_scan(u, dt, A, B, C, D, h0))
 
     return tuple(map(d.of, (*arrays, h0))), bound
