@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-from minigrad import Array, Tensor
+from minigrad import Array, Tensor, Trace, TracedNode
 from teenygpt_np.model.layers import GLU, Linear, Sequential
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.module import Generator, Module, parameter, uniform
@@ -95,6 +95,18 @@ class S4(Mixer):
             state[...] = decay * state + x[:, t, :, None]
             y[:, t] = 2 * (w * state).sum(axis=-1).real
         return y
+
+    def attention_maps(
+        self, trace: Trace, nodes: Sequence[TracedNode]
+    ) -> tuple[Array, Array] | None:
+        """K[t - s], which depends on the distance alone: the mean over the channels."""
+        [node] = [node for node in nodes if node.operation == "fft_convolution"]
+        inputs = [edge.source for edge in trace.edges if edge.target == node.id]
+        x, kernel = (np.asarray(trace.nodes[i].value) for i in inputs)
+        steps = np.arange(x.shape[1])
+        weights = np.tril(kernel.mean(axis=0)[steps[:, None] - steps])
+        assert node.grad is not None
+        return weights[None], np.tril(node.grad[0] @ x[0].T)[None]
 
     def initial_state(self, batch_size: int) -> Array:
         """s before the first token, 0: (B, D, N/2), complex"""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minigrad as mg
 from minigrad import Tensor
 from teenygpt_np.model.mixers import MIXERS, Mixer
 
@@ -109,6 +110,27 @@ def test_the_equations(name: str) -> None:
     want = [EQUATIONS[name](mixer.state_dict(), sequence) for sequence in x]
     # Some dozens of numbers near 1 are summed in another order, and S4's in a Fourier transform.
     np.testing.assert_allclose(ours, np.array(want), rtol=0, atol=1e-12)
+
+
+def test_the_weights_that_s4_shows() -> None:
+    """Times the inputs they are the convolution; a gradient is the sum over all equal distances."""
+    mixer, rng = make("s4", 1), np.random.default_rng(0)
+    x = Tensor(rng.standard_normal((1, T, 1)), requires_grad=True)
+    with mg.tracing():
+        loss = mg.sum(mixer(x) * rng.standard_normal((1, T, 1)))
+        loss.backward()
+    trace = mg.trace(loss)
+    [node] = [node for node in trace.nodes if node.operation == "fft_convolution"]
+    maps = mixer.attention_maps(trace, [node])
+    assert maps is not None
+    [weights], [grads] = maps
+    y = np.asarray(node.value)[0]
+    np.testing.assert_allclose(weights @ x.data[0], y, rtol=0, atol=1e-12)
+    _, kernel = (trace.nodes[edge.source] for edge in trace.edges if edge.target == node.id)
+    ours = [np.trace(grads, -distance) for distance in range(T)]
+    np.testing.assert_allclose([ours], np.asarray(kernel.grad), rtol=0, atol=1e-12)
+    assert not np.triu(weights, 1).any()
+    assert not np.triu(grads, 1).any()
 
 
 # -- how they start --------------------------------------------------------------------------------

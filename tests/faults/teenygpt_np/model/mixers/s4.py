@@ -9,4 +9,5 @@ FAULTS = [
         '("log_A_real", "A_imag")',
     ),
     ("s4: the recurrence without the decay", "decay * state + x", "state + x"),
+    ("s4: weights of the future are shown", "np.tril(kernel.mean", "(kernel.mean"),
 ]
