@@ -77,6 +77,16 @@ def cases(short: bool) -> list[Case]:
             lambda k, dy, y, x: k.gelu_vjp(x, dy, "none"),
             lambda F, x: lambda: F.gelu(x),
         ),
+        *[
+            Case(
+                name,
+                ((N, H),),
+                lambda k, x, name=name: getattr(k, name)(x),
+                lambda k, dy, y, x, name=name: getattr(k, f"{name}_vjp")(x, dy),
+                lambda F, x, name=name: lambda: getattr(F, name)(x),
+            )
+            for name in ("silu", "softplus")
+        ],
         Case(
             "softmax",
             ((N, V),),

@@ -169,28 +169,22 @@ def softplus(x, /):
     """y = ln(1 + e^x), without overflow.    dx = dy / (1 + e^-x).    Keeps x."""
 
     def vjp(dy):
-        return (dy * _sigmoid(x),)
+        return (kernels.softplus_vjp(x, dy),)
 
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), vjp
+    return kernels.softplus(x), vjp
 
 
 @differentiable
 def silu(x, /):
-    """y = x s, s = 1 / (1 + e^-x).    dx = dy s (1 + x (1 - s)).    Keeps x and s.
+    """y = x s, s = 1 / (1 + e^-x).    dx = dy s (1 + x (1 - s)).    Keeps x.
 
     Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, section 4, arXiv:1606.08415.
     """
-    s = _sigmoid(x)
 
     def vjp(dy):
-        return (dy * (s * (1 + x * (1 - s))),)
+        return (kernels.silu_vjp(x, dy),)
 
-    return x * s, vjp
-
-
-def _sigmoid(x):
-    with np.errstate(over="ignore"):  # where e^-x is infinite, 1 / (1 + e^-x) is 0 as it should be
-        return 1 / (1 + np.exp(-x))
+    return kernels.silu(x), vjp
 
 
 @differentiable

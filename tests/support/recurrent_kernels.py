@@ -1,4 +1,4 @@
-"""The cases of `tests/minigrad/kernels/test_kernels.py` for kernels that go from token to token.
+"""The cases of `tests/minigrad/kernels/test_kernels.py` for what mixers other than attention use.
 
 Each function makes a kernel's arguments with d, a `Draw` of that file, and the bounds of its
 results' rounding errors, in units of eps.
@@ -150,7 +150,29 @@ def selective_scan_vjp(d: Any, n: int, T: int, w: int, v: int) -> Any:
     return tuple(map(d.of, (d.raw(*arrays[0].shape), *arrays, kept))), bound
 
 
+def silu(d: Any, N: int, w: int) -> Any:
+    return (d.normal(N, w, scale=3),), lambda y, x: np.abs(y) * (np.abs(x) + 6)
+
+
+def silu_vjp(d: Any, N: int, w: int) -> Any:
+    def bound(dx: Array, x: Array, dy: Array) -> Array:
+        s, size = 1 / (1 + np.exp(-x)), np.abs(x)
+        return np.abs(dy) * s * (1 + size * (1 - s)) * (2 * size + 10)
+
+    return (d.normal(N, w, scale=3), d.normal(N, w)), bound
+
+
+def softplus(d: Any, N: int, w: int) -> Any:
+    return (d.normal(N, w, scale=3),), lambda y, x: y * (np.abs(x) + 8)
+
+
+def softplus_vjp(d: Any, N: int, w: int) -> Any:
+    arrays = d.normal(N, w, scale=3), d.normal(N, w)
+    return arrays, lambda dx, x, dy: np.abs(dx) * (np.abs(x) + 6)
+
+
 CASES = (
+    *(silu, silu_vjp, softplus, softplus_vjp),
     *(rnn, rnn_vjp, gru, gru_vjp, selective_scan, selective_scan_vjp),
     *(depthwise_convolution, depthwise_convolution_vjp),
 )

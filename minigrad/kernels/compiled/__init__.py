@@ -17,6 +17,7 @@ from minigrad.kernels.compiled.mlp import mlp, mlp_vjp
 from minigrad.kernels.compiled.newton_schulz import newton_schulz
 from minigrad.kernels.compiled.recurrence import gru, gru_vjp, rnn, rnn_vjp
 from minigrad.kernels.compiled.scan import selective_scan, selective_scan_vjp
+from minigrad.kernels.compiled.silu import silu, silu_vjp, softplus, softplus_vjp
 from minigrad.kernels.compiled.softmax import (
     cross_entropy,
     cross_entropy_vjp,
@@ -55,6 +56,10 @@ __all__ = [
     "rnn_vjp",
     "selective_scan",
     "selective_scan_vjp",
+    "silu",
+    "silu_vjp",
     "softmax",
     "softmax_vjp",
+    "softplus",
+    "softplus_vjp",
 ]

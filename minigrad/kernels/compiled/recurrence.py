@@ -9,6 +9,7 @@ from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
 from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.silu import sigmoid
 
 
 def rnn(a, h0, w_hh, b_hh):
@@ -30,12 +31,6 @@ def _rnn(a, h0, w, b, h, part, start, stop):
         for i in range(len(p)):
             for j in range(p.shape[1]):
                 state[i, j] = _tanh(a[i, t, j] + p[i, j])
-
-
-@jit
-def _sigmoid(x):
-    one = type(x)(1)
-    return one / (one + exp(-x))
 
 
 @jit
@@ -87,7 +82,7 @@ def _gru(a, h0, w, b, h, gates, part, start, stop):
             p_r, p_z, p_n = p[i, :width], p[i, width : 2 * width], p[i, 2 * width :]
             kept = gates[i, t]
             for j in range(width):
-                r, z = _sigmoid(a_r[j] + p_r[j]), _sigmoid(a_z[j] + p_z[j])
+                r, z = sigmoid(a_r[j] + p_r[j]), sigmoid(a_z[j] + p_z[j])
                 n = _tanh(a_n[j] + r * p_n[j])
                 kept[j], kept[width + j], kept[2 * width + j] = r, z, n
                 kept[3 * width + j] = p_n[j]

@@ -16,6 +16,7 @@ from minigrad.kernels.reference.mlp import mlp, mlp_vjp
 from minigrad.kernels.reference.newton_schulz import newton_schulz
 from minigrad.kernels.reference.recurrence import gru, gru_vjp, rnn, rnn_vjp
 from minigrad.kernels.reference.scan import selective_scan, selective_scan_vjp
+from minigrad.kernels.reference.silu import silu, silu_vjp, softplus, softplus_vjp
 from minigrad.kernels.reference.softmax import (
     cross_entropy,
     cross_entropy_vjp,
@@ -54,6 +55,10 @@ __all__ = [
     "rnn_vjp",
     "selective_scan",
     "selective_scan_vjp",
+    "silu",
+    "silu_vjp",
     "softmax",
     "softmax_vjp",
+    "softplus",
+    "softplus_vjp",
 ]
