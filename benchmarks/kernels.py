@@ -77,6 +77,16 @@ def cases(short: bool) -> list[Case]:
             lambda k, dy, y, x: k.gelu_vjp(x, dy, "none"),
             lambda F, x: lambda: F.gelu(x),
         ),
+        *[
+            Case(
+                name,
+                ((N, H),),
+                lambda k, x, name=name: getattr(k, name)(x),
+                lambda k, dy, y, x, name=name: getattr(k, f"{name}_vjp")(x, dy),
+                lambda F, x, name=name: lambda: getattr(F, name)(x),
+            )
+            for name in ("silu", "softplus")
+        ],
         Case(
             "softmax",
             ((N, V),),
@@ -113,6 +123,36 @@ def cases(short: bool) -> list[Case]:
             lambda k, dy, y, w, ids: k.embedding_vjp(ids, dy, len(w)),
             lambda F, w, ids: lambda: F.embedding(ids, w),
             ids=(N, V),
+        ),
+        Case(
+            "rnn",
+            ((B, T, D), (B, D), (D, D), (D,)),
+            lambda k, a, h0, w, b: k.rnn(a, h0, w / 10, b),
+            lambda k, dy, y, a, h0, w, b: k.rnn_vjp(dy, y, w / 10),
+            partial(pytorch_recurrence, "rnn_tanh"),
+            flops=2 * N * D * D,
+        ),
+        Case(
+            "gru",
+            ((B, T, 3 * D), (B, D), (3 * D, D), (3 * D,)),
+            lambda k, a, h0, w, b: k.gru(a, h0, w / 10, b),
+            lambda k, dy, y, a, h0, w, b: k.gru_vjp(dy, h0, *y, w / 10),
+            partial(pytorch_recurrence, "gru"),
+            flops=6 * N * D * D,
+        ),
+        Case(
+            "depthwise_convolution",
+            ((B, T, 2 * D), (4, 2 * D), (2 * D,)),
+            lambda k, x, w, b: k.depthwise_convolution(x, w, b),
+            lambda k, dy, y, x, w, b: k.depthwise_convolution_vjp(dy, x, w),
+            lambda F, x, w, b: lambda: F.conv1d(x.mT, w.T[:, None], b, groups=len(b)),
+        ),
+        Case(
+            "selective_scan",
+            ((B, T, 2 * D), (B, T, 2 * D), (16, 2 * D), (B, T, 16), (B, T, 16), (2 * D,)),
+            lambda k, *arrays: k.selective_scan(*decaying(*arrays), no_state(*arrays)),
+            lambda k, dy, y, *arrays: k.selective_scan_vjp(dy, *decaying(*arrays), y[1]),
+            pytorch_scan,
         ),
         Case("adamw", ((parameters,),) * 4, our_adamw, None, pytorch_adamw),
         Case(
@@ -159,6 +199,43 @@ def pytorch_adamw(F: Any, param: Any, grad: Any, m: Any, v: Any) -> Callable[[],
     param.grad = grad
     step: Callable[[], Any] = torch.optim.AdamW([param], fused=True).step
     return step
+
+
+def decaying(u: Any, dt: Any, A: Any, *others: Any) -> tuple[Any, ...]:
+    """With dt above 0 and A below."""
+    return u, abs(dt), -abs(A), *others
+
+
+def no_state(u: Any, dt: Any, A: Any, *others: Any) -> Any:
+    """Zeros for the states before the first token."""
+    import numpy as np
+
+    return np.zeros((len(u), *A.shape), A.dtype)
+
+
+def pytorch_scan(F: Any, *arrays: Any) -> Callable[[], Any]:
+    """Token after token."""
+    import torch
+
+    u, dt, A, B, C, D = decaying(*arrays)
+
+    def scan() -> Any:
+        h, y = torch.zeros(len(u), *A.shape), []
+        for t in range(u.shape[1]):
+            h = (dt[:, t, None] * A).exp() * h + (dt * u)[:, t, None] * B[:, t, :, None]
+            y.append((h * C[:, t, :, None]).sum(1) + D * u[:, t])
+        return torch.stack(y, 1)
+
+    return scan
+
+
+def pytorch_recurrence(name: str, F: Any, a: Any, h0: Any, w: Any, b: Any) -> Callable[[], Any]:
+    """PyTorch also takes the product with the inputs, here with an identity."""
+    import torch
+
+    weights = torch.eye(a.shape[2]), w / 10, torch.zeros_like(b), b
+    settings = True, 1, 0.0, False, False, True  # biases, layers, no dropout, ..., batch first
+    return lambda: getattr(torch, name)(a, h0[None], weights, *settings)[0]
 
 
 def pytorch_newton_schulz(x: Any) -> Any:

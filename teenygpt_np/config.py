@@ -95,6 +95,12 @@ class Config:
     mixer: str = _setting(
         "attention", "mixer of the blocks; several names, with commas, are repeated over the blocks"
     )
+    positions: str = _setting(
+        "auto",
+        "learned embeddings of the positions, or none; auto: none if all mixers know the order",
+        choices={name: name for name in ("auto", "learned", "none")},
+        before="learned",
+    )
     dropout: float = _setting(
         0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
     )

@@ -7,10 +7,12 @@ with `dx =` and one that begins with `Keeps`, with four spaces or an empty line 
 """
 
 from minigrad.ops.attention import causal_attention
+from minigrad.ops.convolution import causal_convolution, fft_convolution
 from minigrad.ops.elementwise import (
     abs,
     add,
     clip,
+    cos,
     divide,
     erf,
     exp,
@@ -23,6 +25,9 @@ from minigrad.ops.elementwise import (
     power,
     relu,
     sigmoid,
+    silu,
+    sin,
+    softplus,
     sqrt,
     subtract,
     tanh,
@@ -32,7 +37,9 @@ from minigrad.ops.layers import dropout, embedding, linear, mlp
 from minigrad.ops.linalg import matmul
 from minigrad.ops.losses import cross_entropy, nll_loss
 from minigrad.ops.normalization import layer_norm, log_softmax, softmax
+from minigrad.ops.recurrence import gru, rnn
 from minigrad.ops.reduce import logsumexp, max, mean, min, norm, std, sum, var
+from minigrad.ops.scan import selective_scan
 from minigrad.ops.shape import (
     broadcast_to,
     concatenate,
@@ -51,8 +58,10 @@ __all__ = [
     "add",
     "broadcast_to",
     "causal_attention",
+    "causal_convolution",
     "clip",
     "concatenate",
+    "cos",
     "cross_entropy",
     "divide",
     "dropout",
@@ -60,8 +69,10 @@ __all__ = [
     "erf",
     "exp",
     "expand_dims",
+    "fft_convolution",
     "gelu",
     "getitem",
+    "gru",
     "layer_norm",
     "linear",
     "log",
@@ -81,8 +92,13 @@ __all__ = [
     "power",
     "relu",
     "reshape",
+    "rnn",
+    "selective_scan",
     "sigmoid",
+    "silu",
+    "sin",
     "softmax",
+    "softplus",
     "split",
     "sqrt",
     "squeeze",

@@ -165,6 +165,49 @@ def sigmoid(x, /):
 
 
 @differentiable
+def softplus(x, /):
+    """y = ln(1 + e^x), without overflow.    dx = dy / (1 + e^-x).    Keeps x."""
+
+    def vjp(dy):
+        return (kernels.softplus_vjp(x, dy),)
+
+    return kernels.softplus(x), vjp
+
+
+@differentiable
+def silu(x, /):
+    """y = x s, s = 1 / (1 + e^-x).    dx = dy s (1 + x (1 - s)).    Keeps x.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, section 4, arXiv:1606.08415.
+    """
+
+    def vjp(dy):
+        return (kernels.silu_vjp(x, dy),)
+
+    return kernels.silu(x), vjp
+
+
+@differentiable
+def sin(x, /):
+    """y = sin x.    dx = dy cos x.    Keeps x."""
+
+    def vjp(dy):
+        return (dy * np.cos(x),)
+
+    return np.sin(x), vjp
+
+
+@differentiable
+def cos(x, /):
+    """y = cos x.    dx = -dy sin x.    Keeps x."""
+
+    def vjp(dy):
+        return (-dy * np.sin(x),)
+
+    return np.cos(x), vjp
+
+
+@differentiable
 def erf(x, /):
     """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x.
 

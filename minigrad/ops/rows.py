@@ -1,4 +1,4 @@
-"""What several families do with their arrays: make rows of them, check ids."""
+"""What several families do with their arrays: make rows of them, check ids and states."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def check_ids(name, ids, count, ignored=False):
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise IndexError(f"{name} {ids[place]} at {list(place)} is outside 0..{count - 1}")
+
+
+def state_before(name, state, shape, dtype):
+    """A copy of the state that a sequence goes on from; zeros for None."""
+    if state is None:
+        return np.zeros(shape, dtype)
+    if state.shape != shape:
+        raise ValueError(f"{name} has a state {state.shape}, wanted {shape}")
+    return state.astype(dtype)

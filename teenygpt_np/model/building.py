@@ -49,5 +49,6 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         config.dropout,
         config.num_blocks,
         mixers=config.mixers,
+        positions=config.positions,
         rng=rng,
     )

@@ -41,6 +41,18 @@ class GELU(Module):
         return mg.gelu(x)
 
 
+class GLU(Module):
+    """y = a sigmoid(b), with a the first and b the second half of x.    (..., 2D) -> (..., D)
+
+    Source: Dauphin et al., Language modeling with gated convolutional networks, 2016,
+    arXiv:1612.08083.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = mg.split(x, 2, axis=-1)
+        return a * mg.sigmoid(b)
+
+
 class Linear(Module):
     """y = x W^T + b.    x: (..., I), W: (O, I), b: (O) -> y: (..., O)
 
@@ -56,6 +68,55 @@ class Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return mg.linear(x, self.weight, self.bias)
+
+
+class Projection(Module):
+    """y = x W^T, a Linear without a bias.    x: (..., I), W: (O, I) -> y: (..., O)
+
+    W starts uniform in +-1/sqrt(I).
+    """
+
+    muon: Collection[str] = ("weight",)
+
+    def __init__(self, inputs: int, outputs: int, *, rng: Generator, dtype: Any = None) -> None:
+        self.weight = parameter((outputs, inputs), uniform(rng, 1 / math.sqrt(inputs)), dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return mg.linear(x, self.weight, np.zeros(len(self.weight), self.weight.dtype))
+
+
+class CausalConvolution(Module):
+    """y[t] = b + sum over k of W[..., k] x[t - K + 1 + k].    (B, T, I) -> (B, T, O)
+
+    W: (O, I / groups, K), b: (O), called and started as torch.nn.Conv1d's: uniform in
+    +-1/sqrt(K I / groups).    groups: 1, or I = O for a convolution of each channel by itself
+
+    The state is the K - 1 inputs before x, (B, K - 1, I).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel_size: int,
+        *,
+        groups: int = 1,
+        rng: Generator,
+        dtype: Any = None,
+    ) -> None:
+        taps = (inputs // groups, kernel_size)
+        start = uniform(rng, 1 / math.sqrt(math.prod(taps)))
+        self.inputs = inputs
+        self.weight = parameter((outputs, *taps), start, dtype)
+        self.bias = parameter((outputs,), start, dtype)
+
+    def forward(self, x: Tensor, state: Array | None = None) -> Tensor:
+        return mg.causal_convolution(x, self.weight, self.bias, state=state)
+
+    def initial_state(self, batch_size: int) -> Array:
+        """Zeros: there is nothing before the first token."""
+        size = batch_size, self.weight.shape[2] - 1, self.inputs
+        return np.zeros(size, self.weight.dtype)
 
 
 class Embedding(Module):

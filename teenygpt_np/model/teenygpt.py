@@ -7,6 +7,7 @@ whose names it keeps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ class TeenyGPT(Module):
 
     num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width / D.
     num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
+    positions: 'learned', an embedding of each of the T positions, or 'none', which sets no limit to
+        what can be read; 'auto': 'none' if all mixers know the order of the tokens by themselves.
     rng: for the initial weights and for dropout.
 
     Raises ValueError for a size below 1 or a num_emb that num_heads does not divide, KeyError for
@@ -54,6 +57,7 @@ class TeenyGPT(Module):
         num_blocks: int = 10,
         *,
         mixers: Sequence[str] = ("attention",),
+        positions: str = "auto",
         rng: Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -67,16 +71,21 @@ class TeenyGPT(Module):
         rng = np.random.default_rng(0) if rng is None else rng
         self.num_tokens, self.num_token_vals = num_tokens, num_token_vals
         self.embedding = Embedding(num_token_vals, num_emb, rng=rng, dtype=dtype)
-        self.positional_embedding = Embedding(num_tokens, num_emb, rng=rng, dtype=dtype)
+        kinds = [MIXERS[mixers[i % len(mixers)]] for i in range(num_blocks)]
+        if positions == "auto":
+            positions = "none" if all(kind.knows_order for kind in kinds) else "learned"
+        self.positional_embedding = (
+            Embedding(num_tokens, num_emb, rng=rng, dtype=dtype) if positions == "learned" else None
+        )
         self.dropout = Dropout(dropout_prob, rng=rng)
         self.transformer_blocks = [
             Block(
-                MIXERS[mixers[i % len(mixers)]](num_emb, num_heads, rng=rng, dtype=dtype),
+                kind(num_emb, num_heads, rng=rng, dtype=dtype),
                 MLP(num_emb, num_neurons * num_emb, rng=rng, dtype=dtype),
                 num_emb,
                 dtype=dtype,
             )
-            for i in range(num_blocks)
+            for kind in kinds
         ]
         output = Linear(num_emb, num_token_vals, rng=rng, dtype=dtype)
         output.muon = ()  # not a hidden layer: AdamW trains it better
@@ -87,15 +96,18 @@ class TeenyGPT(Module):
 
         state: what was read before x; it is changed in place. Without it x begins the rows.
 
-        Raises ValueError for more than T positions, IndexError for an id outside 0..V-1.
+        Raises ValueError for more than T positions, if they are learned, and IndexError for an id
+        outside 0..V-1.
         """
         x = np.asarray(x)
         start = 0 if state is None else state.position
-        if x.ndim != 2 or not 1 <= x.shape[1] <= self.num_tokens - start:
-            wanted = f"(B, t) with t in 1..{self.num_tokens - start}"
-            raise ValueError(f"x has shape {x.shape}, wanted {wanted}")
-        positions = np.arange(start, start + x.shape[1])
-        h = self.dropout(self.embedding(x) + self.positional_embedding(positions))
+        most = self.num_tokens - start if self.positional_embedding else math.inf
+        if x.ndim != 2 or not 1 <= x.shape[1] <= most:
+            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with t in 1..{most}")
+        h = self.embedding(x)
+        if self.positional_embedding:
+            h = h + self.positional_embedding(np.arange(start, start + x.shape[1]))
+        h = self.dropout(h)
         for i, block in enumerate(self.transformer_blocks):
             h = block(h) if state is None else block(h, state.blocks[i])
         if state is not None:
@@ -190,14 +202,15 @@ class TeenyGPT(Module):
         """A function from the next ids (B, t) of each row to the logits (B, V) of the token after.
 
         The function remembers the ids that it was given. If all blocks have the same kind of mixer
-        and that has a faster way through them (`Mixer.fused_step`), it is used.
+        and that has a faster way through them (`Mixer.fused_step`), it is used; but not without
+        learned positions, where there is no last position that it could have memory for.
         """
         blocks = self.transformer_blocks
         kinds = {type(block.mixer_module) for block in blocks}
-        if len(kinds) == 1 and (
-            step := kinds.pop().fused_step(blocks, batch_size, self.num_tokens)
-        ):
-            return self._fused(step)
+        if self.positional_embedding and len(kinds) == 1:
+            step = kinds.pop().fused_step(blocks, batch_size, self.num_tokens)
+            if step:
+                return self._fused(step, self.positional_embedding.weight.data)
         state = self.initial_state(batch_size)
 
         def next_scores(ids: Array) -> Array:
@@ -206,8 +219,8 @@ class TeenyGPT(Module):
 
         return next_scores
 
-    def _fused(self, step: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        tokens, positions = self.embedding.weight.data, self.positional_embedding.weight.data
+    def _fused(self, step: Callable[[Array], Array], positions: Array) -> Callable[[Array], Array]:
+        tokens = self.embedding.weight.data
         weight, bias = (p.data for p in self.logits.parameters())
         read = 0
 

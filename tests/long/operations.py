@@ -24,19 +24,34 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.ops import (
     attention,
+    convolution,
     elementwise,
     layers,
     linalg,
     losses,
     normalization,
+    recurrence,
     reduce,
+    scan,
     shape,
 )
 from minigrad.trace import formulas
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 BACKENDS = ["numpy", "numba"]
-FAMILIES = [elementwise, reduce, shape, linalg, layers, normalization, attention, losses]
+FAMILIES = [
+    elementwise,
+    reduce,
+    shape,
+    linalg,
+    layers,
+    normalization,
+    attention,
+    recurrence,
+    scan,
+    convolution,
+    losses,
+]
 EXAMPLES = 200
 
 INTRODUCTION = f"""\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,6 +101,66 @@ WRONG = [
         ValueError,
         "causal_attention has 3 queries for 2 keys",
     ),
+    Wrong(
+        lambda: mg.rnn(zeros(2, 3, 4), zeros(5, 4), zeros(5, 4), zeros(5), zeros(5)),
+        ValueError,
+        "rnn of x (2, 3, 4), w_ih (5, 4), w_hh (5, 4), b_ih (5,), b_hh (5,): "
+        "wanted (B, T, I), (D, I), (D, D), (D), (D), T at least 1",
+    ),
+    Wrong(
+        lambda: mg.gru(zeros(2, 3, 4), zeros(5, 4), zeros(5, 5), zeros(5), zeros(5)),
+        ValueError,
+        "wanted (B, T, I), (3D, I), (3D, D), (3D), (3D)",
+    ),
+    Wrong(
+        lambda: mg.rnn(
+            *(zeros(2, 3, 4), zeros(5, 4), zeros(5, 5), zeros(5), zeros(5)), state=np.zeros(5)
+        ),
+        ValueError,
+        "rnn has a state (5,), wanted (2, 5)",
+    ),
+    *[
+        Wrong(
+            partial(mg.causal_convolution, zeros(2, length, 4), zeros(*weight), zeros(5)),
+            ValueError,
+            f"causal_convolution of x {(2, length, 4)}, weight {weight}, bias (5,): "
+            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1",
+        )
+        for length, weight in ((3, (5, 1, 2)), (3, (5, 4)), (0, (5, 4, 2)), (3, (5, 4, 0)))
+    ],
+    Wrong(
+        lambda: mg.causal_convolution(
+            zeros(2, 3, 4), zeros(5, 4, 2), zeros(5), state=np.zeros((2, 2, 4))
+        ),
+        ValueError,
+        "causal_convolution has a state (2, 2, 4), wanted (2, 1, 4)",
+    ),
+    Wrong(
+        lambda: mg.fft_convolution(zeros(2, 3, 4), zeros(3, 4)),
+        ValueError,
+        "fft_convolution of x (2, 3, 4), kernel (3, 4): wanted (B, T, D), (D, T), T at least 1",
+    ),
+    *[
+        Wrong(
+            partial(
+                mg.selective_scan,
+                *[zeros(2, 3, 4), zeros(2, 3, 4), zeros(*A), zeros(2, 3, 5), zeros(2, 3, 5)],
+                zeros(4),
+                state=np.zeros((2, 5, 4)),
+            ),
+            ValueError,
+            message,
+        )
+        for A, message in (
+            ((4, 5), "selective_scan has a state (2, 5, 4), wanted (2, 4, 5)"),
+            (
+                (5, 4),
+                "selective_scan of u (2, 3, 4), dt (2, 3, 4), A (5, 4), B (2, 3, 5), "
+                "C (2, 3, 5), D (4,): "
+                "wanted (B, T, E), (B, T, E), (E, N), (B, T, N), (B, T, N), (E)",
+            ),
+        )
+    ],
     Wrong(
         lambda: mg.cross_entropy(scores, [0, 1, 2]),
         ValueError,

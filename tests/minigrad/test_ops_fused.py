@@ -34,6 +34,50 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return mg.softmax(mg.where(later, -np.inf, scores)) @ v
 
 
+def rnn(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
+    h = [Tensor(np.zeros((len(x), len(w_hh))))]
+    for t in range(x.shape[1]):
+        h.append(mg.tanh(mg.linear(x[:, t], w_ih, b_ih) + mg.linear(h[-1], w_hh, b_hh)))
+    return mg.stack(h[1:], 1)
+
+
+def gru(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
+    h = [Tensor(np.zeros((len(x), w_hh.shape[1])))]
+    for t in range(x.shape[1]):
+        a = mg.split(mg.linear(x[:, t], w_ih, b_ih), 3, -1)
+        p = mg.split(mg.linear(h[-1], w_hh, b_hh), 3, -1)
+        r, z = mg.sigmoid(a[0] + p[0]), mg.sigmoid(a[1] + p[1])
+        h.append((1 - z) * mg.tanh(a[2] + r * p[2]) + z * h[-1])
+    return mg.stack(h[1:], 1)
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Shifted inputs, each times its tap."""
+    length, taps = x.shape[1], weight.shape[2]
+    padded = mg.concatenate([np.zeros((len(x), taps - 1, x.shape[2])), x], axis=1)
+    y = bias
+    for k in range(taps):
+        shifted, tap = padded[:, k : k + length], weight[:, :, k]
+        y = y + (shifted @ tap.T if tap.shape[1] == x.shape[2] else shifted * tap[:, 0])
+    return y
+
+
+def fft_convolution(x: Tensor, kernel: Tensor) -> Tensor:
+    """As causal_convolution, with as many taps as tokens."""
+    return mg.causal_convolution(x, kernel[:, None, ::-1], np.zeros(len(kernel)))
+
+
+def selective_scan(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
+    """Token after token. dt and A are given as exponents, so that A < 0 < dt."""
+    dt, A = mg.exp(dt), -mg.exp(A)
+    h: Any = np.zeros((len(u), *A.shape))
+    y = []
+    for t in range(u.shape[1]):
+        h = mg.exp(dt[:, t, :, None] * A) * h + (dt * u)[:, t, :, None] * B[:, t, None]
+        y.append(mg.sum(h * C[:, t, None], 2) + D * u[:, t])
+    return mg.stack(y, 1)
+
+
 def variance(x: Tensor) -> Tensor:
     return mg.sum((x - mg.sum(x, 1, True) / 7) ** 2, 1) / 6
 
@@ -74,6 +118,44 @@ PAIRS = [
     Pair(
         "causal_attention of 34 heads", mg.causal_attention, causal_attention, ((17, 2, 4, 3),) * 3
     ),
+    *[
+        Pair(
+            f"{name} of {batch} x {length}",
+            getattr(mg, name),
+            composed,
+            ((batch, length, 5), (rows, 5), (rows, 4), (rows,), (rows,)),
+        )
+        for name, composed, rows in (("rnn", rnn, 4), ("gru", gru, 12))
+        for batch, length in ((1, 1), (3, 2), (40, 19))
+    ],
+    *[
+        Pair(
+            f"causal_convolution of {length} by {taps}, {kind}",
+            mg.causal_convolution,
+            convolution,
+            ((9, length, 6), (outputs, inputs, taps), (outputs,)),
+        )
+        for kind, outputs, inputs in (("dense", 5, 6), ("depthwise", 6, 1))
+        for length, taps in ((1, 4), (3, 1), (70, 4))
+    ],
+    *[
+        Pair(
+            f"fft_convolution of {length}",
+            mg.fft_convolution,
+            fft_convolution,
+            ((3, length, 4), (4, length)),
+        )
+        for length in (1, 2, 13, 64)
+    ],
+    *[
+        Pair(
+            f"selective_scan of {length}",
+            lambda u, dt, A, *others: mg.selective_scan(u, mg.exp(dt), -mg.exp(A), *others),
+            selective_scan,
+            ((3, length, 6), (3, length, 6), (6, 5), (3, length, 5), (3, length, 5), (6,)),
+        )
+        for length in (1, 15, 16, 17, 40)
+    ],
     Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
     Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),
     *[

@@ -200,6 +200,44 @@ def attention(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def recurrence(draw: st.DrawFn, gates: int) -> Case:
+    """Sequences, weights and biases of so many gates, and perhaps a state to begin with."""
+    batch, length = draw(st.tuples(st.integers(0, 3), st.integers(1, 5)))
+    inputs, width = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    rows, rng = gates * width, draw(generators)
+    shapes = [(batch, length, inputs), (rows, inputs), (rows, width), (rows,), (rows,)]
+    [state] = small(rng, [(batch, width)])
+    return Case(small(rng, shapes), {"state": draw(st.sampled_from([None, state]))})
+
+
+@st.composite
+def convolution(draw: st.DrawFn) -> Case:
+    """Sequences, weights of all channels or of each by itself, and perhaps inputs before them."""
+    batch, length = draw(st.tuples(st.integers(0, 3), st.integers(1, 5)))
+    inputs, outputs, taps = draw(st.tuples(*[st.integers(1, 4)] * 3))
+    weight = draw(st.sampled_from([(outputs, inputs, taps), (inputs, 1, taps)]))
+    rng = draw(generators)
+    arrays = real(rng, [(batch, length, inputs), weight, weight[:1]])
+    [state] = real(rng, [(batch, taps - 1, inputs)])
+    return Case(arrays, {"state": draw(st.sampled_from([None, state]))})
+
+
+@st.composite
+def scan(draw: st.DrawFn) -> Case:
+    """Inputs of a selective scan, decays from none to strong, and perhaps a state before them."""
+    batch, length = draw(st.tuples(st.integers(0, 3), st.integers(0, 5)))
+    channels, states = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    if draw(st.integers(0, 9)) == 0:  # the kernels hold a state every 16 tokens
+        batch, length, channels, states = 1, 17, 2, 1
+    rng, strength = draw(generators), draw(st.sampled_from([0, 1, 100]))
+    per_token = (batch, length, channels), (batch, length, states)
+    u, B, C, D = real(rng, [per_token[0], per_token[1], per_token[1], (channels,)])
+    dt, A = rng.random(per_token[0]), -strength * rng.random((channels, states))
+    state = rng.standard_normal((batch, channels, states))
+    return Case((u, dt, A, B, C, D), {"state": draw(st.sampled_from([None, state]))})
+
+
+@st.composite
 def scores(draw: st.DrawFn) -> Case:
     """Logits, and targets, at least one of which counts if the reduction is a mean."""
     batch, classes = draw(st.sampled_from(BATCHES)), draw(st.integers(1, 4))

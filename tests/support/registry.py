@@ -180,11 +180,90 @@ def attend(q: Array, k: Array, v: Array) -> Array:
     return out
 
 
+def rnn(x: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, state: Array | None) -> Array:
+    a, h = x @ w_ih.T + b_ih + b_hh, []
+    state = np.zeros((len(x), len(w_hh))) if state is None else state
+    for t in range(x.shape[1]):
+        state = 1 - 2 / (np.exp(2 * (a[:, t] + state @ w_hh.T)) + 1)
+        h.append(state)
+    return np.stack(h, axis=1)
+
+
+def gru(x: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, state: Array | None) -> Array:
+    width = w_hh.shape[1]
+    state, h = np.zeros((len(x), width)) if state is None else state, []
+    for t in range(x.shape[1]):
+        from_x, from_h = x[:, t] @ w_ih.T + b_ih, state @ w_hh.T + b_hh
+        r, z = (
+            1 / (1 + np.exp(-from_x[:, part] - from_h[:, part]))
+            for part in (slice(width), slice(width, 2 * width))
+        )
+        n = 1 - 2 / (np.exp(2 * (from_x[:, 2 * width :] + r * from_h[:, 2 * width :])) + 1)
+        state = n + z * (state - n)
+        h.append(state)
+    return np.stack(h, axis=1)
+
+
+def convolved(x: Array, weight: Array, bias: Array, state: Array | None) -> Array:
+    """Tap by tap, from x[t] on back to what is not there."""
+    taps, y = weight.shape[2], np.zeros((*x.shape[:2], len(weight)), complex)
+    for t in range(x.shape[1]):
+        for back in range(taps):
+            if t >= back:
+                seen = x[:, t - back]
+            elif state is not None:
+                seen = state[:, taps - 1 + t - back]
+            else:
+                continue
+            tap = weight[..., taps - 1 - back]
+            y[:, t] += seen @ tap.T if tap.shape[1] == x.shape[2] else seen * tap[:, 0]
+    return as_given(y + bias, x, weight, bias)
+
+
+def convolved_with_all(x: Array, kernel: Array) -> Array:
+    y = np.zeros(x.shape, complex)
+    for t in range(x.shape[1]):
+        for s in range(t + 1):
+            y[:, t] += kernel[:, s] * x[:, t - s]
+    return as_given(y, x, kernel)
+
+
+def as_given(y: Array, *inputs: Array) -> Array:
+    """Complex where an input is."""
+    return y if any(map(np.iscomplexobj, inputs)) else y.real
+
+
+def scanned(
+    u: Array, dt: Array, A: Array, B: Array, C: Array, D: Array, state: Array | None
+) -> Array:
+    """Pair by pair: at token t, what token s added has the factor e^(A (dt[s+1] + ... + dt[t]))."""
+    y = D * u + np.zeros((), np.result_type(u, dt, A, B, C, D))
+    for t in range(u.shape[1]):
+        if state is not None:
+            left = np.exp(A * dt[:, : t + 1].sum(1)[..., None])
+            y[:, t] += np.einsum("ben,ben,bn->be", left, state, C[:, t])
+        for s in range(t + 1):
+            left = np.exp(A * dt[:, s + 1 : t + 1].sum(1)[..., None])
+            y[:, t] += np.einsum("ben,bn,bn->be", left, B[:, s], C[:, t]) * dt[:, s] * u[:, s]
+    return y
+
+
 def dropped(x: Array, p: float, training: bool, seed: int) -> Array:
     if not training or p == 0:
         return x
     kept = np.random.default_rng(seed).random(x.shape, dtype=np.float32) >= p
     return np.where(kept, x / (1 - p if p < 1 else 1), 0)
+
+
+def on_a_copy(name: str) -> Callable[..., mg.Tensor]:
+    """The operation, but what it writes to its state does not change the case."""
+
+    def f(*arrays: Any, state: Array | None) -> mg.Tensor:
+        copy = None if state is None else state.copy()
+        y: mg.Tensor = getattr(mg, name)(*arrays, state=copy)
+        return y
+
+    return f
 
 
 # -- the table -------------------------------------------------------------------------------------
@@ -204,6 +283,10 @@ ROWS = [
     Row("abs", lambda x: np.where(x.real > 0, x, -x), cases.one(nonzero)),
     Row("tanh", lambda x: 1 - 2 / (np.exp(2 * x) + 1), cases.one()),
     Row("sigmoid", lambda x: 1 / (1 + np.exp(-x)), cases.one()),
+    Row("softplus", lambda x: np.log(1 + np.exp(x)), cases.one()),
+    Row("silu", lambda x: x / (1 + np.exp(-x)), cases.one()),
+    Row("sin", np.sin, cases.one()),
+    Row("cos", np.cos, cases.one()),
     Row("erf", erf, cases.one()),
     Row("relu", lambda x: np.where(x.real > 0, x, 0), cases.one(nonzero)),
     Row("gelu", gelu, cases.one(approximate=["none", "tanh"])),
@@ -277,6 +360,16 @@ ROWS = [
         constants=(1,),
     ),
     Row("causal_attention", attend, cases.attention()),
+    Row("rnn", rnn, cases.recurrence(1), f=on_a_copy("rnn")),
+    Row("gru", gru, cases.recurrence(3), f=on_a_copy("gru")),
+    Row(
+        "causal_convolution",
+        convolved,
+        cases.convolution(),
+        f=on_a_copy("causal_convolution"),
+    ),
+    Row("fft_convolution", convolved_with_all, cases.letters("BTD DT", empty="B", values=small)),
+    Row("selective_scan", scanned, cases.scan(), f=on_a_copy("selective_scan")),
     Row(
         "mlp",
         lambda x, w1, b1, w2, b2: gelu(x @ w1.T + b1) @ w2.T + b2,

@@ -71,6 +71,7 @@ OTHERS = Config(
     num_neurons=5,
     num_blocks=6,
     mixer="attention,attention",
+    positions="none",
     dropout=0.25,
     epochs=19,
     max_steps=9,
@@ -104,8 +105,9 @@ def test_to_a_dictionary_and_back(config: Config) -> None:
 
 def test_what_a_dictionary_leaves_out_is_as_by_default() -> None:
     """But for what came later: a run of before goes on as it did."""
-    assert Config.from_dict({}) == Config(batch_tokens=0)
-    assert Config.from_dict({"seed": 4, "batch_tokens": 5}) == Config(seed=4, batch_tokens=5)
+    assert Config.from_dict({}) == Config(batch_tokens=0, positions="learned")
+    now = {"batch_tokens": 5, "positions": "none"}
+    assert Config.from_dict({"seed": 4} | now) == Config(seed=4, **now)  # type: ignore[arg-type]
 
 
 def test_a_batch_size_that_is_given_holds() -> None:

@@ -12,6 +12,7 @@ from running import SMALL, TEXT, after_step, call, write_corpus
 from trainers import metrics
 
 from teenygpt_np import checkpoint
+from teenygpt_np.model.mixers import MIXERS
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,21 @@ def test_a_finished_run_goes_on_by_more_epochs(finished: Path, tmp_path: Path) -
     assert [m["epoch"] for m in metrics(out)] == [0, 1, 2]
     assert [m["step"] for m in metrics(out)] == [3, 6, 9]
     call("train", "--resume", out).assert_refused("run is finished, after 3 epochs")
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--positions=none", *[f"--mixer={name}" for name in MIXERS if MIXERS[name].knows_order]],
+)
+def test_other_models_go_through_all_commands(corpus: Path, tmp_path: Path, flag: str) -> None:
+    out = tmp_path / "run"
+    assert call("train", "--data", corpus, "--out", out, *SMALL, flag, "--epochs=1").status == 0
+    assert call("train", "--resume", out, "--epochs=2").status == 0
+    arrays, _ = checkpoint.load(out / "best.npz")
+    assert not [name for name in arrays if "positional" in name]
+    for command in ("evaluate", "sample", "inspect"):
+        done = call(command, out)
+        assert (done.status, done.err) == (0, "")
 
 
 def test_a_text_that_has_moved(corpus: Path, finished: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ means the function of the same name in `minigrad.kernels.reference`. Importing t
 
 from minigrad.kernels.compiled.adamw import adamw
 from minigrad.kernels.compiled.attention import causal_attention, causal_attention_vjp
+from minigrad.kernels.compiled.convolution import depthwise_convolution, depthwise_convolution_vjp
 from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
 from minigrad.kernels.compiled.gelu import erf, gelu, gelu_vjp
 from minigrad.kernels.compiled.layer_norm import layer_norm, layer_norm_vjp
@@ -14,6 +15,9 @@ from minigrad.kernels.compiled.linear import linear, linear_vjp
 from minigrad.kernels.compiled.matmul import matmul
 from minigrad.kernels.compiled.mlp import mlp, mlp_vjp
 from minigrad.kernels.compiled.newton_schulz import newton_schulz
+from minigrad.kernels.compiled.recurrence import gru, gru_vjp, rnn, rnn_vjp
+from minigrad.kernels.compiled.scan import selective_scan, selective_scan_vjp
+from minigrad.kernels.compiled.silu import silu, silu_vjp, softplus, softplus_vjp
 from minigrad.kernels.compiled.softmax import (
     cross_entropy,
     cross_entropy_vjp,
@@ -29,11 +33,15 @@ __all__ = [
     "causal_attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
+    "depthwise_convolution",
+    "depthwise_convolution_vjp",
     "embedding",
     "embedding_vjp",
     "erf",
     "gelu",
     "gelu_vjp",
+    "gru",
+    "gru_vjp",
     "layer_norm",
     "layer_norm_vjp",
     "linear",
@@ -44,6 +52,14 @@ __all__ = [
     "mlp",
     "mlp_vjp",
     "newton_schulz",
+    "rnn",
+    "rnn_vjp",
+    "selective_scan",
+    "selective_scan_vjp",
+    "silu",
+    "silu_vjp",
     "softmax",
     "softmax_vjp",
+    "softplus",
+    "softplus_vjp",
 ]

@@ -6,6 +6,7 @@ x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
 
 from minigrad.kernels.reference.adamw import adamw
 from minigrad.kernels.reference.attention import causal_attention, causal_attention_vjp
+from minigrad.kernels.reference.convolution import depthwise_convolution, depthwise_convolution_vjp
 from minigrad.kernels.reference.embedding import embedding, embedding_vjp
 from minigrad.kernels.reference.gelu import erf, gelu, gelu_vjp
 from minigrad.kernels.reference.layer_norm import layer_norm, layer_norm_vjp
@@ -13,6 +14,9 @@ from minigrad.kernels.reference.linear import linear, linear_vjp
 from minigrad.kernels.reference.matmul import matmul
 from minigrad.kernels.reference.mlp import mlp, mlp_vjp
 from minigrad.kernels.reference.newton_schulz import newton_schulz
+from minigrad.kernels.reference.recurrence import gru, gru_vjp, rnn, rnn_vjp
+from minigrad.kernels.reference.scan import selective_scan, selective_scan_vjp
+from minigrad.kernels.reference.silu import silu, silu_vjp, softplus, softplus_vjp
 from minigrad.kernels.reference.softmax import (
     cross_entropy,
     cross_entropy_vjp,
@@ -28,11 +32,15 @@ __all__ = [
     "causal_attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
+    "depthwise_convolution",
+    "depthwise_convolution_vjp",
     "embedding",
     "embedding_vjp",
     "erf",
     "gelu",
     "gelu_vjp",
+    "gru",
+    "gru_vjp",
     "layer_norm",
     "layer_norm_vjp",
     "linear",
@@ -43,6 +51,14 @@ __all__ = [
     "mlp",
     "mlp_vjp",
     "newton_schulz",
+    "rnn",
+    "rnn_vjp",
+    "selective_scan",
+    "selective_scan_vjp",
+    "silu",
+    "silu_vjp",
     "softmax",
     "softmax_vjp",
+    "softplus",
+    "softplus_vjp",
 ]

@@ -20,6 +20,7 @@ class Mixer(Module):
     """
 
     attribute = "mixer"  # its name in a block, and so in the names of its parameters
+    knows_order = False  # whether it tells tokens in one order from the same in another by itself
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
         raise TypeError("Mixer is a base class; teenygpt_np.model.mixers.MIXERS has the kinds")

@@ -19,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import recurrent_kernels
 from cases import LAYOUTS, Array, lay_out
 from hypothesis import given
 from hypothesis import strategies as st
@@ -326,6 +327,7 @@ CASES: dict[str, Callable[..., Any]] = {
         *(matmul, erf, gelu, gelu_vjp, softmax, softmax_vjp, log_softmax, log_softmax_vjp),
         *(cross_entropy, cross_entropy_vjp, layer_norm, layer_norm_vjp, embedding, embedding_vjp),
         *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp),
+        *recurrent_kernels.CASES,
         *(adamw, newton_schulz),
     )
 }

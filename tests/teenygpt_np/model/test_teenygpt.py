@@ -13,6 +13,7 @@ import minigrad as mg
 from minigrad.optim import AdamW, clip_grad_norm
 from teenygpt_np import TeenyGPT
 from teenygpt_np.model.mixers import MIXERS, Mixer
+from teenygpt_np.model.mixers.attention import CausalSelfAttention
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -31,9 +32,12 @@ X = np.array(
 )
 
 
-def make(dtype: Any = np.float64, *, dropout: float = 0.0, seed: int = 1) -> TeenyGPT:
-    """A tiny model with 2 blocks and no parameter that is 0 or 1."""
-    model = TeenyGPT(T, V, D, 2, 3, dropout, 2, rng=np.random.default_rng(seed), dtype=dtype)
+def make(
+    dtype: Any = np.float64, *, dropout: float = 0.0, seed: int = 1, num_blocks: int = 2, **kw: Any
+) -> TeenyGPT:
+    """A tiny model with no parameter that is 0 or 1."""
+    rng = np.random.default_rng(seed)
+    model = TeenyGPT(T, V, D, 2, 3, dropout, num_blocks, rng=rng, dtype=dtype, **kw)
     rng = np.random.default_rng(seed + 1)
     for parameter in model.parameters():
         parameter.data = parameter.data + 0.3 * rng.standard_normal(parameter.shape)
@@ -288,6 +292,47 @@ def test_a_training_step_in_float32_makes_nothing_of_float64() -> None:
         ):
             assert {a.dtype for a in arrays if a is not None} == {np.dtype(np.float32)}
     assert model.log_probs(X).dtype == np.float32
+
+
+# -- positions -------------------------------------------------------------------------------------
+
+
+def knows_positions(model: TeenyGPT) -> bool:
+    return any(name.startswith("positional") for name, _ in model.named_parameters())
+
+
+def test_positions_are_learned_if_a_mixer_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ordered(CausalSelfAttention):
+        knows_order = True
+
+    monkeypatch.setitem(MIXERS, "ordered", Ordered)
+    assert knows_positions(make())
+    assert knows_positions(make(mixers=["ordered", "attention"]))
+    assert not knows_positions(make(mixers=["ordered"]))
+    assert not knows_positions(make(mixers=["ordered", "attention"], num_blocks=1))
+    assert knows_positions(make(mixers=["ordered"], positions="learned"))
+    assert not knows_positions(make(positions="none"))
+
+
+@pytest.mark.parametrize("positions", ["learned", "none"])
+def test_what_the_order_of_earlier_tokens_changes(positions: str) -> None:
+    """One layer of attention sees them as a set."""
+    model = make(num_blocks=1, positions=positions)
+    x = X[-1:]
+    x, other = model(x).data[:, -1], model(x[:, [2, 0, 4, 1, 3, 6, 5, 7]]).data[:, -1]
+    assert np.allclose(x, other, rtol=0, atol=1e-12) == (positions == "none")
+
+
+@pytest.mark.usefixtures("backend")
+def test_without_positions_there_is_no_last_one() -> None:
+    model = make(positions="none").eval()
+    x = np.random.default_rng(0).integers(0, V, (3, 4 * T))
+    next_scores = model.next_scores(len(x))
+    ours = [next_scores(part)[:, None] for part in np.split(x, [2, 3, T, 3 * T], axis=1)]
+    whole = model(x).data[:, [1, 2, T - 1, 3 * T - 1, 4 * T - 1]]
+    np.testing.assert_allclose(np.concatenate(ours, axis=1), whole, rtol=0, atol=1e-12)
+    rows = model.sample(2, prompt=[CLS], rng=np.random.default_rng(0))
+    assert rows.shape == (2, T)
 
 
 # -- the cache -------------------------------------------------------------------------------------

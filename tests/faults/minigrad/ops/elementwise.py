@@ -25,6 +25,14 @@ FAULTS = [
     ("tanh: x for y", "dy * (1 - y * y)", "dy * (1 - x * x)"),
     ("sigmoid: a missing factor", "dy * (z / (1 + z) ** 2)", "dy * (z / (1 + z))"),
     (
+        "softplus: its value for its slope",
+        "kernels.softplus_vjp(x, dy)",
+        "dy * kernels.softplus(x)",
+    ),
+    ("silu: its value for its slope", "kernels.silu_vjp(x, dy)", "dy * kernels.silu(x)"),
+    ("sin: a sign too many", "(dy * np.cos(x),)", "(-dy * np.cos(x),)"),
+    ("cos: a sign lost", "(-dy * np.sin(x),)", "(dy * np.sin(x),)"),
+    (
         "erf: the factor of the normal density",
         "2 / math.sqrt(math.pi)",
         "1 / math.sqrt(math.pi)",

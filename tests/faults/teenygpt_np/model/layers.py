@@ -2,4 +2,5 @@
 
 FAULTS = [
     ("dropout: in evaluation too", "training=self.training", "training=True"),
+    ("glu: the halves exchanged", "a * mg.sigmoid(b)", "b * mg.sigmoid(a)"),
 ]

@@ -6,4 +6,19 @@ FAULTS = [
     ("loss: what counts is a token late", "counted[:, 1:], targets", "counted[:, :-1], targets"),
     ("part_by_part: every part stands at the beginning", "state.position += x.shape[1]", "pass"),
     ("muon: the output layer too", "output.muon = ()", "pass"),
+    (
+        "positions: learned where every mixer knows the order",
+        '"none" if all(kind.knows_order for kind in kinds) else "learned"',
+        '"learned"',
+    ),
+    (
+        "positions: none where only some mixers know the order",
+        "if all(kind.knows_order",
+        "if any(kind.knows_order",
+    ),
+    (
+        "part_by_part: positions of the next part begin anew",
+        "np.arange(start, start + ",
+        "np.arange(",
+    ),
 ]

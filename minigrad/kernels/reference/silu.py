@@ -1,0 +1,33 @@
+"""SiLU and softplus, entry by entry; neither takes an e^x that could overflow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.kernels.reference.array import Array
+
+
+def silu(x: Array) -> Array:
+    """y = x / (1 + e^-x)"""
+    return x * _sigmoid(x)
+
+
+def silu_vjp(x: Array, dy: Array) -> Array:
+    """dx = dy s (1 + x (1 - s)), with s = 1 / (1 + e^-x)."""
+    s = _sigmoid(x)
+    return dy * (s * (1 + x * (1 - s)))
+
+
+def softplus(x: Array) -> Array:
+    """y = ln(1 + e^x)"""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def softplus_vjp(x: Array, dy: Array) -> Array:
+    """dx = dy / (1 + e^-x)"""
+    return dy * _sigmoid(x)
+
+
+def _sigmoid(x: Array) -> Array:
+    z = np.exp(-np.abs(x))
+    return np.where(x < 0, z, 1) / (1 + z)

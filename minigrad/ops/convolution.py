@@ -1,0 +1,119 @@
+"""Convolutions along the tokens: each result is a weighted sum over the last tokens' inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import kernels
+from minigrad.differentiable import differentiable
+from minigrad.ops.rows import as_rows, state_before
+
+
+@differentiable
+def causal_convolution(x, weight, bias, /, *, state=None):
+    """y[t] = bias + sum over k of weight[..., k] x[t - K + 1 + k]: the last tap meets x[t].
+
+    x: (B, T, I), weight: (O, I, K), bias: (O) -> y: (B, T, O); or, each channel by itself,
+    weight: (I, 1, K), bias: (I) -> y: (B, T, I)
+
+    dx[t] = sum of weight[..., k] dy[t + K - 1 - k], dbias = sum(dy),
+    dweight[..., k] = sum of dy[t] x[t - K + 1 + k].
+
+    Keeps weight, and the input with what stands before it.
+
+    state: (B, K - 1, I), the inputs before x[0]; 0 where it is not given. It has no gradient. The
+        last K - 1 inputs are written into it, so that a sequence can be given in parts.
+    """
+    channels = x.shape[-1]
+    dense = weight.ndim == 3 and weight.shape[1] == channels
+    if not (
+        x.ndim == weight.ndim == 3
+        and (dense or weight.shape[:2] == (channels, 1))
+        and bias.shape == weight.shape[:1]
+        and 0 not in (x.shape[1], weight.shape[2])
+    ):
+        raise ValueError(
+            f"causal_convolution of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
+            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1"
+        )
+    taps = weight.shape[2]
+    first = (len(x), taps - 1, channels)
+    padded = np.concatenate([state_before("causal_convolution", state, first, x.dtype), x], axis=1)
+    if state is not None:
+        state[...] = padded[:, x.shape[1] :]
+    if dense:
+        y, padded_vjp = _dense(padded, weight, bias)
+    else:
+        columns = weight[:, 0].T
+        y = kernels.depthwise_convolution(padded, columns, bias)
+
+        def padded_vjp(dy):
+            dpadded, dcolumns, dbias = kernels.depthwise_convolution_vjp(dy, padded, columns)
+            return dpadded, dcolumns.T[:, np.newaxis], dbias
+
+    def vjp(dy):
+        dpadded, *others = padded_vjp(dy)
+        return dpadded[:, taps - 1 :], *others
+
+    return y, vjp
+
+
+def _dense(padded, weight, bias):
+    """As one product: row t of its left side has the K inputs that y[t] is made of."""
+    outputs, channels, taps = weight.shape
+    matrix = weight.reshape(outputs, channels * taps)
+    length = padded.shape[1] - taps + 1
+
+    def rows():
+        windows = np.lib.stride_tricks.sliding_window_view(padded, taps, axis=1)
+        return windows.reshape(len(padded) * length, channels * taps)
+
+    def vjp(dy):
+        drows, dmatrix, dbias = kernels.linear_vjp(as_rows(dy), rows(), matrix)
+        dwindows = drows.reshape(len(padded), length, channels, taps)
+        dpadded = np.zeros_like(padded)
+        for k in range(taps):
+            dpadded[:, k : k + length] += dwindows[..., k]
+        return dpadded, dmatrix.reshape(weight.shape), dbias
+
+    return kernels.linear(rows(), matrix, bias).reshape(len(padded), length, outputs), vjp
+
+
+@differentiable
+def fft_convolution(x, kernel, /):
+    """y[t] = sum over s of kernel[s] x[t - s], 0 before x[0]: each channel by itself, all tokens.
+
+    x: (B, T, D), kernel: (D, T) -> y: (B, T, D)
+
+    dx[t] = sum over s of kernel[s] dy[t + s], dkernel[s] = sum over t of dy[t] x[t - s].
+
+    Keeps x and kernel.
+
+    In O(T log T), by products of the Fourier transforms of 2T numbers, T of them zeros: with fewer,
+    the end of a sequence would be seen at its beginning. The transforms are NumPy's on both
+    backends, which has a compiled library for them.
+
+    Source: Gu et al., Efficiently modeling long sequences with structured state spaces, 2021,
+    arXiv:2111.00396.
+    """
+    if not (x.ndim == 3 and kernel.shape == x.shape[:0:-1] and x.shape[1] > 0):
+        raise ValueError(
+            f"fft_convolution of x {x.shape}, kernel {kernel.shape}: "
+            "wanted (B, T, D), (D, T), T at least 1"
+        )
+    length = x.shape[1]
+
+    def spectrum(signal):
+        return np.fft.rfft(signal, 2 * length, axis=-2)
+
+    def signal(spectrum):
+        return np.fft.irfft(spectrum, 2 * length, axis=-2)[..., :length, :]
+
+    def vjp(dy):
+        back = spectrum(dy)
+        return (
+            lambda: signal(back * spectrum(kernel.T).conj()),
+            lambda: signal((back * spectrum(x).conj()).sum(axis=0)).T,
+        )
+
+    return signal(spectrum(x) * spectrum(kernel.T)), vjp

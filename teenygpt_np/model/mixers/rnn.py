@@ -1,0 +1,44 @@
+"""A recurrent network: all that is known of earlier tokens is one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import Array, Tensor
+from teenygpt_np.model.mixers.mixer import Mixer
+from teenygpt_np.model.module import Generator, parameter, uniform
+
+
+class RNN(Mixer):
+    """y[t] = h[t] = tanh(W_ih x[t] + b_ih + W_hh h[t-1] + b_hh).    (B, T, D) -> (B, T, D)
+
+    Parameters are called as torch.nn.RNN's; all start uniform in +-1/sqrt(D).
+
+    Source: Elman, Finding structure in time, 1990, Cognitive Science 14:179-211.
+    """
+
+    knows_order = True
+    muon: Collection[str] = ("weight_ih_l0", "weight_hh_l0")
+    gates = 1  # rows of the weights, as a multiple of D
+    operation: Callable[..., Tensor] = staticmethod(mg.rnn)
+
+    def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
+        start, rows = uniform(rng, 1 / math.sqrt(width)), self.gates * width
+        self.weight_ih_l0 = parameter((rows, width), start, dtype)
+        self.weight_hh_l0 = parameter((rows, width), start, dtype)
+        self.bias_ih_l0 = parameter((rows,), start, dtype)
+        self.bias_hh_l0 = parameter((rows,), start, dtype)
+
+    def forward(self, x: Tensor, state: Array | None = None) -> Tensor:
+        """With a state, h of the token before: x goes on from there."""
+        weights = self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
+        return self.operation(x, *weights, state=state)
+
+    def initial_state(self, batch_size: int) -> Array:
+        """h before the first token: (B, D)"""
+        return np.zeros((batch_size, self.weight_hh_l0.shape[1]), self.weight_hh_l0.dtype)

@@ -1,0 +1,8 @@
+"""Seeded faults in `minigrad/kernels/compiled/silu.py`."""
+
+FAULTS = [
+    ("silu: compiled, as if x were above 0", "(z if x < 0 else one)", "one"),
+    ("silu_vjp: compiled, the slope of s is missing", "(s * (one + x[i] * (one - s)))", "s"),
+    ("softplus: compiled, too few terms", "_TERMS = 17", "_TERMS = 5"),
+    ("softplus_vjp: compiled, of -x", "dy[i] * sigmoid(x[i])", "dy[i] * sigmoid(-x[i])"),
+]
