@@ -12,6 +12,7 @@ from minigrad.ops import (
     clip,
     concatenate,
     cross_entropy,
+    decayed_attention,
     divide,
     dropout,
     embedding,

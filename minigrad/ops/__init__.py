@@ -6,7 +6,7 @@ docs/operations.md is made of their docstrings: the equation comes first, then a
 with `dx =` and one that begins with `Keeps`, with four spaces or an empty line between parts.
 """
 
-from minigrad.ops.attention import causal_attention
+from minigrad.ops.attention import causal_attention, decayed_attention
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -54,6 +54,7 @@ __all__ = [
     "clip",
     "concatenate",
     "cross_entropy",
+    "decayed_attention",
     "divide",
     "dropout",
     "embedding",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +100,26 @@ WRONG = [
         lambda: mg.causal_attention(zeros(1, 1, 3, 2), zeros(1, 1, 2, 2), zeros(1, 1, 2, 2)),
         ValueError,
         "causal_attention has 3 queries for 2 keys",
+    ),
+    *[
+        Wrong(
+            partial(mg.decayed_attention, *[zeros(*shape) for shape in wrong]),
+            ValueError,
+            f"decayed_attention of q {wrong[0]}, k {wrong[1]}, v {wrong[2]}, g {wrong[3]}: "
+            "wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what broadcasts to q",
+        )
+        for wrong in (
+            ((3, 2), (3, 2), (3, 2), ()),
+            ((1, 1, 3, 2), (1, 1, 2, 2), (1, 1, 3, 2), ()),
+            ((1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 2, 2), ()),
+            ((1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 3, 2), (3,)),
+            ((1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 1, 3, 2)),
+        )
+    ],
+    Wrong(
+        lambda: mg.decayed_attention(*[zeros(1, 1, 3, 2)] * 3, 0, np.zeros((1, 1, 2))),
+        ValueError,
+        "decayed_attention has a state (1, 1, 2), wanted (1, 1, 2, 2)",
     ),
     Wrong(
         lambda: mg.cross_entropy(scores, [0, 1, 2]),

@@ -34,6 +34,14 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return mg.softmax(mg.where(later, -np.inf, scores)) @ v
 
 
+def decayed_attention(q: Tensor, k: Tensor, v: Tensor, g: Tensor) -> Tensor:
+    state, outs = Tensor(0.0), []
+    for t in range(q.shape[2]):
+        state = mg.exp(g[:, :, t, :, None]) * state + k[:, :, t, :, None] * v[:, :, t, None]
+        outs.append((q[:, :, t, None] @ state)[:, :, 0])
+    return mg.stack(outs, 2)
+
+
 def variance(x: Tensor) -> Tensor:
     return mg.sum((x - mg.sum(x, 1, True) / 7) ** 2, 1) / 6
 
@@ -74,6 +82,15 @@ PAIRS = [
     Pair(
         "causal_attention of 34 heads", mg.causal_attention, causal_attention, ((17, 2, 4, 3),) * 3
     ),
+    *[
+        Pair(
+            f"decayed_attention of {length}",
+            lambda q, k, v, x: mg.decayed_attention(q, k, v, -mg.exp(x)),
+            lambda q, k, v, x: decayed_attention(q, k, v, -mg.exp(x)),
+            ((17, 2, length, 3), (17, 2, length, 3), (17, 2, length, 5), (17, 2, length, 3)),
+        )
+        for length in (1, 16, 17, 40)
+    ],
     Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
     Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),
     *[
