@@ -165,6 +165,55 @@ def sigmoid(x, /):
 
 
 @differentiable
+def softplus(x, /):
+    """y = ln(1 + e^x), without overflow.    dx = dy / (1 + e^-x).    Keeps x."""
+
+    def vjp(dy):
+        return (dy * _sigmoid(x),)
+
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), vjp
+
+
+@differentiable
+def silu(x, /):
+    """y = x s, s = 1 / (1 + e^-x).    dx = dy s (1 + x (1 - s)).    Keeps x and s.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, section 4, arXiv:1606.08415.
+    """
+    s = _sigmoid(x)
+
+    def vjp(dy):
+        return (dy * (s * (1 + x * (1 - s))),)
+
+    return x * s, vjp
+
+
+def _sigmoid(x):
+    z = np.exp(-np.abs(x))
+    return np.where(x < 0, z, 1) / (1 + z)
+
+
+@differentiable
+def sin(x, /):
+    """y = sin x.    dx = dy cos x.    Keeps x."""
+
+    def vjp(dy):
+        return (dy * np.cos(x),)
+
+    return np.sin(x), vjp
+
+
+@differentiable
+def cos(x, /):
+    """y = cos x.    dx = -dy sin x.    Keeps x."""
+
+    def vjp(dy):
+        return (-dy * np.sin(x),)
+
+    return np.cos(x), vjp
+
+
+@differentiable
 def erf(x, /):
     """y = 2/sqrt(pi) * integral of e^(-t^2) for t in 0..x.
 

@@ -61,6 +61,11 @@ def gelu_tanh(x: Array) -> Array:
     return x / (1 + exp(-2 * slope * (x + Decimal("0.044715") * x**3)))
 
 
+def softplus(x: Array) -> Any:
+    e: Any = exp(x)
+    return ln(1 + e)
+
+
 def total(x: Array) -> Any:
     e: Any = exp(x)
     return e.sum(axis=-1)
@@ -106,6 +111,8 @@ EXTREMES = [
     Extreme("gelu", mg.gelu, gelu, (FAR,), 420),
     Extreme("gelu, tanh", lambda x: mg.gelu(x, "tanh"), gelu_tanh, (FAR,), 420),
     Extreme("sigmoid", mg.sigmoid, lambda x: 1 / (1 + exp(-x)), (FAR,)),
+    Extreme("softplus", mg.softplus, softplus, (FAR[:5],)),
+    Extreme("silu", mg.silu, lambda x: x / (1 + exp(-x)), (FAR,)),
     Extreme("softmax", mg.softmax, softmax, (ROWS,)),
     Extreme("log_softmax", mg.log_softmax, lambda x: ln(softmax(x)), (ROWS,)),
     Extreme("logsumexp", lambda x: mg.logsumexp(x, -1), lambda x: ln(total(x)), (ROWS,)),

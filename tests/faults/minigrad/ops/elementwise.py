@@ -25,6 +25,15 @@ FAULTS = [
     ("tanh: x for y", "dy * (1 - y * y)", "dy * (1 - x * x)"),
     ("sigmoid: a missing factor", "dy * (z / (1 + z) ** 2)", "dy * (z / (1 + z))"),
     (
+        "softplus: e^x overflows",
+        "np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
+        "np.log1p(np.exp(x))",
+    ),
+    ("softplus: the slope of its negative", "dy * _sigmoid(x)", "dy * _sigmoid(-x)"),
+    ("silu: the slope of s is missing", "dy * (s * (1 + x * (1 - s)))", "dy * s"),
+    ("sin: a sign too many", "(dy * np.cos(x),)", "(-dy * np.cos(x),)"),
+    ("cos: a sign lost", "(-dy * np.sin(x),)", "(dy * np.sin(x),)"),
+    (
         "erf: the factor of the normal density",
         "2 / math.sqrt(math.pi)",
         "1 / math.sqrt(math.pi)",
