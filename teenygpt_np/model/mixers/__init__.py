@@ -1,8 +1,10 @@
 """The mixers, which move information between tokens: a kind is one file and one line in a table."""
 
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
+from teenygpt_np.model.mixers.linear_attention import LinearAttention
 from teenygpt_np.model.mixers.mixer import Mixer
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": CausalSelfAttention,
+    "linear-attention": LinearAttention,
 }
