@@ -58,6 +58,21 @@ class Linear(Module):
         return mg.linear(x, self.weight, self.bias)
 
 
+class Projection(Module):
+    """y = x W^T, a Linear without a bias.    x: (..., I), W: (O, I) -> y: (..., O)
+
+    W starts uniform in +-1/sqrt(I).
+    """
+
+    muon: Collection[str] = ("weight",)
+
+    def __init__(self, inputs: int, outputs: int, *, rng: Generator, dtype: Any = None) -> None:
+        self.weight = parameter((outputs, inputs), uniform(rng, 1 / math.sqrt(inputs)), dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return mg.linear(x, self.weight, np.zeros(len(self.weight), self.weight.dtype))
+
+
 class Embedding(Module):
     """y = W[ids].    ids: (...), W: (V, D) -> y: (..., D).    W starts standard normal."""
 
@@ -81,6 +96,26 @@ class LayerNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return mg.layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class GroupNorm(Module):
+    """y = w (x - mean) / sqrt(var + eps) + b, mean and var over each of the last axis' groups.
+
+    x: (..., D) -> y: (..., D); w, b: (D), which start at 1 and 0.
+
+    Source: Wu and He, Group Normalization, 2018, arXiv:1803.08494.
+    """
+
+    def __init__(self, groups: int, width: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
+        self.weight = parameter((width,), np.ones, dtype)
+        self.bias = parameter((width,), np.zeros, dtype)
+        self.groups, self.eps = groups, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        grouped = x.reshape(*x.shape[:-1], self.groups, -1)
+        size = grouped.shape[-1]
+        y = mg.layer_norm(grouped, np.ones(size), np.zeros(size), self.eps)
+        return y.reshape(x.shape) * self.weight + self.bias
 
 
 class Dropout(Module):

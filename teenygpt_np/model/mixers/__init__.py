@@ -3,8 +3,12 @@
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
 from teenygpt_np.model.mixers.linear_attention import LinearAttention
 from teenygpt_np.model.mixers.mixer import Mixer
+from teenygpt_np.model.mixers.retnet import Retention
+from teenygpt_np.model.mixers.rwkv import RWKV
 
 MIXERS: dict[str, type[Mixer]] = {
     "attention": CausalSelfAttention,
     "linear-attention": LinearAttention,
+    "retnet": Retention,
+    "rwkv": RWKV,
 }

@@ -2,4 +2,5 @@
 
 FAULTS = [
     ("dropout: in evaluation too", "training=self.training", "training=True"),
+    ("rwkv: mean and variance over all groups", "self.groups, -1)", "1, -1)"),
 ]
