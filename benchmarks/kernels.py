@@ -174,6 +174,15 @@ def cases(short: bool) -> list[Case]:
             flops=2 * B * heads * T * T * d,  # half of the two products' 4
         )
         found.append(attention)
+        decayed = Case(
+            "decayed_attention",
+            ((B, heads, T, d),) * 3,
+            lambda k, *qkv: k.decayed_attention(*qkv, *undecayed(*qkv)),
+            lambda k, dy, y, *qkv: k.decayed_attention_vjp(dy, *qkv, *undecayed(*qkv)),
+            lambda F, q, k, v: lambda: (q @ k.mT).tril() @ v,
+            flops=4 * B * heads * T * d * d,
+        )
+        found.append(decayed)
     for width, hidden in ((D, H), (article_D, article_H)):
         mlp = Case(
             "mlp",
@@ -185,6 +194,14 @@ def cases(short: bool) -> list[Case]:
         )
         found.append(mlp)
     return found
+
+
+def undecayed(q: Any, k: Any, v: Any) -> tuple[Any, Any]:
+    """Decays of 1, as in linear attention, for which PyTorch has two products; and a state of 0."""
+    import numpy as np
+
+    one = np.broadcast_to(np.ones((), q.dtype), q.shape)
+    return one, np.zeros((*q.shape[:2], q.shape[3], v.shape[3]), q.dtype)
 
 
 def our_adamw(k: Any, *arrays: Any) -> Any:

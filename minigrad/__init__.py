@@ -14,6 +14,7 @@ from minigrad.ops import (
     concatenate,
     cos,
     cross_entropy,
+    decayed_attention,
     divide,
     dropout,
     embedding,

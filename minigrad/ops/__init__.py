@@ -6,7 +6,7 @@ docs/operations.md is made of their docstrings: the equation comes first, then a
 with `dx =` and one that begins with `Keeps`, with four spaces or an empty line between parts.
 """
 
-from minigrad.ops.attention import causal_attention
+from minigrad.ops.attention import causal_attention, decayed_attention
 from minigrad.ops.convolution import causal_convolution, fft_convolution
 from minigrad.ops.elementwise import (
     abs,
@@ -63,6 +63,7 @@ __all__ = [
     "concatenate",
     "cos",
     "cross_entropy",
+    "decayed_attention",
     "divide",
     "dropout",
     "embedding",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from minigrad import kernels
 from minigrad.differentiable import differentiable
 
@@ -38,5 +40,56 @@ def causal_attention(q, k, v, /):
 
     def vjp(dout):
         return kernels.causal_attention_vjp(dout, q, k, v, out, lse)
+
+    return out, vjp
+
+
+@differentiable
+def decayed_attention(q, k, v, g, /, state=None):
+    """out_t = S_t^T q_t with S_t = e^g_t * S_{t-1} + k_t v_t^T, each row of S with its own decay.
+
+    q, k: (B, H, T, d), v: (B, H, T, e), g: broadcasts to q -> out: (B, H, T, e)
+
+    dq = S dout, dk = R v, dv = R^T k, dg_t = e^g_t * (sums of R_t * S_{t-1} along its rows), with
+    R_t = q_t dout_t^T + e^g_{t+1} * R_{t+1}, the gradient of S_t.
+
+    Keeps q, k, v and the decays, nothing of size T x d x e.
+
+    Backward holds one S every 16 positions and computes those in between again. It multiplies by
+    decays and never divides by them, so that none is too strong.
+
+    The same as a sum over s <= t of weights times v_s, as in attention, but without a softmax:
+    the weight is the sum of q_t * e^(g_{s+1} + ... + g_t) * k_s, with g <= 0. With g = 0 this is
+    linear attention; with a constant for each head, of shape (H, 1, 1), it is retention.
+
+    state: the S before the first position, an array (B, H, d, e); 0 where it is not given. It has
+        no gradient. The S after the last position is written into it, so that a sequence can be
+        given in parts.
+
+    Source: Yang et al., Gated Linear Attention Transformers, 2023, section 4.1, arXiv:2312.06635.
+    """
+    if not (
+        q.ndim == 4
+        and k.shape == q.shape
+        and v.shape[:-1] == q.shape[:-1]
+        and g.ndim <= 4
+        and all(n in (1, m) for n, m in zip(g.shape[::-1], q.shape[::-1], strict=False))
+    ):
+        raise ValueError(
+            f"decayed_attention of q {q.shape}, k {k.shape}, v {v.shape}, g {g.shape}: "
+            "wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what broadcasts to q"
+        )
+    shape = (*q.shape[:2], q.shape[3], v.shape[3])
+    if state is not None and state.shape != shape:
+        raise ValueError(f"decayed_attention has a state {state.shape}, wanted {shape}")
+    w = np.broadcast_to(np.exp(g), q.shape)
+    first = np.zeros(shape, q.dtype) if state is None else state.astype(q.dtype)
+    out, last = kernels.decayed_attention(q, k, v, w, first)
+    if state is not None:
+        state[...] = last
+
+    def vjp(dout):
+        dq, dk, dv, dw = kernels.decayed_attention_vjp(dout, q, k, v, w, first)
+        return dq, dk, dv, lambda: w * dw
 
     return out, vjp

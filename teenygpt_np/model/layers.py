@@ -144,6 +144,26 @@ class LayerNorm(Module):
         return mg.layer_norm(x, self.weight, self.bias, self.eps)
 
 
+class GroupNorm(Module):
+    """y = w (x - mean) / sqrt(var + eps) + b, mean and var over each of the last axis' groups.
+
+    x: (..., D) -> y: (..., D); w, b: (D), which start at 1 and 0.
+
+    Source: Wu and He, Group Normalization, 2018, arXiv:1803.08494.
+    """
+
+    def __init__(self, groups: int, width: int, eps: float = 1e-5, *, dtype: Any = None) -> None:
+        self.weight = parameter((width,), np.ones, dtype)
+        self.bias = parameter((width,), np.zeros, dtype)
+        self.groups, self.eps = groups, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        grouped = x.reshape(*x.shape[:-1], self.groups, -1)
+        size = grouped.shape[-1]
+        y = mg.layer_norm(grouped, np.ones(size), np.zeros(size), self.eps)
+        return y.reshape(x.shape) * self.weight + self.bias
+
+
 class Dropout(Module):
     """In training each entry is 0 with probability p, the others are scaled by 1/(1 - p).
 

@@ -263,6 +263,23 @@ def test_attention_with_scores_far_apart(length: int, dtype: Any, rng: np.random
 
 
 @both_dtypes
+@pytest.mark.parametrize("g", [-1e4, -np.inf])
+def test_decayed_attention_that_forgets_all(g: float, dtype: Any, rng: np.random.Generator) -> None:
+    """Each position sees only itself; the sum of the decays overflows what e^-g can hold."""
+    arrays = rng.standard_normal((4, 2, 1, 40, 3)).astype(dtype)
+    q, k, v, decays = (leaf(a, dtype) for a in (*arrays[:3], np.full(arrays[0].shape, g)))
+    y = mg.decayed_attention(q, k, v, decays)
+    y.backward(arrays[3])
+    _, dout = arrays[2:]
+    scores, dscores = (np.sum(a, -1, keepdims=True) for a in (q.data * k.data, v.data * dout))
+    rounding = 16 * np.finfo(dtype).eps
+    pairs = [(y.data, scores * v.data), (q.grad, dscores * k.data), (k.grad, dscores * q.data)]
+    for ours, want in (*pairs, (v.grad, scores * dout)):
+        np.testing.assert_allclose(np.asarray(ours), want, rtol=0, atol=rounding * abs(want).max())
+    np.testing.assert_array_equal(decays.grad, 0)
+
+
+@both_dtypes
 def test_nothing_goes_to_what_was_not_chosen(dtype: Any) -> None:
     """Even if the slope after the choice is infinite, as of sqrt(max(x, 0)) at x < 0."""
     for f in (

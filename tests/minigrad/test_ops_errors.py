@@ -101,6 +101,26 @@ WRONG = [
         ValueError,
         "causal_attention has 3 queries for 2 keys",
     ),
+    *[
+        Wrong(
+            partial(mg.decayed_attention, *[zeros(*shape) for shape in wrong]),
+            ValueError,
+            f"decayed_attention of q {wrong[0]}, k {wrong[1]}, v {wrong[2]}, g {wrong[3]}: "
+            "wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what broadcasts to q",
+        )
+        for wrong in (
+            ((3, 2), (3, 2), (3, 2), ()),
+            ((1, 1, 3, 2), (1, 1, 2, 2), (1, 1, 3, 2), ()),
+            ((1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 2, 2), ()),
+            ((1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 3, 2), (3,)),
+            ((1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 3, 2), (1, 1, 1, 3, 2)),
+        )
+    ],
+    Wrong(
+        lambda: mg.decayed_attention(*[zeros(1, 1, 3, 2)] * 3, 0, np.zeros((1, 1, 2))),
+        ValueError,
+        "decayed_attention has a state (1, 1, 2), wanted (1, 1, 2, 2)",
+    ),
     Wrong(
         lambda: mg.rnn(zeros(2, 3, 4), zeros(5, 4), zeros(5, 4), zeros(5), zeros(5)),
         ValueError,

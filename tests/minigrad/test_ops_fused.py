@@ -78,6 +78,14 @@ def selective_scan(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Te
     return mg.stack(y, 1)
 
 
+def decayed_attention(q: Tensor, k: Tensor, v: Tensor, g: Tensor) -> Tensor:
+    state, outs = Tensor(0.0), []
+    for t in range(q.shape[2]):
+        state = mg.exp(g[:, :, t, :, None]) * state + k[:, :, t, :, None] * v[:, :, t, None]
+        outs.append((q[:, :, t, None] @ state)[:, :, 0])
+    return mg.stack(outs, 2)
+
+
 def variance(x: Tensor) -> Tensor:
     return mg.sum((x - mg.sum(x, 1, True) / 7) ** 2, 1) / 6
 
@@ -155,6 +163,15 @@ PAIRS = [
             ((3, length, 6), (3, length, 6), (6, 5), (3, length, 5), (3, length, 5), (6,)),
         )
         for length in (1, 15, 16, 17, 40)
+    ],
+    *[
+        Pair(
+            f"decayed_attention of {length}",
+            lambda q, k, v, x: mg.decayed_attention(q, k, v, -mg.exp(x)),
+            lambda q, k, v, x: decayed_attention(q, k, v, -mg.exp(x)),
+            ((17, 2, length, 3), (17, 2, length, 3), (17, 2, length, 5), (17, 2, length, 3)),
+        )
+        for length in (1, 16, 17, 40)
     ],
     Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
     Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),

@@ -238,6 +238,22 @@ def scan(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def decayed_attention(draw: st.DrawFn) -> Case:
+    """Queries, keys, values and decays from none to strong; with a state before them or without."""
+    batch, heads = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    length, width, columns = draw(st.tuples(*[st.integers(1, 4)] * 3))
+    if draw(st.integers(0, 9)) == 0:  # the kernels hold a state every 16 positions
+        batch, heads, length, width, columns = 1, 1, 17, 2, 1
+    tall = (batch, heads, length, width)
+    decays = draw(st.sampled_from([tall, tall, (heads, 1, 1), (length, 1), (width,), ()]))
+    rng = draw(generators)
+    q, k, v = real(rng, [tall, tall, (*tall[:3], columns)])
+    g = -draw(st.sampled_from([0, 1, 100])) * rng.random(decays)
+    state = rng.standard_normal((batch, heads, width, columns))
+    return Case((q, k, v, np.array(g)), {"state": draw(st.sampled_from([None, state]))})
+
+
+@st.composite
 def scores(draw: st.DrawFn) -> Case:
     """Logits, and targets, at least one of which counts if the reduction is a mean."""
     batch, classes = draw(st.sampled_from(BATCHES)), draw(st.integers(1, 4))

@@ -248,6 +248,21 @@ def scanned(
     return y
 
 
+def decayed(q: Array, k: Array, v: Array, g: Array, state: Array | None) -> Array:
+    """Pair by pair: at position t, what position s added has the factor e^(g_{s+1} + ... + g_t)."""
+    g = np.broadcast_to(g, q.shape)
+    out = np.zeros(v.shape, np.result_type(q, k, v, g))
+    for t in range(q.shape[2]):
+        if state is not None:
+            left = np.exp(g[:, :, : t + 1].sum(2))
+            out[:, :, t] = np.einsum("bhd,bhde->bhe", q[:, :, t] * left, state)
+        for s in range(t + 1):
+            left = np.exp(g[:, :, s + 1 : t + 1].sum(2))
+            weight = np.sum(q[:, :, t] * left * k[:, :, s], axis=-1, keepdims=True)
+            out[:, :, t] += weight * v[:, :, s]
+    return out
+
+
 def dropped(x: Array, p: float, training: bool, seed: int) -> Array:
     if not training or p == 0:
         return x
@@ -370,6 +385,14 @@ ROWS = [
     ),
     Row("fft_convolution", convolved_with_all, cases.letters("BTD DT", empty="B", values=small)),
     Row("selective_scan", scanned, cases.scan(), f=on_a_copy("selective_scan")),
+    Row(
+        "decayed_attention",
+        decayed,
+        cases.decayed_attention(),
+        f=lambda *arrays, state: mg.decayed_attention(  # which writes to the state
+            *arrays, state=None if state is None else state.copy()
+        ),
+    ),
     Row(
         "mlp",
         lambda x, w1, b1, w2, b2: gelu(x @ w1.T + b1) @ w2.T + b2,

@@ -8,6 +8,7 @@ means the function of the same name in `minigrad.kernels.reference`. Importing t
 from minigrad.kernels.compiled.adamw import adamw
 from minigrad.kernels.compiled.attention import causal_attention, causal_attention_vjp
 from minigrad.kernels.compiled.convolution import depthwise_convolution, depthwise_convolution_vjp
+from minigrad.kernels.compiled.decayed_attention import decayed_attention, decayed_attention_vjp
 from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
 from minigrad.kernels.compiled.gelu import erf, gelu, gelu_vjp
 from minigrad.kernels.compiled.layer_norm import layer_norm, layer_norm_vjp
@@ -33,6 +34,8 @@ __all__ = [
     "causal_attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
+    "decayed_attention",
+    "decayed_attention_vjp",
     "depthwise_convolution",
     "depthwise_convolution_vjp",
     "embedding",

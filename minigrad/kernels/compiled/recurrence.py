@@ -8,7 +8,7 @@ from minigrad import threads
 from minigrad.kernels.compiled import team
 from minigrad.kernels.compiled.exp import exp
 from minigrad.kernels.compiled.jit import jit, plain
-from minigrad.kernels.compiled.matmul import set_product
+from minigrad.kernels.compiled.product import set_product
 from minigrad.kernels.compiled.silu import sigmoid
 
 

@@ -7,6 +7,7 @@ x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
 from minigrad.kernels.reference.adamw import adamw
 from minigrad.kernels.reference.attention import causal_attention, causal_attention_vjp
 from minigrad.kernels.reference.convolution import depthwise_convolution, depthwise_convolution_vjp
+from minigrad.kernels.reference.decayed_attention import decayed_attention, decayed_attention_vjp
 from minigrad.kernels.reference.embedding import embedding, embedding_vjp
 from minigrad.kernels.reference.gelu import erf, gelu, gelu_vjp
 from minigrad.kernels.reference.layer_norm import layer_norm, layer_norm_vjp
@@ -32,6 +33,8 @@ __all__ = [
     "causal_attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
+    "decayed_attention",
+    "decayed_attention_vjp",
     "depthwise_convolution",
     "depthwise_convolution_vjp",
     "embedding",

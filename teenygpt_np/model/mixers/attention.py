@@ -11,6 +11,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import Array, Tensor, Trace, TracedNode
 from teenygpt_np.model.layers import Linear
+from teenygpt_np.model.mixers.maps import traced
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.module import Generator, parameter, uniform
 
@@ -56,8 +57,8 @@ class CausalSelfAttention(Mixer):
         self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
         self.out_proj.bias = parameter((width,), np.zeros, dtype)
 
-    def forward(self, x: Tensor, state: KeysAndValues | None = None) -> Tensor:
-        """The positions in x attend also to those in the state, which then holds both."""
+    def forward(self, x: Tensor, state: Any = None) -> Tensor:
+        """Whole sequences; or, given the state, their next positions."""
         B, T, D = x.shape
         weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
         # The weights are split, not the product: then backward joins gradients of the size of the
@@ -66,12 +67,16 @@ class CausalSelfAttention(Mixer):
             mg.linear(x, weight, bias).reshape(B, T, self.num_heads, -1).swapaxes(1, 2)
             for weight, bias in zip(weights, biases, strict=True)
         )  # each (B, H, T, D/H)
-        if state is not None:
-            k, v = map(Tensor, state.extended(k.data, v.data))
-        y = mg.causal_attention(q, k, v)
+        y = self.attend(q, k, v, state)
         return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
 
-    def initial_state(self, batch_size: int) -> KeysAndValues:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, state: Any) -> Tensor:
+        """These positions attend also to those in the state, which then holds both."""
+        if state is not None:
+            k, v = map(Tensor, state.extended(k.data, v.data))
+        return mg.causal_attention(q, k, v)
+
+    def initial_state(self, batch_size: int) -> Any:
         """An empty key/value cache."""
         width, dtype = self.in_proj_weight.shape[1], self.in_proj_weight.dtype
         return KeysAndValues(batch_size, self.num_heads, width // self.num_heads, dtype)
@@ -80,11 +85,8 @@ class CausalSelfAttention(Mixer):
         self, trace: Trace, nodes: Sequence[TracedNode]
     ) -> tuple[Array, Array] | None:
         """The softmax and its gradient, computed again, since the operation does not keep them."""
-        [node] = [node for node in nodes if node.operation == "causal_attention"]
-        inputs = [edge.source for edge in trace.edges if edge.target == node.id]
-        q, k, v = (np.asarray(trace.nodes[i].value) for i in inputs)
-        assert node.grad is not None
-        weights, grads = attention_weights(q, k, v, node.grad)
+        inputs, dout = traced(trace, nodes, "causal_attention")
+        weights, grads = attention_weights(inputs["q"], inputs["k"], inputs["v"], dout)
         return weights[0], grads[0]
 
     @classmethod

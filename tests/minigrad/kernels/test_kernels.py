@@ -256,6 +256,33 @@ def causal_attention_vjp(d: Draw, n: int, T: int, w: int) -> Any:
     return tuple(map(d.of, arrays)), bound
 
 
+def decayed(d: Draw, n: int, T: int, w: int, e: int) -> list[Array]:
+    """q, k, v, decays between 0 and 1, and a state; more heads than a vector holds, or few."""
+    n, heads = n % 4, d.choose((11, 1, 3))
+    tall, wide = (n, heads, T, w), (n, heads, T, e)
+    decays = d.choose((0.1, 1, 100)) * d.raw(*tall)
+    state = d.raw(n, heads, w, e)
+    return [d.raw(*tall), d.raw(*tall), d.raw(*wide), np.exp(-np.abs(decays)), state]
+
+
+def decayed_attention(d: Draw, n: int, T: int, w: int, e: int) -> Any:
+    def bound(*arrays: Array) -> Any:
+        out, state = reference.decayed_attention(*map(np.abs, arrays[2:]))
+        return (2 * T + w + 2) * out, (2 * T + 2) * state
+
+    return tuple(map(d.of, decayed(d, n, T, w, e))), bound
+
+
+def decayed_attention_vjp(d: Draw, n: int, T: int, w: int, e: int) -> Any:
+    inputs = decayed(d, n, T, w, e)
+
+    def bound(*arrays: Array) -> Any:  # a state and its gradient are sums of up to 2 T roundings
+        dq, dk, dv, dw = reference.decayed_attention_vjp(*map(np.abs, arrays[4:]))
+        return (2 * T + e) * dq, (2 * T + e) * dk, (2 * T + w) * dv, (4 * T + e) * dw
+
+    return tuple(map(d.of, [d.raw(*inputs[2].shape), *inputs])), bound
+
+
 def linear(d: Draw, N: int, w: int, e: int) -> Any:
     return (
         d.normal(N, w),
@@ -328,7 +355,7 @@ CASES: dict[str, Callable[..., Any]] = {
         *(cross_entropy, cross_entropy_vjp, layer_norm, layer_norm_vjp, embedding, embedding_vjp),
         *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp),
         *recurrent_kernels.CASES,
-        *(adamw, newton_schulz),
+        *(decayed_attention, decayed_attention_vjp, adamw, newton_schulz),
     )
 }
 KERNELS = pytest.mark.parametrize("name", CASES)

@@ -3,8 +3,8 @@
 FAULTS = [
     (
         "attention: q and k swapped",
-        "y = mg.causal_attention(q, k, v)",
-        "y = mg.causal_attention(k, q, v)",
+        "return mg.causal_attention(q, k, v)",
+        "return mg.causal_attention(k, q, v)",
     ),
     (
         "parts: keys for values",

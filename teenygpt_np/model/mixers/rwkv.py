@@ -1,0 +1,123 @@
+"""RWKV-6, "Finch": linear attention whose decays are computed from the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import Array, Tensor, Trace, TracedNode
+from teenygpt_np.model.layers import GroupNorm, Projection
+from teenygpt_np.model.mixers.maps import decayed_weights, traced
+from teenygpt_np.model.mixers.mixer import Mixer
+from teenygpt_np.model.module import Generator, parameter, uniform
+
+_MIX_RANK, _DECAY_RANK = 8, 16
+
+
+@dataclass
+class RWKVState:
+    """S of each head, (B, H, d, d), and the last token that was read, (B, 1, D)."""
+
+    sums: Array
+    last: Array
+
+
+class RWKV(Mixer):
+    """y_t = (S_{t-1} + diag(u) k_t v_t^T)^T r_t in each head, S_t = diag(w_t) S_{t-1} + k_t v_t^T.
+
+    The input of w, k, v, r and g is, entry by entry, between x_t and x_{t-1}:
+    x_i = x_t + (x_{t-1} - x_t) (mu_i + m_i), m_i = tanh((x_t + (x_{t-1} - x_t) mu_x) W_1,i) W_2,i.
+    w = exp(-exp(w_0 + tanh(x_w W_3) W_4)); k, v, r and g are projections of their inputs. Then
+    (norm(y) * silu(g)) W_out^T, the norm over each head. All starts as the first layer of RWKV-LM:
+    a mixer does not know which layer it is in.
+
+    Raises ValueError for a width that can't be divided into heads.
+
+    Source: Peng et al., Eagle and Finch, 2024, section 4, arXiv:2404.05892.
+    """
+
+    knows_order = True
+    no_decay: Collection[str] = (
+        *[f"time_maa_{name}" for name in ("x", "w", "k", "v", "r", "g", "w1", "w2")],
+        *("time_decay", "time_decay_w1", "time_decay_w2", "time_faaaa"),
+    )
+
+    def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
+        if num_heads < 1 or width % num_heads:
+            raise ValueError(f"width {width} can't be divided into {num_heads} heads")
+        self.num_heads = num_heads
+        entries, last = np.arange(width), max(width - 1, 1)
+
+        def vector(values: Array) -> Tensor:
+            return parameter((1, 1, width), lambda shape: values.reshape(shape), dtype)
+
+        self.time_maa_x, self.time_maa_w, self.time_maa_k, self.time_maa_v = (
+            vector(1 - entries / width) for _ in range(4)
+        )
+        self.time_maa_r, self.time_maa_g = (vector(1 - (entries / width) ** 0.5) for _ in range(2))
+        self.time_maa_w1 = parameter((width, 5 * _MIX_RANK), np.zeros, dtype)
+        self.time_maa_w2 = parameter((5, _MIX_RANK, width), uniform(rng, 0.01), dtype)
+        self.time_decay = vector(-6 + 5 * (entries / last) ** 0.7)
+        self.time_decay_w1 = parameter((width, _DECAY_RANK), np.zeros, dtype)
+        self.time_decay_w2 = parameter((_DECAY_RANK, width), uniform(rng, 0.01), dtype)
+        zigzag = 0.1 * ((entries + 1) % 3 - 1)
+        heads = num_heads, width // num_heads
+        self.time_faaaa = parameter(heads, lambda shape: zigzag.reshape(shape), dtype)
+        self.receptance, self.key, self.value, self.gate, self.output = (
+            Projection(width, width, rng=rng, dtype=dtype) for _ in range(5)
+        )
+        self.ln_x = GroupNorm(num_heads, width, 64e-5, dtype=dtype)
+
+    def forward(self, x: Tensor, state: RWKVState | None = None) -> Tensor:
+        """Whole sequences; or, given the state, their next positions."""
+        B, T, D = x.shape
+        before = np.zeros((B, 1, D)) if state is None else state.last
+        x_w, x_k, x_v, x_r, x_g = self._shifted(x, before)
+        w = mg.tanh(x_w @ self.time_decay_w1)
+        g = -mg.exp(mg.linear(w, self.time_decay_w2.T, self.time_decay.reshape(D)))
+        r, k, v, g = (
+            a.reshape(B, T, self.num_heads, -1)
+            for a in (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
+        )
+        # r_t meets S_{t-1}: k, v and g come one position later, after a position without any.
+        none = np.zeros((B, 1, *r.shape[2:]))
+        parts = [none, k], [none, v], [none, g]
+        arrays = (mg.concatenate(p, 1).swapaxes(1, 2) for p in ([r, none], *parts))
+        sums = None if state is None else state.sums
+        y = mg.decayed_attention(*arrays, state=sums).swapaxes(1, 2)[:, :-1]
+        y = y + mg.sum(r * self.time_faaaa * k, -1, keepdims=True) * v
+        if state is not None:
+            state.last = x.data[:, -1:].copy()
+        return self.output(self.ln_x(y.reshape(B, T, D)) * mg.silu(self.gate(x_g)))
+
+    def _shifted(self, x: Tensor, before: Array) -> list[Tensor]:
+        """The inputs of w, k, v, r and g.    before: the token before x, (B, 1, D)"""
+        change = mg.concatenate([before, x[:, :-1]], 1) - x
+        m = mg.tanh((x + change * self.time_maa_x) @ self.time_maa_w1)
+        mus = self.time_maa_w, self.time_maa_k, self.time_maa_v, self.time_maa_r, self.time_maa_g
+        parts = zip(mg.split(m, 5, -1), mg.split(self.time_maa_w2, 5), mus, strict=True)
+        return [x + change * mg.linear(p, w2[0].T, mu.reshape(-1)) for p, w2, mu in parts]
+
+    def initial_state(self, batch_size: int) -> RWKVState:
+        """Nothing is remembered yet; before the first token there are zeros."""
+        heads, head = self.time_faaaa.shape
+        dtype = self.time_faaaa.dtype
+        return RWKVState(
+            np.zeros((batch_size, heads, head, head), dtype),
+            np.zeros((batch_size, 1, heads * head), dtype),
+        )
+
+    def attention_maps(
+        self, trace: Trace, nodes: Sequence[TracedNode]
+    ) -> tuple[Array, Array] | None:
+        """r_t . k_s times its decay, r_t . u k_t for the token itself; and the gradient of that."""
+        inputs, dy = traced(trace, nodes, "decayed_attention")
+        q, k, v, g = (inputs[name] for name in "qkvg")
+        weights = decayed_weights(q, k, g)[:, :, :-1, 1:]
+        itself = (q[:, :, :-1] * self.time_faaaa.data[:, None] * k[:, :, 1:]).sum(-1)
+        weights += itself[..., None] * np.eye(itself.shape[-1], dtype=q.dtype)
+        return weights[0], np.tril(dy[:, :, :-1] @ v[:, :, 1:].swapaxes(-1, -2))[0]
