@@ -385,14 +385,7 @@ ROWS = [
     ),
     Row("fft_convolution", convolved_with_all, cases.letters("BTD DT", empty="B", values=small)),
     Row("selective_scan", scanned, cases.scan(), f=on_a_copy("selective_scan")),
-    Row(
-        "decayed_attention",
-        decayed,
-        cases.decayed_attention(),
-        f=lambda *arrays, state: mg.decayed_attention(  # which writes to the state
-            *arrays, state=None if state is None else state.copy()
-        ),
-    ),
+    Row("decayed_attention", decayed, cases.decayed_attention(), f=on_a_copy("decayed_attention")),
     Row(
         "mlp",
         lambda x, w1, b1, w2, b2: gelu(x @ w1.T + b1) @ w2.T + b2,
