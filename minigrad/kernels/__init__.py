@@ -1,7 +1,7 @@
 """The arithmetic, as functions on plain arrays: each kernel twice, with one name and signature.
 
-`reference` has it in NumPy, to be read; `compiled` has it in Numba, and is fast; `with_blas` is the
-latter but for products. `kernels.softmax` is one of them, by the backend: `set_backend`, or
+`reference` has it in NumPy, to be read; `compiled` has it in Numba, and is fast; `with_blas` there
+leaves products to BLAS. `kernels.softmax` is one of them, by the backend: `set_backend`, or
 `MINIGRAD_BACKEND` in the environment, or else numba where it is installed. Kernels trust their
 arguments; shapes, dtypes and ids are checked by the operations that call them.
 """
@@ -22,7 +22,7 @@ from minigrad.kernels import reference as reference
 _MODULES = {
     "numpy": "minigrad.kernels.reference",
     "numba": "minigrad.kernels.compiled",
-    "numba+blas": "minigrad.kernels.with_blas",
+    "numba+blas": "minigrad.kernels.compiled.with_blas",
 }
 _MUCH = 1.5  # how many times as fast BLAS must be: compiled products are fused with what follows
 _backend: str | None = None
@@ -80,8 +80,7 @@ def choose_backend(begun_with: str = "") -> str:
     if begun_with in available_backends():
         set_backend(begun_with)
     elif get_backend() == "numba" and _load("numba") is not reference:
-        from minigrad.kernels import measured
-
+        measured = importlib.import_module(f"{_MODULES['numba']}.measured")
         if measured.blas_speed() >= _MUCH:
             set_backend("numba+blas")
     _asked_for = False

@@ -100,7 +100,7 @@ def test_numba_where_there_is_one(unsettled: pytest.MonkeyPatch, value: str | No
 def test_blas_where_it_is_much_faster(
     unsettled: pytest.MonkeyPatch, speed: float, chosen: str
 ) -> None:
-    from minigrad.kernels import measured, with_blas
+    from minigrad.kernels.compiled import measured, with_blas
 
     unsettled.setattr(measured, "blas_speed", lambda: speed)
     assert mg.choose_backend() == mg.get_backend() == chosen
@@ -111,7 +111,7 @@ def test_blas_where_it_is_much_faster(
 @needs_numba
 @pytest.mark.parametrize("name", mg.available_backends())
 def test_a_backend_that_was_asked_for_stays(unsettled: pytest.MonkeyPatch, name: str) -> None:
-    from minigrad.kernels import measured
+    from minigrad.kernels.compiled import measured
 
     unsettled.setattr(measured, "blas_speed", lambda: 9.0)
     unsettled.setenv("MINIGRAD_BACKEND", name)
@@ -123,7 +123,7 @@ def test_a_backend_that_was_asked_for_stays(unsettled: pytest.MonkeyPatch, name:
 @needs_numba
 @pytest.mark.parametrize("name", [*mg.available_backends(), "cupy"])
 def test_a_run_goes_on_with_its_backend(unsettled: pytest.MonkeyPatch, name: str) -> None:
-    from minigrad.kernels import measured
+    from minigrad.kernels.compiled import measured
 
     unsettled.setattr(measured, "blas_speed", lambda: 9.0)
     assert mg.choose_backend(name) == ("numba+blas" if name == "cupy" else name)
@@ -134,7 +134,7 @@ def test_a_run_goes_on_with_its_backend(unsettled: pytest.MonkeyPatch, name: str
 def test_speed_is_measured_once_and_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
 ) -> None:
-    from minigrad.kernels import measured
+    from minigrad.kernels.compiled import measured
 
     speeds = iter([2.5, 3.5])
     monkeypatch.setattr(measured, "_measured", lambda: next(speeds))
@@ -149,7 +149,7 @@ def test_speed_is_measured_once_and_kept(
 
 @needs_numba
 def test_speed_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from minigrad.kernels import measured
+    from minigrad.kernels.compiled import measured
 
     monkeypatch.setattr(measured, "_SECONDS", 1e-9)
     for place in (None, str(tmp_path / "missing")):

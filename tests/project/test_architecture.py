@@ -90,7 +90,7 @@ def test_operations_import_kernels_and_tensor(source: str) -> None:
     for name in imported_from_project(source):
         # Only `kernels` as a whole: a kernel imported by name would not change with the backend.
         assert name == "minigrad.kernels" or within(
-            name, "minigrad.differentiable", "minigrad.tensor", "minigrad.ops"
+            name, "minigrad.differentiable", "minigrad.tape", "minigrad.tensor", "minigrad.ops"
         )
 
 

@@ -31,7 +31,8 @@ from minigrad.kernels import reference
 
 TWINS: list[ModuleType] = [reference]
 if "numba" in mg.available_backends():
-    from minigrad.kernels import compiled, with_blas
+    from minigrad.kernels import compiled
+    from minigrad.kernels.compiled import with_blas
 
     TWINS += [compiled, with_blas]
 needs_numba = pytest.mark.skipif(len(TWINS) == 1, reason="numba is not installed")

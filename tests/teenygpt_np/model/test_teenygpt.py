@@ -261,16 +261,17 @@ def test_backends_agree_in_float32() -> None:
             results.append((loss.item(), {n: p.grad for n, p in model.named_parameters()}))
     finally:
         mg.set_backend(before)
-    (one, grads), (two, others) = results
-    np.testing.assert_allclose(one, two, rtol=1e-6)  # a few roundings of float32
-    for name, grad in grads.items():
-        other = others[name]
-        assert grad is not None
-        assert other is not None
-        assert grad.dtype == other.dtype == np.float32
-        # Sums of a few dozen terms, some of which cancel: some tens of roundings of the largest.
-        atol = 1e-5 * max(np.abs(grad).max(), 1e-2)
-        np.testing.assert_allclose(grad, other, rtol=0, atol=atol, err_msg=name)
+    (one, grads), *rest = results
+    for two, others in rest:
+        np.testing.assert_allclose(one, two, rtol=1e-6)  # a few roundings of float32
+        for name, grad in grads.items():
+            other = others[name]
+            assert grad is not None
+            assert other is not None
+            assert grad.dtype == other.dtype == np.float32
+            # Sums of a few dozen terms, some of which cancel: tens of roundings of the largest.
+            atol = 1e-5 * max(np.abs(grad).max(), 1e-2)
+            np.testing.assert_allclose(grad, other, rtol=0, atol=atol, err_msg=name)
 
 
 @pytest.mark.usefixtures("backend")

@@ -34,7 +34,7 @@ def blas_speed() -> float:
         f"{binding.get_host_cpu_name()}, {threads.get_num_threads()} threads, "
         f"NumPy {np.__version__} with {blas.get('name')} {blas.get('version')}"
     )
-    path = Path(cache_directory(blas_speed) or os.devnull, "blas_speed.json")  # type: ignore[no-untyped-call]
+    path = Path(cache_directory(blas_speed) or os.devnull, "blas_speed.json")
     known = _read(path)
     speed = known.get(machine)
     if not isinstance(speed, float):
