@@ -103,7 +103,8 @@ class TeenyGPT(Module):
         start = 0 if state is None else state.position
         most = self.num_tokens - start if self.positional_embedding else math.inf
         if x.ndim != 2 or not 1 <= x.shape[1] <= most:
-            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with t in 1..{most}")
+            wanted = f"t in 1..{most}" if self.positional_embedding else "t at least 1"
+            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with {wanted}")
         h = self.embedding(x)
         if self.positional_embedding:
             h = h + self.positional_embedding(np.arange(start, start + x.shape[1]))
