@@ -21,7 +21,7 @@ _HEADS = 32  # side by side: more would not fit into the cache, fewer would make
 def attention(q, k, v, out, lse, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
     queries, width, keys = q.shape[1], q.shape[3], k.shape[1]
-    lse = lse.reshape(-1, queries)
+    lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
     one = q.dtype.type(1)
     for first in range(start, stop, _HEADS):
         count = min(_HEADS, stop - first)
@@ -47,7 +47,7 @@ def attention(q, k, v, out, lse, part, start, stop):
 def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
     queries, width, keys = q.shape[1], q.shape[3], k.shape[1]
-    lse = lse.reshape(-1, queries)
+    lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
     scale, one = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1)
     for first in range(start, stop, _HEADS):
         count = min(_HEADS, stop - first)
