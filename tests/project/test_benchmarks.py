@@ -17,6 +17,7 @@ from paths import ROOT
 
 import minigrad as mg
 from minigrad.kernels import reference
+from teenygpt_np.model.mixers import MIXERS
 
 FOLDER = ROOT / "benchmarks"
 TABLES = runpy.run_path(str(FOLDER / "tables.py"))
@@ -92,6 +93,19 @@ def test_growth(tmp_path: Path) -> None:
     assert [row["to"] for row in rows] == [4, 16]
     plot = (tmp_path / "figures.svg").read_text("utf-8")
     assert plot.count("T, tokens") == 2  # under the time and under the memory
+
+
+def test_table1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    table1 = importlib.import_module("table1")
+    assert list(table1.ARTICLE) == list(MIXERS)
+    assert table1.exponent((1, 10, 100, 1000), [9, 9, 2e4, 2e6]) == "2.00"
+    table, *costs = run("table1.py", tmp_path)
+    assert len(costs) == 3
+    assert [row["a token: state"].partition(":")[0] for row in table] == ["O(N)", "O(1)"]
+    attention, s4 = costs[-1]
+    assert attention["state at 40, bytes"] > attention["state at 2, bytes"]
+    assert s4["state at 40, bytes"] == s4["state at 2, bytes"]
 
 
 @pytest.mark.parametrize("page", TABLES["PAGES"], ids=lambda page: page.stem)
