@@ -82,7 +82,7 @@ def train_by_one(name: str, length: int, budget: float) -> tuple[float, float]:
 
 
 def write(name: str, positions: tuple[int, ...]) -> tuple[int, list[float], list[int]]:
-    """The number of parameters; after each prefix the us for a token, and the bytes of the state."""
+    """The number of parameters; after each prefix the us for a token and the bytes of state."""
     import minigrad as mg
 
     mixer, x = mixer_and_input(name, positions[-1] + TOKENS)
