@@ -1,11 +1,13 @@
-"""Draw the course's figures, as SVG in plain Python.
+"""Draw the figures of the course and of table1.md, as SVG in plain Python.
 
 Usage: python docs/figures.py
 """
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import numpy as np
 import minigrad as mg
 
 FOLDER = Path(__file__).parent
+MEASURED = FOLDER.parent / "benchmarks" / "results" / "avx2.json"
 BLUE, RED = "#1f5fa8", "#b3331d"
+COLORS = (BLUE, RED, "#2a8a3e", "#8a4fb0", "#d98a00", "#00909e", "#c2407f", "#6b6b6b", "#7a5230")
 MIDDLE = 'text-anchor="middle"'
 
 
@@ -112,6 +116,58 @@ def differences() -> str:
     return svg(left + wide + 30, top + high + 50, parts)
 
 
+def training() -> str:
+    """table1.md: the time of a training step against its tokens, a curve for each mixer."""
+    return curves("table1_time", r"\d+", "tokens", "ms a step")
+
+
+def token() -> str:
+    """table1.md: the time of a written token against the tokens before it."""
+    return curves("table1_token", r"at (\d+), us", "tokens before it", "us a token")
+
+
+def curves(table: str, column: str, sizes: str, costs: str) -> str:
+    """A measured table, a curve for each row, both axes logarithmic.
+
+    column: what the name of a column is that has a cost; in it stands a size
+    """
+    rows = json.loads(MEASURED.read_text(encoding="utf-8"))[table]["rows"]
+    found = {
+        row["mixer"]: {
+            int(re.findall(r"\d+", name)[0]): cost
+            for name, cost in row.items()
+            if re.fullmatch(column, name)
+        }
+        for row in rows
+    }
+    left, top, wide, high = 60, 30, 420, 300
+    xs = list(next(iter(found.values())))
+    logs = [math.log10(cost) for curve in found.values() for cost in curve.values()]
+    lowest, highest = math.floor(min(logs)), math.ceil(max(logs))
+
+    def across(size: int) -> float:
+        return left + wide * math.log(size / xs[0]) / math.log(xs[-1] / xs[0])
+
+    def down(cost: float) -> float:
+        return top + high * (highest - math.log10(cost)) / (highest - lowest)
+
+    parts = [text(left, top - 12, costs, "")]
+    parts.append(text(left + wide / 2, top + high + 38, sizes, MIDDLE))
+    parts += [text(across(x), top + high + 18, f"{x:,}", MIDDLE) for x in xs]
+    for exponent in range(lowest, highest + 1):
+        y = down(10**exponent)
+        parts.append(line(left, y, left + wide, y, "#ddd"))
+        parts.append(text(left - 8, y + 4, f"{10**exponent:,g}", 'text-anchor="end"'))
+    label = top - 20.0
+    for name in sorted(found, key=lambda name: -found[name][xs[-1]]):
+        color = COLORS[list(found).index(name)]
+        points = [f"{across(x):.1f} {down(cost):.1f}" for x, cost in found[name].items()]
+        parts.append(f'<path d="M{"L".join(points)}" fill="none" stroke="{color}"/>')
+        label = max(label + 15, down(found[name][xs[-1]]) + 4)  # not over the one above
+        parts.append(text(left + wide + 8, label, name, f'fill="{color}"'))
+    return svg(left + wide + 130, top + high + 50, parts)
+
+
 def line(x1: float, y1: float, x2: float, y2: float, color: str) -> str:
     """A straight line."""
     return f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{color}"/>'
@@ -131,7 +187,13 @@ def svg(width: int, height: int, parts: list[str]) -> str:
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])
 
 
-FIGURES = {"tape": tape, "attention": attention, "differences": differences}
+FIGURES = {
+    "tape": tape,
+    "attention": attention,
+    "differences": differences,
+    "table1-training": training,
+    "table1-token": token,
+}
 
 
 def main() -> None:

@@ -6,17 +6,20 @@ import importlib
 import inspect
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from paths import ROOT
 
 import minigrad as mg
 from minigrad.kernels import reference
+from teenygpt_np.model.mixers import MIXERS
 
 FOLDER = ROOT / "benchmarks"
 TABLES = runpy.run_path(str(FOLDER / "tables.py"))
@@ -92,6 +95,39 @@ def test_growth(tmp_path: Path) -> None:
     assert [row["to"] for row in rows] == [4, 16]
     plot = (tmp_path / "figures.svg").read_text("utf-8")
     assert plot.count("T, tokens") == 2  # under the time and under the memory
+
+
+def test_table1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    table1 = importlib.import_module("table1")
+    assert list(table1.ARTICLE) == list(MIXERS)
+    assert table1.exponent((1, 10, 100, 1000), [9, 9, 2e4, 2e6]) == "2.00"
+    table, *costs = run("table1.py", tmp_path)
+    assert len(costs) == 3
+    assert [row["a token: state"].partition(":")[0] for row in table] == ["O(N)", "O(1)"]
+    attention, s4 = costs[-1]
+    assert attention["state at 40, bytes"] > attention["state at 2, bytes"]
+    assert s4["state at 40, bytes"] == s4["state at 2, bytes"]
+
+
+def test_the_page_of_table1_has_every_mixer_and_its_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parameters, the state's numbers, and the lines of the file, within a tenth."""
+    monkeypatch.syspath_prepend(FOLDER)
+    table1 = importlib.import_module("table1")
+    page = ROOT / "docs" / "table1.md"
+    rows = re.findall(
+        r"^\| \[([\w-]+)\]\((\S+)\) \| .* = ([\d,]+) \| .* = ([\d,]+)( t)? \| (\d+) \| \w+ \|$",
+        page.read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert [name for name, *_ in rows] == list(MIXERS)
+    for name, file, parameters, state, grows, lines in rows:
+        mixer = MIXERS[name](table1.WIDTH, table1.HEADS, rng=np.random.default_rng(0))
+        assert int(parameters.replace(",", "")) == mixer.num_parameters()
+        if not grows:
+            assert int(state.replace(",", "")) == table1.num_bytes(mixer.initial_state(1)) / 4
+        source = (page.parent / file).read_text("utf-8")
+        assert int(lines) == pytest.approx(len(source.splitlines()), rel=0.1)
 
 
 @pytest.mark.parametrize("page", TABLES["PAGES"], ids=lambda page: page.stem)

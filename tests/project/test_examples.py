@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from paths import ROOT
 from running import LINES, tiny_run
 
+from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.run_directory import load_run
 
 FOLDER = ROOT / "examples"
@@ -70,6 +72,23 @@ def test_fine_tune(example: Example, tmp_path: Path) -> None:
     assert max(after) < before
     assert (new / "test.json").exists()
     assert load_run(new).config.lr == load_run(old).config.lr / 5
+
+
+def test_recall(example: Example) -> None:
+    lines = example("recall.py", "--steps=2").splitlines()
+    shares = dict(re.findall(r"^\| (\S+) \| (0\.\d{3}) \|$", "\n".join(lines), re.MULTILINE))
+    assert list(shares) == list(MIXERS)
+    assert len(lines) == 2 + len(MIXERS)
+
+
+def test_recall_asks_for_what_was_shown() -> None:
+    names = runpy.run_path(str(FOLDER / "recall.py"))
+    x = names["rows"](np.random.default_rng(0), 5)
+    shown, asked = x.reshape(5, 2, -1, 2).swapaxes(0, 1)
+    for before, after in zip(shown.tolist(), asked.tolist(), strict=True):
+        assert before != after
+        assert sorted(before) == sorted(after)
+        assert len({key for key, _ in before}) == names["PAIRS"]
 
 
 def test_sample_without_numba(tmp_path: Path) -> None:
