@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad import kernels
 from minigrad.differentiable import differentiable
+from minigrad.ops.rows import state_before
 
 
 @differentiable
@@ -80,10 +81,8 @@ def decayed_attention(q, k, v, g, /, state=None):
             "wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what broadcasts to q"
         )
     shape = (*q.shape[:2], q.shape[3], v.shape[3])
-    if state is not None and state.shape != shape:
-        raise ValueError(f"decayed_attention has a state {state.shape}, wanted {shape}")
+    first = state_before("decayed_attention", state, shape, q.dtype)
     w = np.broadcast_to(np.exp(g), q.shape)
-    first = np.zeros(shape, q.dtype) if state is None else state.astype(q.dtype)
     out, last = kernels.decayed_attention(q, k, v, w, first)
     if state is not None:
         state[...] = last

@@ -23,9 +23,14 @@ def check_ids(name, ids, count, ignored=False):
 
 
 def state_before(name, state, shape, dtype):
-    """A copy of the state that a sequence goes on from; zeros for None."""
+    """A copy of the state before a sequence, which is to be written to; zeros for None."""
     if state is None:
         return np.zeros(shape, dtype)
+    if not isinstance(state, np.ndarray) or state.dtype.kind != "f":
+        found = state.dtype if isinstance(state, np.ndarray) else type(state).__name__
+        raise TypeError(f"{name} has a state of {found}, wanted an array of floats")
+    if not state.flags.writeable:
+        raise ValueError(f"{name} has a state that is read-only, wanted one that can be written to")
     if state.shape != shape:
         raise ValueError(f"{name} has a state {state.shape}, wanted {shape}")
     return state.astype(dtype)

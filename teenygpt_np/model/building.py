@@ -40,6 +40,18 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         if name not in MIXERS:
             known = ", ".join(MIXERS)
             raise InputError(f"mixer {name!r} in {config.mixer!r} is not known, wanted: {known}")
+    if len(config.mixers) > config.num_blocks:
+        raise InputError(
+            f"mixer {config.mixer!r} is of {len(config.mixers)} blocks, wanted at most "
+            f"{config.num_blocks}, num_blocks"
+        )
+    try:
+        return _built(config, num_token_vals, rng)
+    except ValueError as error:  # what a mixer wants of its width and heads
+        raise InputError(f"{error}: num_emb and num_heads") from None
+
+
+def _built(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
     return TeenyGPT(
         config.num_tokens,
         num_token_vals,

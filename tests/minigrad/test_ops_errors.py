@@ -121,6 +121,18 @@ WRONG = [
         ValueError,
         "decayed_attention has a state (1, 1, 2), wanted (1, 1, 2, 2)",
     ),
+    *[
+        Wrong(
+            partial(mg.decayed_attention, *[zeros(1, 1, 3, 2)] * 3, 0, state),
+            error,
+            f"decayed_attention has a state {message}",
+        )
+        for state, error, message in (
+            (np.zeros((1, 1, 2, 2), int), TypeError, "of int64, wanted an array of floats"),
+            ([0.0], TypeError, "of list, wanted an array of floats"),
+            (np.broadcast_to(0.0, (1, 1, 2, 2)), ValueError, "that is read-only, wanted one that"),
+        )
+    ],
     Wrong(
         lambda: mg.rnn(zeros(2, 3, 4), zeros(5, 4), zeros(5, 4), zeros(5), zeros(5)),
         ValueError,

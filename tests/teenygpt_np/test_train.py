@@ -170,6 +170,11 @@ BAD_FLAGS = [
     (["--alphabet=latin"], "argument --alphabet: invalid choice: 'latin'"),
     (["--column=title"], r"column 'title' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
     (["--mixer=attention,nonsense"], "mixer 'nonsense' in 'attention,nonsense' is not known, want"),
+    (
+        ["--mixer=gru,rnn,gru", "--num-blocks=2"],
+        "mixer 'gru,rnn,gru' is of 3 blocks, wanted at most",
+    ),
+    (["--mixer=retnet", "--num-heads=8"], "width 8 can't be divided into 8 heads of even width"),
     (["--mixer="], "mixer '' in '' is not known, wanted: attention"),
     (["--nonsense"], "unrecognized arguments: --nonsense; --help lists the arguments"),
     (["--out"], "argument --out: expected one argument"),

@@ -39,10 +39,12 @@ def blas_speed() -> float:
     speed = known.get(machine)
     if not isinstance(speed, float):
         speed = known[machine] = _measured()
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
         with contextlib.suppress(OSError):
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
             temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
             temporary.replace(path)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return speed
 
 

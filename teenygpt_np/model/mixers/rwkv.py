@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,23 +50,25 @@ class RWKV(Mixer):
         if num_heads < 1 or width % num_heads:
             raise ValueError(f"width {width} can't be divided into {num_heads} heads")
         self.num_heads = num_heads
-        entries, last = np.arange(width), max(width - 1, 1)
 
-        def vector(values: Array) -> Tensor:
-            return parameter((1, 1, width), lambda shape: values.reshape(shape), dtype)
+        def start(shape: tuple[int, ...], formula: Callable[[Array], Array]) -> Tensor:
+            """A parameter that starts as a formula of the numbers 0 to D - 1."""
+            return parameter(shape, lambda shape: formula(np.arange(width)).reshape(shape), dtype)
 
+        vector, last = (1, 1, width), max(width - 1, 1)
         self.time_maa_x, self.time_maa_w, self.time_maa_k, self.time_maa_v = (
-            vector(1 - entries / width) for _ in range(4)
+            start(vector, lambda i: 1 - i / width) for _ in range(4)
         )
-        self.time_maa_r, self.time_maa_g = (vector(1 - (entries / width) ** 0.5) for _ in range(2))
+        self.time_maa_r, self.time_maa_g = (
+            start(vector, lambda i: 1 - (i / width) ** 0.5) for _ in range(2)
+        )
         self.time_maa_w1 = parameter((width, 5 * _MIX_RANK), np.zeros, dtype)
         self.time_maa_w2 = parameter((5, _MIX_RANK, width), uniform(rng, 0.01), dtype)
-        self.time_decay = vector(-6 + 5 * (entries / last) ** 0.7)
+        self.time_decay = start(vector, lambda i: -6 + 5 * (i / last) ** 0.7)
         self.time_decay_w1 = parameter((width, _DECAY_RANK), np.zeros, dtype)
         self.time_decay_w2 = parameter((_DECAY_RANK, width), uniform(rng, 0.01), dtype)
-        zigzag = 0.1 * ((entries + 1) % 3 - 1)
         heads = num_heads, width // num_heads
-        self.time_faaaa = parameter(heads, lambda shape: zigzag.reshape(shape), dtype)
+        self.time_faaaa = start(heads, lambda i: 0.1 * ((i + 1) % 3 - 1))
         self.receptance, self.key, self.value, self.gate, self.output = (
             Projection(width, width, rng=rng, dtype=dtype) for _ in range(5)
         )
