@@ -50,5 +50,7 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         config.num_blocks,
         mixers=config.mixers,
         positions=config.positions,
+        num_experts=config.experts,
+        num_active=config.active_experts,
         rng=rng,
     )
