@@ -92,6 +92,13 @@ class Config:
         4, "width of the MLPs, as a multiple of num-emb", at_least=1, at_most=1_000_000
     )
     num_blocks: int = _setting(4, "blocks, each a mixer and an MLP", at_least=1, at_most=1000)
+    experts: int = _setting(
+        1,
+        "MLPs in each block, among which a router chooses for each token; 1: one MLP, no router",
+        at_least=1,
+        at_most=64,
+    )
+    active_experts: int = _setting(1, "of them, so many work on each token", at_least=1)
     mixer: str = _setting(
         "attention", "mixer of the blocks; several names, with commas, are repeated over the blocks"
     )
@@ -155,6 +162,10 @@ class Config:
         if self.num_emb % self.num_heads:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"
+            )
+        if self.active_experts > self.experts:
+            raise InputError(
+                f"active_experts is {self.active_experts}, wanted at most experts, {self.experts}"
             )
 
     @property

@@ -62,5 +62,7 @@ def _built(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         config.num_blocks,
         mixers=config.mixers,
         positions=config.positions,
+        num_experts=config.experts,
+        num_active=config.active_experts,
         rng=rng,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,78 @@ class MLP(Sequential):
     def forward(self, x: Tensor) -> Tensor:
         first, _, last = self.layers
         return mg.mlp(x, first.weight, first.bias, last.weight, last.bias)
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Where the router of E experts sent N tokens.
+
+    load: f, (E), the share of the tokens that went to each expert
+    imbalance: E sum of f P, with P the mean over the tokens of softmax(scores): k where the experts
+        have equal shares, up to E where all goes to one. Its gradient flows through P alone.
+    """
+
+    load: Array
+    imbalance: Tensor
+
+
+class Experts(Module):
+    """y = sum over i of w_i MLP_i(x), i the k experts with the largest scores W_r x of this token.
+
+    x, y: (B, T, D), W_r: (E, D).    w: for k = 1 the softmax over all E scores, at i; otherwise the
+    softmax over the k largest. The router learns through w, as the choice has no gradient.
+
+    No expert's room is limited, so no token is dropped, and none depends on what the others choose.
+    An expert that no token has chosen gets no gradient, and so takes no step: Muon would move it as
+    far as all others, by its momentum.
+
+    routing: of the last x in training mode, for the loss
+
+    Source: Fedus, Zoph and Shazeer, Switch Transformers, 2021, arXiv:2101.03961, equations 1, 2 and
+    4 (k = 1); Jiang et al., Mixtral of Experts, 2024, arXiv:2401.04088, section 2.1 (k > 1).
+    """
+
+    routing: Routing | None = None
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        num_experts: int,
+        num_active: int,
+        *,
+        rng: Generator,
+        dtype: Any = None,
+    ) -> None:
+        if not 1 <= num_active <= num_experts:
+            raise ValueError(f"num_active is {num_active}, wanted 1..num_experts, {num_experts}")
+        self.num_active = num_active
+        self.router = Projection(width, num_experts, rng=rng, dtype=dtype)
+        self.router.muon = ()  # a classifier, as the output layer
+        self.experts = [MLP(width, hidden, rng=rng, dtype=dtype) for _ in range(num_experts)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        scores = self.router(rows)
+        p = mg.softmax(scores)
+        chosen = np.argsort(-scores.data, axis=1, kind="stable")[:, : self.num_active]
+        weights = p[np.arange(len(chosen))[:, None], chosen]
+        if self.num_active > 1:
+            weights = weights / weights.sum(axis=1, keepdims=True)
+        counts = np.bincount(chosen.ravel(), minlength=len(self.experts))
+        if self.training:
+            load = counts / len(chosen)
+            self.routing = Routing(load, (p.mean(axis=0) * load).sum() * len(load))
+        order = np.argsort(chosen, axis=None, kind="stable")  # of all choices, expert by expert
+        tokens = np.split(order // self.num_active, np.cumsum(counts)[:-1])
+        # embedding(ids, rows) is rows[ids], with a faster way back.
+        outputs = mg.concatenate(
+            [
+                expert(mg.embedding(ids, rows))
+                for expert, ids in zip(self.experts, tokens, strict=True)
+                if len(ids)
+            ]
+        )
+        places = np.argsort(order).reshape(chosen.shape)  # where each choice's output stands
+        y = (mg.embedding(places, outputs) * mg.expand_dims(weights, 2)).sum(axis=1)
+        return y.reshape(x.shape)

@@ -17,7 +17,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import Array, Tensor
 from teenygpt_np.model.block import Block
-from teenygpt_np.model.layers import MLP, Dropout, Embedding, Linear, Sequential
+from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module
 from teenygpt_np.sampling import generate
@@ -40,10 +40,11 @@ class TeenyGPT(Module):
     num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
     positions: 'learned', an embedding of each of the T positions, or 'none', which sets no limit to
         what can be read; 'auto': 'none' if all mixers know the order of the tokens by themselves.
+    num_experts, num_active: MLPs in a block, and how many of them work on each token.
     rng: for the initial weights and for dropout.
 
-    Raises ValueError for a size below 1 or a num_emb that num_heads does not divide, KeyError for
-    an unknown mixer.
+    Raises ValueError for a size below 1, a num_emb that num_heads does not divide or more active
+    experts than there are, KeyError for an unknown mixer.
     """
 
     def __init__(
@@ -58,16 +59,23 @@ class TeenyGPT(Module):
         *,
         mixers: Sequence[str] = ("attention",),
         positions: str = "auto",
+        num_experts: int = 1,
+        num_active: int = 1,
         rng: Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
         sizes = {"num_tokens": num_tokens, "num_token_vals": num_token_vals, "num_emb": num_emb}
         sizes |= {"num_neurons": num_neurons, "num_heads": num_heads, "num_blocks": num_blocks}
+        sizes |= {"num_experts": num_experts, "num_active": num_active}
         for name, size in sizes.items():
             if size < 1:
                 raise ValueError(f"{name} is {size}, wanted at least 1")
         if num_emb % num_heads:
             raise ValueError(f"num_emb {num_emb} can't be divided into num_heads {num_heads}")
+        if num_active > num_experts:
+            raise ValueError(
+                f"num_active is {num_active}, wanted at most num_experts, {num_experts}"
+            )
         rng = np.random.default_rng(0) if rng is None else rng
         self.num_tokens, self.num_token_vals = num_tokens, num_token_vals
         self.embedding = Embedding(num_token_vals, num_emb, rng=rng, dtype=dtype)
@@ -78,10 +86,17 @@ class TeenyGPT(Module):
             Embedding(num_tokens, num_emb, rng=rng, dtype=dtype) if positions == "learned" else None
         )
         self.dropout = Dropout(dropout_prob, rng=rng)
+
+        def mlp() -> Module:
+            sizes = num_emb, num_neurons * num_emb
+            if num_experts == 1:
+                return MLP(*sizes, rng=rng, dtype=dtype)
+            return Experts(*sizes, num_experts, num_active, rng=rng, dtype=dtype)
+
         self.transformer_blocks = [
             Block(
                 kind(num_emb, num_heads, rng=rng, dtype=dtype),
-                MLP(num_emb, num_neurons * num_emb, rng=rng, dtype=dtype),
+                mlp(),
                 num_emb,
                 dtype=dtype,
             )

@@ -25,7 +25,7 @@ from teenygpt_np.text.corpus import SPLITS, Corpus, check_batch, corpus_hash
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.log import Log
-from teenygpt_np.training.norms import norms_by_layer, update_ratios
+from teenygpt_np.training.norms import fullest_experts, norms_by_layer, update_ratios
 from teenygpt_np.training.objectives import NextToken
 from teenygpt_np.training.optimizers import make_optimizers, make_schedule
 from teenygpt_np.training.place import Place
@@ -177,6 +177,8 @@ class Trainer:
             weights = self.model.state_dict()
             grads = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
             self.place.layers["grad_norms"] = norms_by_layer(grads, layers)
+            if loads := fullest_experts(self.model):
+                self.place.layers["fullest_experts"] = loads
         norm = clip_grad_norm(self.parameters, self.config.clip_grad_norm or math.inf)
         self._check_finite("gradient's norm", norm, lambda: loss_again().backward())
         for optimizer in self.optimizers.values():

@@ -1,4 +1,4 @@
-"""What a step does to each layer: the norm of its gradient, and how far its weights move."""
+"""What a step does in each layer: the gradient's norm, how far the weights move, experts' load."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from minigrad import Array
 from minigrad.optim import sum_of_squares
+from teenygpt_np.model.layers import Experts
+from teenygpt_np.model.module import Module
 
 
 def norms_by_layer(arrays: Mapping[str, Array], layers: Sequence[str]) -> dict[str, float]:
@@ -30,4 +32,13 @@ def update_ratios(
     return {
         layer: moved[layer] / norm if norm else 0.0
         for layer, norm in norms_by_layer(before, layers).items()
+    }
+
+
+def fullest_experts(model: Module) -> dict[str, float]:
+    """For each layer of experts, the share of the last step's tokens that went to the fullest."""
+    return {
+        name: float(module.routing.load.max())
+        for name, module in model.named_modules()
+        if isinstance(module, Experts) and module.routing
     }

@@ -7,10 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from minigrad import Tensor
+from teenygpt_np.model.layers import Experts
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Batch, Rows, batches, rows_per_batch
 from teenygpt_np.text.tokenizer import Ids
+
+_BALANCE = 0.01  # Switch Transformers, 2021, arXiv:2101.03961, section 2.2
 
 
 class NextToken:
@@ -39,8 +42,12 @@ class NextToken:
         return rows.batch(which) if self.ignore_pads else rows.whole_batch(which)
 
     def loss(self, model: TeenyGPT, batch: Batch) -> Tensor:
-        """The loss of a batch, in nats per row."""
-        return model.loss(batch.ids, batch.counted)
+        """The loss of a batch, in nats per row, + 0.01 times each layer of experts' imbalance."""
+        loss = model.loss(batch.ids, batch.counted)
+        for _, module in model.named_modules():
+            if isinstance(module, Experts) and module.routing:
+                loss = loss + _BALANCE * module.routing.imbalance
+        return loss
 
     def scores(
         self, model: TeenyGPT, rows: Rows, before_batch: Callable[[], object]

@@ -25,7 +25,8 @@ class Place:
     order_state: state of the batches' random generator when the epoch began
     epoch, step: how many are done.    batches_done: in the epoch.    bad_epochs: since the best one
     epoch_tokens, epoch_loss, epoch_grad_norm, epoch_seconds: sums over the epoch's steps
-    layers: the gradient's norm and the update ratio of each layer in the last step of an epoch
+    layers: of each layer in the last step of an epoch the gradient's norm, the update ratio and, if
+        there are experts, the share of the tokens that the fullest has
     best: the metrics of the best epoch.    finished: whether the training is complete
     """
 
@@ -58,7 +59,7 @@ class Place:
             raise ValueError(f"{', '.join(_COUNTS)} are {counts}, wanted counts")
         figures = [place.best[key] if place.best is not None else 0.0]
         figures += [meta[name] for name in _SUMS]
-        for kind in _no_layers():
+        for kind in _no_layers() | place.layers:
             figures += place.layers[kind].values()
         if not all(map(math.isfinite, figures)):
             raise ValueError("its figures are not finite")

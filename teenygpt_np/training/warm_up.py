@@ -19,7 +19,7 @@ def warm_up(config: Config, objective: NextToken) -> None:
     """Take a step and a score with a tiny model like the configured one, then drop that model.
 
     Kernels are compiled for a dtype, not for sizes; but a few rows would take shortcuts that skip
-    some kernels, so the batch has `_TOKENS` tokens.
+    some kernels, so the batch has `_TOKENS` tokens, and there are two experts at most.
     """
     tiny = dataclasses.replace(
         config,
@@ -28,6 +28,8 @@ def warm_up(config: Config, objective: NextToken) -> None:
         num_heads=1,
         num_neurons=1,
         num_blocks=len(config.mixers),
+        experts=min(config.experts, 2),
+        active_experts=min(config.active_experts, 2),
     )
     model = build_model(tiny, 3, np.random.default_rng(0))
     ids = np.ones((2, _TOKENS), np.int64)

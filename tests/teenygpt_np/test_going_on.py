@@ -39,12 +39,17 @@ def test_a_finished_run_goes_on_by_more_epochs(finished: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "flag",
-    ["--positions=none", *[f"--mixer={name}" for name in MIXERS if MIXERS[name].knows_order]],
+    "flags",
+    [
+        "--positions=none",
+        "--positions=none --experts=4",
+        "--positions=none --experts=3 --active-experts=2 --optimizer=adamw",
+        *[f"--mixer={name}" for name in MIXERS if MIXERS[name].knows_order],
+    ],
 )
-def test_other_models_go_through_all_commands(corpus: Path, tmp_path: Path, flag: str) -> None:
-    out = tmp_path / "run"
-    assert call("train", "--data", corpus, "--out", out, *SMALL, flag, "--epochs=1").status == 0
+def test_other_models_go_through_all_commands(corpus: Path, tmp_path: Path, flags: str) -> None:
+    out, flags_of = tmp_path / "run", [*SMALL, *flags.split()]
+    assert call("train", "--data", corpus, "--out", out, *flags_of, "--epochs=1").status == 0
     assert call("train", "--resume", out, "--epochs=2").status == 0
     arrays, _ = checkpoint.load(out / "best.npz")
     assert not [name for name in arrays if "positional" in name]

@@ -169,6 +169,11 @@ BAD_FLAGS = [
     (["--pads=maybe"], "argument --pads: invalid choice: 'maybe'"),
     (["--alphabet=latin"], "argument --alphabet: invalid choice: 'latin'"),
     (["--column=title"], r"column 'title' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
+    (["--experts=0"], "--experts is 0, wanted at least 1"),
+    (["--experts=65"], "--experts is 65, wanted at most 64"),
+    (["--active-experts=0"], "--active-experts is 0, wanted at least 1"),
+    (["--active-experts=2"], "--active-experts is 2, wanted at most experts, 1"),
+    (["--experts=2", "--active-experts=3"], "--active-experts is 3, wanted at most --experts, 2"),
     (["--mixer=attention,nonsense"], "mixer 'nonsense' in 'attention,nonsense' is not known, want"),
     (
         ["--mixer=gru,rnn,gru", "--num-blocks=2"],

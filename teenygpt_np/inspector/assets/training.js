@@ -8,6 +8,7 @@ const CHARTS = [
   { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
   { title: 'Norm of the gradient, before clipping', key: 'grad_norm', layers: 'grad_norms' },
   { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
+  { title: 'Share of the tokens that the fullest expert has, last step', layers: 'fullest_experts', format: percent },
 ]
 
 function showTraining(runs) {

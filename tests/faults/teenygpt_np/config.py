@@ -2,6 +2,11 @@
 
 FAULTS = [
     (
+        "train_refuses: more active experts than there are",
+        "if self.active_experts > self.experts:",
+        "if False:",
+    ),
+    (
         "config: a run of before goes on with a setting that came later",
         "**older | settings",
         "**settings",

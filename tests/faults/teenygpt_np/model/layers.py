@@ -4,4 +4,16 @@ FAULTS = [
     ("dropout: in evaluation too", "training=self.training", "training=True"),
     ("glu: the halves exchanged", "a * mg.sigmoid(b)", "b * mg.sigmoid(a)"),
     ("rwkv: mean and variance over all groups", "self.groups, -1)", "1, -1)"),
+    ("experts: a switch's weight is renormalized to 1", "if self.num_active > 1:", "if True:"),
+    (
+        "experts: a token is dropped",
+        "expert(mg.embedding(ids, rows))",
+        "expert(mg.embedding(ids, rows) * (np.arange(len(ids)) < 8)[:, None])",
+    ),
+    ("experts: the smallest scores", "argsort(-scores.data", "argsort(scores.data"),
+    ("experts: chosen by probabilities, which have ties", "-scores.data", "-p.data"),
+    ("experts: a choice's output goes to another token", "np.argsort(order).", "order."),
+    ("experts: shares of the probabilities alone", "(p.mean(axis=0) * load)", "p.mean(axis=0)"),
+    ("experts: Muon has the router", "self.router.muon = ()", "pass"),
+    ("experts: an unused one takes steps as well", "if len(ids)", "if True"),
 ]

@@ -2,4 +2,5 @@
 
 FAULTS = [
     ("norms: the last array for the layer", "squares[layer] +=", "squares[layer] ="),
+    ("balance: the share of the emptiest expert", "load.max()", "load.min()"),
 ]
