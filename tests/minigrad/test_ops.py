@@ -22,7 +22,7 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 SEVERAL = {
     *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "clip", "where"),
     *("concatenate", "stack", "matmul", "linear", "layer_norm", "causal_attention", "mlp"),
-    *("rnn", "gru", "selective_scan", "decayed_attention"),
+    *("rnn", "gru", "decayed_attention"),  # not selective_scan: a dt that is u may be negative
 }
 several = pytest.mark.parametrize(
     "row", [row for row in ROWS if row.name in SEVERAL], ids=lambda row: row.name
