@@ -136,6 +136,7 @@ def test_speed_is_measured_once_and_kept(
 ) -> None:
     from minigrad.kernels.compiled import measured
 
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 0)
     speeds = iter([2.5, 3.5])
     monkeypatch.setattr(measured, "_measured", lambda: next(speeds))
     monkeypatch.setattr(measured, "cache_directory", lambda function: str(tmp_path))
@@ -151,6 +152,7 @@ def test_speed_is_measured_once_and_kept(
 def test_speed_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from minigrad.kernels.compiled import measured
 
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 0)
     monkeypatch.setattr(measured, "_SECONDS", 1e-9)
     for place in (None, str(tmp_path / "missing")):
         monkeypatch.setattr(measured, "cache_directory", lambda function, place=place: place)
