@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from minigrad.kernels.compiled.column_softmax import dot, exponentials, through_softmax
+from minigrad.kernels.compiled.heads import head, pack, unpack
 from minigrad.kernels.compiled.jit import jit
 
 _HEADS = 32  # side by side: more would not fit into the cache, fewer would make short loops
@@ -24,9 +25,10 @@ def attention(q, k, v, out, lse, part, start, stop):
     lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
     one = q.dtype.type(1)
     for first in range(start, stop, _HEADS):
-        count = min(_HEADS, stop - first)
-        packed_q = _pack(q, first, count, q.dtype.type(1 / math.sqrt(width)))
-        packed_k, packed_v = _pack(k, first, count, one), _pack(v, first, count, one)
+        last = min(stop, first + _HEADS)
+        count = last - first
+        packed_q = _packed(q, first, last, q.dtype.type(1 / math.sqrt(width)))
+        packed_k, packed_v = _packed(k, first, last, one), _packed(v, first, last, one)
         scores, means = np.empty((keys, count), q.dtype), np.empty((width, count), q.dtype)
         largest, total = np.empty(count, q.dtype), np.empty(count, q.dtype)
         zeros = np.zeros(count, q.dtype)
@@ -38,7 +40,7 @@ def attention(q, k, v, out, lse, part, start, stop):
             for n in range(count):
                 lse[first + n, t] = largest[n] + math.log(total[n])
                 inverse = one / total[n]
-                mean = _head(out, first + n)[t]
+                mean = head(out, first + n)[t]
                 for d in range(width):
                     mean[d] = means[d, n] * inverse
 
@@ -50,9 +52,10 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
     scale, one = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1)
     for first in range(start, stop, _HEADS):
-        count = min(_HEADS, stop - first)
-        packed_q, packed_dout = _pack(q, first, count, scale), _pack(dout, first, count, one)
-        packed_k, packed_v = _pack(k, first, count, one), _pack(v, first, count, one)
+        last = min(stop, first + _HEADS)
+        count = last - first
+        packed_q, packed_dout = _packed(q, first, last, scale), _packed(dout, first, last, one)
+        packed_k, packed_v = _packed(k, first, last, one), _packed(v, first, last, one)
         packed_dq = np.empty_like(packed_q)
         packed_dk, packed_dv = np.zeros_like(packed_k), np.zeros_like(packed_v)
         scores, dscores = np.empty((keys, count), q.dtype), np.empty((keys, count), q.dtype)
@@ -60,7 +63,7 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
         for t in range(queries):
             for n in range(count):
                 shift[n] = -lse[first + n, t]
-                mean[n] = -dot(_head(dout, first + n)[t], _head(out, first + n)[t])
+                mean[n] = -dot(head(dout, first + n)[t], head(out, first + n)[t])
             seen = t + keys - queries + 1
             p, ds = scores[:seen], dscores[:seen]
             _set_scores(p, shift, packed_k, packed_q[t])
@@ -69,38 +72,17 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
             _set_means(packed_dq[t], ds, packed_k)
             _add_products(packed_dk, ds, packed_q[t])
             _add_products(packed_dv, p, packed_dout[t])
-        _unpack(packed_dq, first, scale, dq)
-        _unpack(packed_dk, first, one, dk)  # q has brought the scale
-        _unpack(packed_dv, first, one, dv)
+        unpack(packed_dq, 0, first, last, scale, dq)
+        unpack(packed_dk, 0, first, last, one, dk)  # q has brought the scale
+        unpack(packed_dv, 0, first, last, one, dv)
 
 
 @jit
-def _head(x, n):
-    """x of the n-th head, counted through all sequences.    (B, T, H, d) -> (T, d)"""
-    heads = x.shape[2]
-    return x[n // heads, :, n % heads]
-
-
-@jit
-def _pack(x, first, count, scale):
-    """scale * x of heads first:first+count, these along the last axis.    -> (T, d, count)"""
-    packed = np.empty((x.shape[1], x.shape[3], count), x.dtype)
-    for n in range(count):
-        head = _head(x, first + n)
-        for t in range(len(packed)):
-            for d in range(packed.shape[1]):
-                packed[t, d, n] = scale * head[t, d]
+def _packed(x, first, last, scale):
+    """scale * x of these heads, which stand along the last axis.    -> (T, d, last - first)"""
+    packed = np.empty((x.shape[1], x.shape[3], last - first), x.dtype)
+    pack(x, 0, first, last, scale, packed)
     return packed
-
-
-@jit
-def _unpack(packed, first, scale, x):
-    """The reverse: x of these heads = scale * packed."""
-    for n in range(packed.shape[2]):
-        head = _head(x, first + n)
-        for t in range(len(packed)):
-            for d in range(packed.shape[1]):
-                head[t, d] = scale * packed[t, d, n]
 
 
 @jit

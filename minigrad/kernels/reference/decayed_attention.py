@@ -6,7 +6,7 @@ import numpy as np
 
 from minigrad.kernels.reference.array import Array
 
-_CHUNK = 16  # positions between two states that backward holds
+CHUNK = 16  # positions between two states that backward holds
 
 
 def decayed_attention(q: Array, k: Array, v: Array, w: Array, state: Array) -> tuple[Array, Array]:
@@ -33,7 +33,7 @@ def decayed_attention_vjp(
     One S every 16 positions is held; those in between are computed again, chunk by chunk.
     """
     dq, dk, dv, dw = (np.empty_like(x, order="C") for x in (q, k, v, w))
-    chunks = [range(t, min(t + _CHUNK, q.shape[2])) for t in range(0, q.shape[2], _CHUNK)]
+    chunks = [range(t, min(t + CHUNK, q.shape[2])) for t in range(0, q.shape[2], CHUNK)]
     held = [state]
     for chunk in chunks[:-1]:
         for t in chunk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.reference.array import Array
+from minigrad.kernels.reference.silu import sigmoid
 
 
 def rnn(a: Array, h0: Array, w_hh: Array, b_hh: Array) -> Array:
@@ -46,7 +47,7 @@ def gru(a: Array, h0: Array, w_hh: Array, b_hh: Array) -> tuple[Array, Array]:
     for t in range(length):
         a_r, a_z, a_n = a[:, t].reshape(batch, 3, width).swapaxes(0, 1)
         p_r, p_z, p_n = (state @ w_hh.T + b_hh).reshape(batch, 3, width).swapaxes(0, 1)
-        r, z = _sigmoid(a_r + p_r), _sigmoid(a_z + p_z)
+        r, z = sigmoid(a_r + p_r), sigmoid(a_z + p_z)
         n = np.tanh(a_n + r * p_n)
         h[:, t] = state = (1 - z) * n + z * state
         gates[:, t] = np.stack([r, z, n, p_n], axis=1)
@@ -72,9 +73,3 @@ def gru_vjp(dh: Array, h0: Array, h: Array, gates: Array, w_hh: Array) -> tuple[
         dp[:, t] = np.concatenate([da_r, da_z, da_n * r], axis=1)
         later = g * z + dp[:, t] @ w_hh
     return da, dp
-
-
-def _sigmoid(x: Array) -> Array:
-    z = np.exp(-np.abs(x))
-    y: Array = np.where(x < 0, z, 1) / (1 + z)
-    return y

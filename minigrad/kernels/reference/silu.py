@@ -9,12 +9,12 @@ from minigrad.kernels.reference.array import Array
 
 def silu(x: Array) -> Array:
     """y = x / (1 + e^-x)"""
-    return x * _sigmoid(x)
+    return x * sigmoid(x)
 
 
 def silu_vjp(x: Array, dy: Array) -> Array:
     """dx = dy s (1 + x (1 - s)), with s = 1 / (1 + e^-x)."""
-    s = _sigmoid(x)
+    s = sigmoid(x)
     return dy * (s * (1 + x * (1 - s)))
 
 
@@ -25,9 +25,10 @@ def softplus(x: Array) -> Array:
 
 def softplus_vjp(x: Array, dy: Array) -> Array:
     """dx = dy / (1 + e^-x)"""
-    return dy * _sigmoid(x)
+    return dy * sigmoid(x)
 
 
-def _sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x)"""
     z = np.exp(-np.abs(x))
     return np.where(x < 0, z, 1) / (1 + z)

@@ -8,28 +8,23 @@ FAULTS = [
     ),
     (
         "decayed_attention: compiled, the state of other heads is left",
-        "        _pack(state, 0, first, last, s)\n",
+        "        pack(state, 0, first, last, one, s)\n",
         "",
     ),
     (
         "decayed_attention: compiled, positions after the end decay the state",
-        "                for c in range(min(_CHUNK, positions - t)):\n"
+        "                for c in range(min(CHUNK, positions - t)):\n"
         "                    for j in range(columns):\n"
         "                        for n in range(_HEADS):\n"
         "                            s[i, j, n] =",
-        "                for c in range(_CHUNK):\n"
+        "                for c in range(CHUNK):\n"
         "                    for j in range(columns):\n"
         "                        for n in range(_HEADS):\n"
         "                            s[i, j, n] =",
-    ),
-    (
-        "decayed_attention: compiled, a head of the next sequence",
-        "                packed[c, i, n] = x[b, t + c, h, i]",
-        "                packed[c, i, n] = x[b, t + c, h - 1, i]",
     ),
     (
         "decayed_attention_vjp: compiled, the first state is left out",
-        "        _pack(state, 0, first, last, held[0])\n",
+        "        pack(state, 0, first, last, one, held[0])\n",
         "        held[0] = 0\n",
     ),
     (
@@ -59,10 +54,10 @@ FAULTS = [
     ),
     (
         "decayed_attention_vjp: compiled, a state held too late",
-        "                    for c in range(_CHUNK):\n"
+        "                    for c in range(CHUNK):\n"
         "                        for n in range(_HEADS):\n"
         "                            after",
-        "                    for c in range(_CHUNK - 1):\n"
+        "                    for c in range(CHUNK - 1):\n"
         "                        for n in range(_HEADS):\n"
         "                            after",
     ),

@@ -17,19 +17,14 @@ FAULTS = [
         "inverse = one / total[max(n, 1) - 1]",
     ),
     (
-        "causal_attention: few positions, the first heads again",
-        "packed.shape[1]):\n                packed[t, d, n] = scale * head[t, d]",
-        "packed.shape[1]):\n                packed[t, d, n] = scale * _head(x, n)[t, d]",
-    ),
-    (
         "causal_attention_vjp: few positions, = for += in dv",
         "dv[i, d, n] += p[i, n]",
         "dv[i, d, n] = p[i, n]",
     ),
     (
         "causal_attention_vjp: few positions, dq not scaled",
-        "_unpack(packed_dq, first, scale, dq)",
-        "_unpack(packed_dq, first, one, dq)",
+        "unpack(packed_dq, 0, first, last, scale, dq)",
+        "unpack(packed_dq, 0, first, last, one, dq)",
     ),
     (
         "causal_attention_vjp: few positions, the softmax's sum is missing",
