@@ -265,3 +265,12 @@ class Experts(Module):
         places = np.argsort(order).reshape(chosen.shape)  # where each choice's output stands
         y = (mg.embedding(places, outputs) * mg.expand_dims(weights, 2)).sum(axis=1)
         return y.reshape(x.shape)
+
+
+def routings(model: Module) -> dict[str, Routing]:
+    """What the last x in training mode was routed to, by the names of the layers of experts."""
+    return {
+        name: module.routing
+        for name, module in model.named_modules()
+        if isinstance(module, Experts) and module.routing
+    }

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from minigrad import Array
 from minigrad.optim import sum_of_squares
-from teenygpt_np.model.layers import Experts
+from teenygpt_np.model.layers import routings
 from teenygpt_np.model.module import Module
 
 
@@ -37,8 +37,4 @@ def update_ratios(
 
 def fullest_experts(model: Module) -> dict[str, float]:
     """For each layer of experts, the share of the last step's tokens that went to the fullest."""
-    return {
-        name: float(module.routing.load.max())
-        for name, module in model.named_modules()
-        if isinstance(module, Experts) and module.routing
-    }
+    return {name: float(routing.load.max()) for name, routing in routings(model).items()}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minigrad import Tensor
-from teenygpt_np.model.layers import Experts
+from teenygpt_np.model.layers import routings
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Batch, Rows, batches, rows_per_batch
@@ -44,9 +44,8 @@ class NextToken:
     def loss(self, model: TeenyGPT, batch: Batch) -> Tensor:
         """The loss of a batch, in nats per row, + 0.01 times each layer of experts' imbalance."""
         loss = model.loss(batch.ids, batch.counted)
-        for _, module in model.named_modules():
-            if isinstance(module, Experts) and module.routing:
-                loss = loss + _BALANCE * module.routing.imbalance
+        for routing in routings(model).values():
+            loss = loss + _BALANCE * routing.imbalance
         return loss
 
     def scores(

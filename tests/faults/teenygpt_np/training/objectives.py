@@ -1,7 +1,7 @@
 """Seeded faults in `teenygpt_np/training/objectives.py`."""
 
 FAULTS = [
-    ("balance: not in the loss", "loss = loss + _BALANCE * module", "_BALANCE * module"),
+    ("balance: not in the loss", "loss = loss + _BALANCE * routing", "_BALANCE * routing"),
     (
         "batch_tokens: pads that count are no tokens",
         "rows.lengths if self.ignore_pads else np.full(len(rows), rows.ids.shape[1])",
