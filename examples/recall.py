@@ -6,7 +6,7 @@ After each key of the second part the model has to give the value that stood beh
 Two blocks of one mixer are trained on random rows, each mixer for the same number of steps, and
 then asked about rows that they have not seen. Prints the share of values recalled; guessing gets
 one in 16. This is multi-query associative recall, by Arora et al., Zoology, 2023, arXiv:2312.04927.
-All nine mixers take about four minutes on two cores.
+All nine mixers together take some minutes.
 """
 
 import argparse

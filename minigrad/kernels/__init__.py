@@ -75,11 +75,12 @@ def choose_backend(begun_with: str = "") -> str:
     begun_with: the backend of a run that goes on, which only that one gives the same bits
     """
     global _asked_for
-    if get_backend() and _asked_for:
-        return get_backend()
+    backend = get_backend()
+    if _asked_for:
+        return backend
     if begun_with in available_backends():
         set_backend(begun_with)
-    elif get_backend() == "numba" and _load("numba") is not reference:
+    elif backend == "numba" and _load("numba") is not reference:
         measured = importlib.import_module(f"{_MODULES['numba']}.measured")
         if measured.blas_speed() >= _MUCH:
             set_backend("numba+blas")

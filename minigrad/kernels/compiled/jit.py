@@ -85,8 +85,8 @@ class _Cache(FunctionCache):
 def jit(function=None, *, fastmath=FUSED_AND_REORDERED, inline="never"):
     """Compile at the first call, to code that runs without the GIL; use the cache on disk.
 
-    inline="always" is for a wrapper of a line or two around a function that takes long to compile:
-    as a function of its own, the wrapper would have LLVM optimize all of that once more.
+    inline="always" is for a function that one other calls, at one place: as a function of its own,
+    LLVM would optimize it, and then once more within the other.
     With NUMBA_DISABLE_JIT=1 the function stays Python: slow, but a debugger can step through it.
     NumPy's warnings of overflow are off, as machine code has none. Functions written for the
     compiler (`exp`, `normal_density`, `normal_cdf`, `set_tile`) then run their Python definitions.
