@@ -48,9 +48,14 @@ ISAS = {
 
 
 def arguments(
-    doc: str | None, *, rounds: int = 5, only: bool = False, compile: bool = False
+    doc: str | None,
+    *,
+    rounds: int = 5,
+    only: bool = False,
+    compile: bool = False,
+    others: str = "",
 ) -> argparse.Namespace:
-    """The command line that all benchmarks have, and two flags that some have."""
+    """The command line that all benchmarks have, two flags that some have, and other arguments."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,6 +71,8 @@ def arguments(
         parser.add_argument("--only", metavar="TEXT", default="", help="rows with this in the name")
     if compile:
         parser.add_argument("--compile", action="store_true", help="torch.compile as well as eager")
+    if others:
+        parser.add_argument("others", metavar="FLAG", nargs="*", help=others)
     args = parser.parse_args()
     for flag in ("rounds", "threads"):
         if getattr(args, flag) < 1:

@@ -27,10 +27,10 @@ TABLES = runpy.run_path(str(FOLDER / "tables.py"))
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="they ask for peak memory")
 
 
-def run(name: str, folder: Path) -> list[list[dict[str, Any]]]:
+def run(name: str, folder: Path, *others: str) -> list[list[dict[str, Any]]]:
     """The tables of a benchmark's short version, from its JSON. Each must be printed too."""
     written = folder / "figures.json"
-    command = [sys.executable, str(FOLDER / name), "--short", "--json", str(written)]
+    command = [sys.executable, str(FOLDER / name), "--short", "--json", str(written), *others]
     # A benchmark works the same with either backend, and NumPy's starts sooner.
     environment = os.environ | {"MINIGRAD_BACKEND": "numpy"}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
@@ -108,6 +108,14 @@ def test_table1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     attention, s4 = costs[-1]
     assert attention["state at 40, bytes"] > attention["state at 2, bytes"]
     assert s4["state at 40, bytes"] == s4["state at 2, bytes"]
+
+
+def test_quality(tmp_path: Path) -> None:
+    text = tmp_path / "towns.txt"
+    text.write_text("".join(f"town {'i' * i}\n" for i in range(40)), "utf-8")
+    [rows] = run("quality.py", tmp_path, "--", "--data", str(text), "--num-emb", "8")
+    assert [row["model"] for row in rows] == ["attention", "rnn"]
+    assert "quality_towns" in (tmp_path / "figures.json").read_text("utf-8")
 
 
 def test_the_page_of_table1_has_every_mixer_and_its_sizes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,88 @@
+"""What every mixer learns in a training with its defaults: nats, minutes, tokens/s.
+
+    python benchmarks/quality.py --json
+    python benchmarks/quality.py --json -- --data names.txt --epochs 3
+
+What stands behind -- goes to the trainings. Each is one whole `python -m teenygpt_np.train`; its
+time has the validations and samples in it, and what is compiled if that is not in Numba's cache.
+Writing is 64 headlines at once by the best model, which is scored on the test split.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import sides
+from table1 import ARTICLE
+
+HYBRIDS = ("mamba,mamba,attention", "convolution,attention")
+MODELS = {name: ["--mixer", name] for name in (*ARTICLE, *HYBRIDS)}
+MODELS["8 experts, 2 active"] = ["--experts", "8", "--active-experts", "2"]
+SHORT = ["--preset", "tiny", "--max-steps", "1"]
+WRITTEN = 64
+
+
+def train(flags: list[str]) -> sides.Row:
+    """Train and score a model, and write with it.    flags: those of the command"""
+    from teenygpt_np import train as command
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        threads = os.environ["OMP_NUM_THREADS"]
+        start = time.perf_counter()
+        if status := command.main([*flags, "--quiet", "--threads", threads, "--out", str(out)]):
+            raise SystemExit(status)
+        minutes = (time.perf_counter() - start) / 60
+        epochs = [json.loads(line) for line in (out / "metrics.jsonl").open(encoding="utf-8")]
+        test = json.loads((out / "test.json").read_text(encoding="utf-8"))
+        tokens = sum(epoch["tokens_per_s"] * epoch["seconds"] for epoch in epochs)
+        row = {
+            "parameters": json.loads((out / "config.json").read_text("utf-8"))["parameters"],
+            "test, nats": test["test_nll_no_pad"],
+            "above the grammar": None,
+            "minutes": minutes,
+            "trained, tokens/s": tokens / sum(epoch["seconds"] for epoch in epochs),
+            "written, tokens/s": written_per_s(out),
+        }
+    if "truth_nll" in test:
+        row["above the grammar"] = f"{row['test, nats'] / test['truth_nll'] - 1:.1%}"
+    return row
+
+
+def written_per_s(out: Path) -> float:
+    """Tokens/s that a run's model writes the second time; the first loads its kernels."""
+    import numpy as np
+
+    from teenygpt_np.run_directory import load_run
+
+    run = load_run(out)
+    prompt, end = run.tokenizer.encode_prompt("").tolist(), run.tokenizer.end
+    for _ in range(2):
+        start = time.perf_counter()
+        rng = np.random.default_rng(0)
+        ids = run.model.sample(WRITTEN, prompt=prompt, end=end, rng=rng)
+        seconds = time.perf_counter() - start
+    return float(np.sum(ids != end)) / seconds  # as many begin a headline as end one
+
+
+def main() -> None:
+    """Print a table in Markdown, named for the text."""
+    args = sides.arguments(__doc__, rounds=1, only=True, others="of the trainings, behind --")
+    flags = [*args.others, *(SHORT if args.short else [])]
+    data = flags[flags.index("--data") + 1] if "--data" in flags else "bundled"
+    rows: list[sides.Row] = []
+    for name, own in MODELS.items():
+        if args.only in name and (not args.short or name in ("attention", "rnn")):
+            work: Any = {name: (train, [*own, *flags])}
+            found, memory = sides.alternate(Path(data).stem, work, args.rounds)
+            rows.append({"model": name} | found[name][0] | {"MB": memory[name]})
+    sides.report(args, **{f"quality_{Path(data).stem}": rows})
+
+
+if __name__ == "__main__":
+    main()
