@@ -11,6 +11,7 @@ from teenygpt_np.errors import InputError
 
 _BATCH = 64
 _MOST = 1_000_000
+_LONGEST = 100_000
 
 
 def _parser() -> Parser:
@@ -36,6 +37,13 @@ def _parser() -> Parser:
         help="draw from the likeliest tokens only: the fewest whose probabilities reach P together",
     )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every headline")
+    parser.add_argument(
+        "--length",
+        type=int,
+        metavar="N",
+        help="characters of a headline, at most (default: as many as a row has in training; more "
+        "only for models without learned positions)",
+    )
     parser.add_argument(
         "--seed",
         type=int,
@@ -78,10 +86,14 @@ def main(arguments: list[str] | None = None) -> int:
         )
     # Folding removes spaces at the ends, but a space at the prompt's end asks for a new word.
     prompt = run.tokenizer.encode_prompt(folded.text + folded.gap * args.prompt.endswith(" "))
-    if len(prompt) >= run.model.num_tokens:
+    length = run.model.num_tokens - 1 if args.length is None else args.length
+    most = min(_LONGEST, run.model.most_tokens - 1)
+    if not 1 <= length <= most:
+        raise InputError(f"--length is {length}, wanted 1..{most:,}")
+    if len(prompt) > length:
         raise InputError(
-            f"the prompt has {len(prompt) - 1} characters, wanted at most "
-            f"{run.model.num_tokens - 2}, so that one can follow"
+            f"the prompt has {len(prompt) - 1} characters, wanted at most {length - 1}, so that one "
+            f"can follow"
         )
     rng = np.random.default_rng(args.seed)
     for start in range(0, args.n, _BATCH):
@@ -92,6 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
             top_p=args.top_p,
             prompt=prompt.tolist(),
             end=run.tokenizer.end,
+            length=length + 1,
             rng=rng,
         )
         for row in ids:

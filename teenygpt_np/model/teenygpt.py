@@ -106,6 +106,11 @@ class TeenyGPT(Module):
         output.muon = ()  # not a hidden layer: AdamW trains it better
         self.logits = Sequential(output)
 
+    @property
+    def most_tokens(self) -> float:
+        """How long a row can be: T with learned positions, else infinity."""
+        return self.num_tokens if self.positional_embedding else math.inf
+
     def forward(self, x: Array, state: State | None = None) -> Tensor:
         """Logits of the next token.    x: (B, t) ids -> (B, t, V)
 
@@ -116,7 +121,7 @@ class TeenyGPT(Module):
         """
         x = np.asarray(x)
         start = 0 if state is None else state.position
-        most = self.num_tokens - start if self.positional_embedding else math.inf
+        most = self.most_tokens - start
         if x.ndim != 2 or not 1 <= x.shape[1] <= most:
             wanted = f"t in 1..{most}" if self.positional_embedding else "t at least 1"
             raise ValueError(f"x has shape {x.shape}, wanted (B, t) with {wanted}")
@@ -181,19 +186,24 @@ class TeenyGPT(Module):
         *,
         prompt: Sequence[int],
         end: int | None = None,
+        length: int | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
         rng: Generator | None = None,
     ) -> Array:
-        """Draw rows token by token.    -> ids (B, T); only `end` after a row's first `end`
+        """Draw rows token by token.    -> ids (B, length); only `end` after a row's first `end`
 
         prompt: the ids that each row begins with.    end: the id that ends a row; None: none
+        length: tokens in a row, the prompt's too; None: T, the most with learned positions
         rng: without it every call draws other rows. The other settings are those of
         `sampling.choose`. Dropout is off, whatever the mode.
 
         Raises ValueError for a setting or a prompt that cannot be used, IndexError for an id in it
         outside 0..V-1.
         """
+        length = self.num_tokens if length is None else length
+        if length > self.most_tokens:
+            raise ValueError(f"length is {length}, wanted at most {self.num_tokens}")
         ids = np.array(prompt)
         if len(ids):
             self.embedding(ids)  # checks the ids; those that are drawn need no check
@@ -201,7 +211,7 @@ class TeenyGPT(Module):
             return generate(
                 self.next_scores(batch_size),
                 ids,
-                self.num_tokens,
+                length,
                 batch_size,
                 end,
                 temperature=temperature,

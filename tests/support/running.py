@@ -128,11 +128,11 @@ def write_corpus(directory: Path) -> Path:
     return path
 
 
-def tiny_run(directory: Path) -> Path:
+def tiny_run(directory: Path, *flags: str) -> Path:
     """Train for two epochs on the 60 lines."""
     out = directory / "run"
     data = write_corpus(directory)
-    done = call("train", "--data", data, "--out", out, *SMALL, "--epochs=2", "--quiet")
+    done = call("train", "--data", data, "--out", out, *SMALL, "--epochs=2", "--quiet", *flags)
     assert done.status == 0, done
     return out
 

@@ -84,6 +84,23 @@ def test_a_prompt_leaves_room_for_one_character(run: Path) -> None:
     call("sample", run, "--prompt", "a" * 23).assert_refused(message)
 
 
+def test_length_ends_a_headline(run: Path) -> None:
+    whole = lines(run, "--seed=1", "-n=20")
+    cut = lines(run, "--seed=1", "-n=20", "--length=5")
+    assert max(map(len, cut)) == 5 < max(map(len, whole))
+    assert all(line.startswith(begun) for line, begun in zip(whole, cut, strict=True))
+    call("sample", run, "--length=24").assert_refused("--length is 24, wanted 1..23")
+
+
+def test_without_positions_a_headline_can_be_longer_than_in_training(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path, "--mixer=gru")
+    found = lines(run, "-n=50", "--temperature=30", "--length=200", "--seed=0")
+    assert max(map(len, found)) > 30
+    prompt = "a" * 60
+    assert all(x.startswith(prompt) for x in lines(run, "--length=200", "--prompt", prompt))
+    call("sample", run, "--length=100001").assert_refused("--length is 100001, wanted 1..100,000")
+
+
 def test_a_corpus_s_own_alphabet(tmp_path: Path) -> None:
     text = tmp_path / "t.txt"
     text.write_text("".join(f"\u00c9{line}?\n" for line in LINES), encoding="utf-8")
@@ -107,6 +124,8 @@ BAD = [
     (["--top-p=0"], r"--top-p is 0\.0, wanted 0 < --top-p <= 1"),
     (["--top-p=1.01"], r"--top-p is 1\.01, wanted"),
     (["--top-p=nan"], "--top-p is nan, wanted"),
+    (["--length=0"], r"--length is 0, wanted 1\.\.23"),
+    (["--length=long"], "argument --length: invalid int value: 'long'"),
     (["--seed=-1"], "--seed is -1, wanted 0 or above"),
     (["--seed=x"], "argument --seed: invalid int value: 'x'"),
     (["--threads=0"], "--threads is 0, wanted 1..1,024"),

@@ -17,6 +17,11 @@ FAULTS = [
         "if any(kind.knows_order",
     ),
     (
+        "sample: no longer than in training, learned positions or not",
+        "self.num_tokens if self.positional_embedding else math.inf",
+        "self.num_tokens",
+    ),
+    (
         "part_by_part: positions of the next part begin anew",
         "np.arange(start, start + ",
         "np.arange(",
