@@ -92,8 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"--length is {length}, wanted 1..{most:,}")
     if len(prompt) > length:
         raise InputError(
-            f"the prompt has {len(prompt) - 1} characters, wanted at most {length - 1}, so that one "
-            f"can follow"
+            f"the prompt has {len(prompt) - 1} characters, wanted at most {length - 1}, so that "
+            "one can follow"
         )
     rng = np.random.default_rng(args.seed)
     for start in range(0, args.n, _BATCH):
