@@ -110,6 +110,12 @@ def test_table1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert s4["state at 40, bytes"] == s4["state at 2, bytes"]
 
 
+def test_mixers(tmp_path: Path) -> None:
+    [rows] = run("mixers.py", tmp_path)
+    assert [row["mixer"] for row in rows] == ["attention", "gru"]
+    assert rows[0]["of attention's"] == 1
+
+
 def test_quality(tmp_path: Path) -> None:
     text = tmp_path / "towns.txt"
     text.write_text("".join(f"town {'i' * i}\n" for i in range(40)), "utf-8")

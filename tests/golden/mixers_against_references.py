@@ -1,0 +1,89 @@
+"""Compare every mixer, and the experts, with a reference in PyTorch; status 1 if one differs.
+
+    python tests/golden/mixers_against_references.py
+
+The same float64 parameters, input and gradient of the output on both sides. README.md beside this
+file has the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import minigrad as mg
+from teenygpt_np.model.layers import Experts
+from teenygpt_np.model.mixers import MIXERS
+
+try:
+    import torch
+    import torch_mixers
+    import transformers
+except ModuleNotFoundError as error:
+    needed = f"this needs {error.name}, which the extra 'bench' has: pip install -e '.[bench]'"
+    print(needed, file=sys.stderr)
+    sys.exit(2)
+
+B, T, D, HEADS, HIDDEN = 3, 37, 24, 4, 40
+BOUND = 1e-12  # of an error relative to the largest entry; rounding makes far less
+
+
+def main() -> bool:
+    torch.set_num_threads(1)
+    versions = f"PyTorch {torch.__version__}, transformers {transformers.__version__}"
+    print(f"{versions}, NumPy {np.__version__}, backend {mg.get_backend()}\n")
+    print("| mixer | reference | value | gradients, worst of |")
+    print("|---|---|---|---|")
+    rng, broken = np.random.default_rng(0), False
+    pairs: dict[str, tuple[Any, Any]] = {
+        name: (kind(D, HEADS, rng=rng, dtype=np.float64), torch_mixers.PEERS[name])
+        for name, kind in MIXERS.items()
+    }
+    for active in 1, 2:
+        sizes = D, HIDDEN, 4, active
+        ours = Experts(*sizes, rng=rng, dtype=np.float64)
+        pairs[f"4 experts, {active} active"] = ours, torch_mixers.Experts
+    for name, (ours, kind) in pairs.items():
+        theirs = kind(D, HEADS) if name in MIXERS else kind(D, HIDDEN, 4, ours.num_active)
+        value, gradients = errors(ours, theirs.double(), rng)
+        worst = max(gradients, key=gradients.__getitem__)
+        print(f"| {name} | {kind.__doc__} | {value:.1e} | {gradients[worst]:.1e}, `{worst}` |")
+        broken |= not all(error <= BOUND for error in (value, *gradients.values()))
+    return broken
+
+
+def errors(ours: Any, theirs: Any, rng: np.random.Generator) -> tuple[float, dict[str, float]]:
+    """Of the value, and of the gradients of x and of every parameter, by name."""
+    # Moved a little: parameters that start as 0 would hide what follows them.
+    start = {
+        name: array + 0.1 * rng.standard_normal(array.shape)
+        for name, array in ours.state_dict().items()
+    }
+    ours.load_state_dict(start)
+    theirs.load_state_dict({name: torch.from_numpy(array) for name, array in start.items()})
+    data, dy = rng.standard_normal((2, B, T, D))
+    x, torch_x = mg.Tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    y = ours(x)
+    y.backward(dy)
+    # transformers rounds some of Mamba's numbers to float32, whatever the dtype; not here.
+    with mock.patch.object(torch.Tensor, "float", lambda x: x):
+        torch_y = theirs(torch_x)
+    torch_y.backward(torch.from_numpy(dy))
+    wanted = {"x": torch_x, **dict(theirs.named_parameters())}
+    gradients = {
+        name: relative(tensor.grad, wanted[name].grad.numpy())
+        for name, tensor in [("x", x), *ours.named_parameters()]
+    }
+    return relative(y.data, torch_y.detach().numpy()), gradients
+
+
+def relative(ours: Any, theirs: Any) -> float:
+    """The largest difference, relative to the largest entry of the reference's."""
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
