@@ -59,22 +59,22 @@ def causal_convolution(x, weight, bias, /, *, state=None):
 
 
 def _dense(padded, weight, bias):
-    """As one product: row t of its left side has the K inputs that y[t] is made of."""
+    """As one product: row t of its left side has the K inputs that y[t] is made of, in turn."""
     outputs, channels, taps = weight.shape
-    matrix = weight.reshape(outputs, channels * taps)
+    matrix = weight.swapaxes(1, 2).reshape(outputs, taps * channels)
     length = padded.shape[1] - taps + 1
 
     def rows():
         windows = np.lib.stride_tricks.sliding_window_view(padded, taps, axis=1)
-        return windows.reshape(len(padded) * length, channels * taps)
+        return windows.swapaxes(2, 3).reshape(len(padded) * length, taps * channels)
 
     def vjp(dy):
         drows, dmatrix, dbias = kernels.linear_vjp(as_rows(dy), rows(), matrix)
-        dwindows = drows.reshape(len(padded), length, channels, taps)
+        dwindows = drows.reshape(len(padded), length, taps, channels)
         dpadded = np.zeros_like(padded)
         for k in range(taps):
-            dpadded[:, k : k + length] += dwindows[..., k]
-        return dpadded, dmatrix.reshape(weight.shape), dbias
+            dpadded[:, k : k + length] += dwindows[:, :, k]
+        return dpadded, dmatrix.reshape(outputs, taps, channels).swapaxes(1, 2), dbias
 
     return kernels.linear(rows(), matrix, bias).reshape(len(padded), length, outputs), vjp
 
