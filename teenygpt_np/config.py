@@ -27,6 +27,7 @@ class Setting:
     choices: the values allowed, by the words that the command line takes for them.
     flag: its flag on the command line, if that is not the field's name with dashes.
     before: what runs did that are older than the setting, if that is not the default.
+    unless: the setting that, where it is given, puts this one at `before`.
     """
 
     help: str
@@ -37,6 +38,7 @@ class Setting:
     choices: Mapping[str, Any] | None = None
     flag: str = ""
     before: Any = None
+    unless: str = ""
 
     def wanted(self, name: str, value: Any) -> str:
         """What is wanted instead of this value; '' if the value is allowed."""
@@ -121,6 +123,7 @@ class Config:
         at_least=0,
         at_most=1_000_000,
         before=0,
+        unless="batch_size",
     )
     optimizer: str = _setting(
         "muon",
@@ -234,11 +237,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def make_config(preset: str, **changes: Any) -> Config:
-    """A preset's settings, with some of them changed. Raises InputError as `Config` does.
-
-    A batch_size that is among the changes holds, however short the lines are.
-    """
+    """A preset's settings, with some of them changed. Raises InputError as `Config` does."""
     if preset not in PRESETS:
         raise InputError(f"preset is {preset!r}, wanted one of {', '.join(PRESETS)}")
-    fixed = {"batch_tokens": 0} if "batch_size" in changes else {}
+    fixed = {name: s.before for name, s in SETTINGS.items() if s.unless in changes}
     return Config(preset=preset, **PRESETS[preset] | fixed | changes)

@@ -13,7 +13,7 @@ FAULTS = [
     ),
     (
         "config: a batch size that is given grows",
-        'if "batch_size" in changes else {}',
-        "if not changes else {}",
+        "if s.unless in changes}",
+        "if not changes}",
     ),
 ]
