@@ -23,8 +23,8 @@ FAULTS = [
     ),
     (
         "fft_convolution: not padded, so that the end is seen at the beginning",
-        "np.fft.rfft(signal, 2 * length, axis=-2)",
-        "np.fft.rfft(np.concatenate([signal] * 2, axis=-2), 2 * length, axis=-2) / 2",
+        "size = _quick_size(2 * length)",
+        "size = length",
     ),
     ("fft_convolution: dx convolved again", "spectrum(kernel.T).conj()", "spectrum(kernel.T)"),
     ("fft_convolution: dkernel convolved again", "spectrum(x).conj()", "spectrum(x)"),
