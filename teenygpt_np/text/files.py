@@ -9,15 +9,25 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.lines import MOST_BYTES, lines_of
 
 SPLITS = ("train", "val", "test")
 
+
+class _Dialect(NamedTuple):
+    """A table's own separator, which its first line may overrule, and how its fields are quoted."""
+
+    separator: str
+    quoting: Literal[0, 3]
+
+
+# In a .tsv a quote is an ordinary character.
+_TABLES = {".csv": _Dialect(",", csv.QUOTE_MINIMAL), ".tsv": _Dialect("\t", csv.QUOTE_NONE)}
 _LINES_OF_JSON = (".jsonl", ".ndjson", ".jl", ".json")
-_KINDS = (".txt", ".csv", ".tsv", *_LINES_OF_JSON)
+_KINDS = (".txt", *_TABLES, *_LINES_OF_JSON)
 _FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
 _WANTED = f"a directory with train.txt, val.txt and test.txt, or {_FILES}"
 _SEPARATORS = {",": "','", "\t": "a tab", ";": "';'", "|": "'|'"}
@@ -64,7 +74,9 @@ def read_texts(
         if kind in _LINES_OF_JSON:
             texts = _read(source, lambda lines: _objects(source, lines, found, notes), notes)
         else:
-            texts = _read(source, lambda lines: _table(source, lines, found, kind, notes), notes)
+            texts = _read(
+                source, lambda lines: _table(source, lines, found, _TABLES[kind], notes), notes
+            )
         return {"all": texts}, found
     finally:
         csv.field_size_limit(limit)
@@ -135,7 +147,7 @@ class _BadRows:
 
 
 def _table(
-    path: Path, lines: Iterator[str], columns: list[str], kind: str, notes: list[str]
+    path: Path, lines: Iterator[str], columns: list[str], dialect: _Dialect, notes: list[str]
 ) -> Iterator[str | None]:
     """The texts in `columns`. If that is empty, the table's only column is appended to it.
 
@@ -144,15 +156,14 @@ def _table(
     begin, first = next(((n, line) for n, line in enumerate(lines, 1) if line.strip()), (1, ""))
     lines = itertools.chain([first], lines)
     bad, rows = _BadRows(path), 0
-    own = "," if kind == ".csv" else "\t"
-    separator = _separator(first, columns, kind, own)
-    if separator != own:
+    separator = _separator(first, columns, dialect)
+    guessed = separator != dialect.separator
+    if guessed:
         notes.append(f"fields are separated by {_SEPARATORS[separator]}")
-    # In a .tsv a quote is an ordinary character.
     reader = (
-        _csv_rows(path, lines, separator, bad, begin)
-        if kind == ".csv"
-        else _plain_rows(lines, separator, begin)
+        _plain_rows(lines, separator, begin)
+        if dialect.quoting == csv.QUOTE_NONE
+        else _csv_rows(path, lines, separator, bad, begin)
     )
     begin, header = next(reader, (begin, []))
     if not header:
@@ -167,7 +178,7 @@ def _table(
         if not row:
             yield ""
         # A guessed separator may be a character of the texts: then rows differ in length.
-        elif len(row) > len(header) or (separator != own and len(row) < len(header)):
+        elif len(row) > len(header) or (guessed and len(row) < len(header)):
             bad.add(number, f"{len(row)} fields, wanted {len(header)}")
         else:
             rows += 1
@@ -176,13 +187,13 @@ def _table(
     bad.end(rows + bad.count, notes)
 
 
-def _separator(first: str, columns: Sequence[str], kind: str, own: str) -> str:
-    """The separator of a table's fields, by its first line; its kind's own is tried first.
+def _separator(first: str, columns: Sequence[str], dialect: _Dialect) -> str:
+    """The separator of a table's fields, by its first line; the dialect's own is tried first.
 
     It is the first that gives the columns asked for; or else the first that gives more than one
-    column; or else the kind's own.
+    column; or else the dialect's own.
     """
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if kind == ".csv" else csv.QUOTE_NONE
+    own, quoting = dialect
     fields = {
         s: next(csv.reader([first], delimiter=s, quoting=quoting), []) for s in (own, *_SEPARATORS)
     }

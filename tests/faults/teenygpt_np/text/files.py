@@ -9,7 +9,7 @@ FAULTS = [
     ("bad: any number of rows may be bad", "if self.count > _BAD_SHARE * rows:", "if False:"),
     (
         "separators: a guessed one may cut texts",
-        "or (separator != own and len(row) < len(header))",
+        "or (guessed and len(row) < len(header))",
         "",
     ),
     (
