@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 import sides
+from mixers import mixer_and_input
 
 WIDTH, HEADS = 96, 8
 LENGTHS, POSITIONS = (128, 256, 512, 1024, 2048, 4096, 8192), (8, 32, 125, 500, 2000, 8000)
@@ -42,25 +43,17 @@ ARTICLE = {
 }
 
 
-def mixer_and_input(name: str, length: int) -> tuple[Any, Any]:
+def mixer_and_sequence(name: str, length: int) -> tuple[Any, Any]:
     """A mixer, and a random sequence as its input."""
-    import numpy as np
-
     import minigrad as mg
-    from teenygpt_np.cli import keep_freed_memory
-    from teenygpt_np.model.mixers import MIXERS
 
-    keep_freed_memory()
-    sides.use_threads()
-    rng = np.random.default_rng(0)
-    mixer = MIXERS[name](WIDTH, HEADS, rng=rng)
-    x = rng.standard_normal((1, length, WIDTH)).astype(np.float32)
+    mixer, x = mixer_and_input(name, (1, length, WIDTH, HEADS))
     return mixer, mg.Tensor(x, requires_grad=True)
 
 
 def train(name: str, length: int, budget: float) -> tuple[float, float]:
     """Forward and backward of `length` tokens: ms, and the MB by which the process' peak rises."""
-    mixer, x = mixer_and_input(name, length)
+    mixer, x = mixer_and_sequence(name, length)
 
     def step(x: Any) -> None:
         mixer.zero_grad()
@@ -85,7 +78,7 @@ def write(name: str, positions: tuple[int, ...]) -> tuple[int, list[float], list
     """The number of parameters; after each prefix the us for a token and the bytes of state."""
     import minigrad as mg
 
-    mixer, x = mixer_and_input(name, positions[-1] + TOKENS)
+    mixer, x = mixer_and_sequence(name, positions[-1] + TOKENS)
     us, held, read = [], [], 0
     with mg.no_grad():
         mixer(x[:, :1], mixer.initial_state(1))  # loads the kernels
