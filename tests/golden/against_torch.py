@@ -12,7 +12,17 @@ import sys
 
 import numpy as np
 import torch
-from peers import ADAMW, SEED, SIZES, STEPS, Array, batches, train, weights
+from peers import (
+    ADAMW,
+    SEED,
+    SIZES,
+    STEPS,
+    Array,
+    batches,
+    relative_to_largest,
+    train,
+    weights,
+)
 from torch_teenygpt import TeenyGPT as TorchTeenyGPT
 
 import minigrad as mg
@@ -64,7 +74,7 @@ def compare(size: str, dtype: str, steps: int) -> tuple[str, list[float], list[f
     loss_error = relative(loss.data, torch_loss.detach().numpy())
     wanted = {name: parameter.grad.numpy() for name, parameter in theirs.named_parameters()}
     gradient_errors = {
-        name: np.abs(parameter.grad - wanted[name]).max() / np.abs(wanted[name]).max()
+        name: relative_to_largest(parameter.grad, wanted[name])
         for name, parameter in ours.named_parameters()
     }
     worst = max(gradient_errors, key=gradient_errors.__getitem__)

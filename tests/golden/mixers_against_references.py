@@ -22,6 +22,7 @@ try:
     import torch
     import torch_mixers
     import transformers
+    from peers import relative_to_largest
 except ModuleNotFoundError as error:
     needed = f"this needs {error.name}, which the extra 'bench' has: pip install -e '.[bench]'"
     print(needed, file=sys.stderr)
@@ -74,15 +75,10 @@ def errors(ours: Any, theirs: Any, rng: np.random.Generator) -> tuple[float, dic
     torch_y.backward(torch.from_numpy(dy))
     wanted = {"x": torch_x, **dict(theirs.named_parameters())}
     gradients = {
-        name: relative(tensor.grad, wanted[name].grad.numpy())
+        name: relative_to_largest(tensor.grad, wanted[name].grad.numpy())
         for name, tensor in [("x", x), *ours.named_parameters()]
     }
-    return relative(y.data, torch_y.detach().numpy()), gradients
-
-
-def relative(ours: Any, theirs: Any) -> float:
-    """The largest difference, relative to the largest entry of the reference's."""
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    return relative_to_largest(y.data, torch_y.detach().numpy()), gradients
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ def train(model: Any, optimizer: Any, batches: Iterable[Any]) -> list[float]:
     return losses
 
 
+def relative_to_largest(ours: Any, theirs: Any) -> float:
+    """The largest difference, relative to the largest entry of PyTorch's."""
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
 def thinned(gradient: Array) -> Array:
     """What a golden keeps of a gradient: all of it, or every 61st entry of a large one.
 
