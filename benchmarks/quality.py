@@ -1,15 +1,17 @@
-"""What every mixer learns in a training with its defaults: nats, minutes, tokens/s.
+"""What every mixer learns in a whole training: nats, minutes, tokens/s.
 
     python benchmarks/quality.py --json
     python benchmarks/quality.py --json -- --data names.txt --epochs 3
 
 What stands behind -- goes to the trainings. Each is one whole `python -m teenygpt_np.train`; its
 time has the validations and samples in it, and what is compiled if that is not in Numba's cache.
-Writing is 64 headlines at once by the best model, which is scored on the test split.
+Writing is 64 headlines at once by the best model, which is scored on the test split. Every round
+has the same seed, so only times and rates differ: the table has their medians.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -26,6 +28,7 @@ MODELS = {name: ["--mixer", name] for name in (*ARTICLE, *HYBRIDS)}
 MODELS["8 experts, 2 active"] = ["--experts", "8", "--active-experts", "2"]
 SHORT = ["--preset", "tiny", "--max-steps", "1"]
 WRITTEN = 64
+TIMED = ("minutes", "trained, tokens/s", "written, tokens/s")
 
 
 def train(flags: list[str]) -> sides.Row:
@@ -40,10 +43,12 @@ def train(flags: list[str]) -> sides.Row:
             raise SystemExit(status)
         minutes = (time.perf_counter() - start) / 60
         epochs = [json.loads(line) for line in (out / "metrics.jsonl").open(encoding="utf-8")]
-        test = json.loads((out / "test.json").read_text(encoding="utf-8"))
+        test, description = (
+            json.loads((out / f"{name}.json").read_text("utf-8")) for name in ("test", "config")
+        )
         tokens = sum(epoch["tokens_per_s"] * epoch["seconds"] for epoch in epochs)
         row = {
-            "parameters": json.loads((out / "config.json").read_text("utf-8"))["parameters"],
+            "parameters": description["parameters"],
             "test, nats": test["test_nll_no_pad"],
             "above the grammar": None,
             "minutes": minutes,
@@ -53,6 +58,13 @@ def train(flags: list[str]) -> sides.Row:
     if "truth_nll" in test:
         row["above the grammar"] = f"{row['test, nats'] / test['truth_nll'] - 1:.1%}"
     return row
+
+
+def text_of(flags: list[str]) -> str:
+    """The name of the text that these flags of a training choose."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--data", type=Path, default=Path("bundled"))
+    return parser.parse_known_args(flags)[0].data.name.split(".")[0]
 
 
 def written_per_s(out: Path) -> float:
@@ -75,15 +87,17 @@ def main() -> None:
     """Print a table in Markdown, named for the text."""
     args = sides.arguments(__doc__, rounds=1, only=True, others="of the trainings, behind --")
     flags = [*args.others, *(SHORT if args.short else [])]
-    data = flags[flags.index("--data") + 1] if "--data" in flags else "bundled"
+    text = text_of(flags)
     rows: list[sides.Row] = []
     for name, own in MODELS.items():
         if args.only in name and (not args.short or name in ("attention", "rnn")):
             work: Any = {name: (train, [*own, *flags])}
-            found, memory = sides.alternate(Path(data).stem, work, args.rounds)
-            rows.append({"model": name} | found[name][0] | {"MB": memory[name]})
+            found, memory = sides.alternate(text, work, args.rounds)
+            rounds = found[name]
+            times = {column: sides.median([row[column] for row in rounds]) for column in TIMED}
+            rows.append({"model": name} | rounds[0] | times | {"MB": memory[name]})
             print(rows[-1], file=sys.stderr, flush=True)  # should a later one fail
-    sides.report(args, **{f"quality_{Path(data).stem}": rows})
+    sides.report(args, **{f"quality_{text}": rows})
 
 
 if __name__ == "__main__":
