@@ -24,11 +24,9 @@ def causal_convolution(x, weight, bias, /, *, state=None):
     state: (B, K - 1, I), the inputs before x[0]; 0 where it is not given. It has no gradient. The
         last K - 1 inputs are written into it, so that a sequence can be given in parts.
     """
-    channels = x.shape[-1]
-    dense = weight.ndim == 3 and weight.shape[1] == channels
     if not (
         x.ndim == weight.ndim == 3
-        and (dense or weight.shape[:2] == (channels, 1))
+        and (weight.shape[1] == x.shape[2] or weight.shape[:2] == (x.shape[2], 1))
         and bias.shape == weight.shape[:1]
         and 0 not in (x.shape[1], weight.shape[2])
     ):
@@ -36,12 +34,12 @@ def causal_convolution(x, weight, bias, /, *, state=None):
             f"causal_convolution of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
             "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1"
         )
-    taps = weight.shape[2]
+    channels, taps = x.shape[2], weight.shape[2]
     first = (len(x), taps - 1, channels)
     padded = np.concatenate([state_before("causal_convolution", state, first, x.dtype), x], axis=1)
     if state is not None:
         state[...] = padded[:, x.shape[1] :]
-    if dense:
+    if weight.shape[1] == channels:
         y, padded_vjp = _dense(padded, weight, bias)
     else:
         columns = weight[:, 0].T

@@ -74,13 +74,13 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, /, *, state=None):
 
 def _h0(name, gates, state, x, w_ih, w_hh, b_ih, b_hh):
     """The h before the first token. Raises ValueError for shapes that do not fit."""
-    width = w_hh.shape[-1]
-    rows = (gates * width,)
+    rows = w_hh.shape[:1]
     if not (
         x.ndim == 3
         and x.shape[1] > 0
+        and w_hh.ndim == 2
+        and w_hh.shape[0] == gates * w_hh.shape[1]
         and w_ih.shape == rows + x.shape[2:]
-        and w_hh.shape == (*rows, width)
         and b_ih.shape == b_hh.shape == rows
     ):
         G = f"{gates}D" if gates > 1 else "D"
@@ -88,7 +88,7 @@ def _h0(name, gates, state, x, w_ih, w_hh, b_ih, b_hh):
             f"{name} of x {x.shape}, w_ih {w_ih.shape}, w_hh {w_hh.shape}, b_ih {b_ih.shape}, "
             f"b_hh {b_hh.shape}: wanted (B, T, I), ({G}, I), ({G}, D), ({G}), ({G}), T at least 1"
         )
-    return state_before(name, state, (len(x), width), x.dtype)
+    return state_before(name, state, (len(x), w_hh.shape[1]), x.dtype)
 
 
 def _product(x, weight, bias):

@@ -27,12 +27,11 @@ def selective_scan(u, dt, A, B, C, D, /, *, state=None):
 
     Source: Gu and Dao, Mamba, 2023, algorithm 2, arXiv:2312.00752.
     """
-    batch, length = u.shape[:2]
     if not (
-        u.ndim == 3
+        u.ndim == B.ndim == 3
         and dt.shape == u.shape
-        and A.shape == (*u.shape[2:], *B.shape[2:])
-        and B.shape == C.shape == (batch, length, A.shape[1])
+        and A.shape == (u.shape[2], B.shape[2])
+        and B.shape == C.shape == (*u.shape[:2], B.shape[2])
         and D.shape == u.shape[2:]
     ):
         raise ValueError(
@@ -40,7 +39,7 @@ def selective_scan(u, dt, A, B, C, D, /, *, state=None):
             f"C {C.shape}, D {D.shape}: "
             "wanted (B, T, E), (B, T, E), (E, N), (B, T, N), (B, T, N), (E)"
         )
-    h0 = state_before("selective_scan", state, (batch, *A.shape), u.dtype)
+    h0 = state_before("selective_scan", state, (len(u), *A.shape), u.dtype)
     y, kept, last = kernels.selective_scan(u, dt, A.T, B, C, D, h0.swapaxes(1, 2))
     if state is not None:
         state[...] = last.swapaxes(1, 2)

@@ -144,6 +144,15 @@ WRONG = [
         ValueError,
         "wanted (B, T, I), (3D, I), (3D, D), (3D), (3D)",
     ),
+    *[
+        Wrong(
+            partial(operation, zeros(2, 3, 4), zeros(5, 4), zeros(*w_hh), zeros(5), zeros(5)),
+            ValueError,
+            f"{operation.__name__} of x (2, 3, 4), w_ih (5, 4), w_hh {w_hh}, b_ih (5,), ",
+        )
+        for operation in (mg.rnn, mg.gru)
+        for w_hh in ((), (5,))
+    ],
     Wrong(
         lambda: mg.rnn(
             *(zeros(2, 3, 4), zeros(5, 4), zeros(5, 5), zeros(5), zeros(5)), state=np.zeros(5)
@@ -159,6 +168,15 @@ WRONG = [
             "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1",
         )
         for length, weight in ((3, (5, 1, 2)), (3, (5, 4)), (0, (5, 4, 2)), (3, (5, 4, 0)))
+    ],
+    *[
+        Wrong(
+            partial(mg.causal_convolution, zeros(*x), zeros(5, 4, 2), zeros(5)),
+            ValueError,
+            f"causal_convolution of x {x}, weight (5, 4, 2), bias (5,): "
+            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1",
+        )
+        for x in ((), (4,))
     ],
     Wrong(
         lambda: mg.causal_convolution(
@@ -191,6 +209,20 @@ WRONG = [
                 "C (2, 3, 5), D (4,): "
                 "wanted (B, T, E), (B, T, E), (E, N), (B, T, N), (B, T, N), (E)",
             ),
+        )
+    ],
+    *[
+        Wrong(
+            partial(mg.selective_scan, *[zeros(*shape) for shape in (u, u, A, B, B, D)]),
+            ValueError,
+            f"selective_scan of u {u}, dt {u}, A {A}, B {B}, C {B}, D {D}: "
+            "wanted (B, T, E), (B, T, E), (E, N), (B, T, N), (B, T, N), (E)",
+        )
+        for u, A, B, D in (
+            ((), (4, 5), (2, 3, 5), (4,)),
+            ((4,), (4, 5), (2, 3, 5), (4,)),
+            ((2, 3, 4), (), (2, 3, 5), (4,)),
+            ((2, 3, 4), (4,), (2, 3), (4,)),
         )
     ],
     Wrong(
