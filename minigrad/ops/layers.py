@@ -79,8 +79,8 @@ def embedding(ids, weight, /):
 
     Raises TypeError for ids that are no integers, IndexError for one outside 0..V-1.
     """
-    if weight.ndim != 2:
-        raise ValueError(f"embedding weight has shape {weight.shape}, wanted (V, D)")
+    if weight.ndim != 2 or (len(weight) == 0 and ids.size > 0):
+        raise ValueError(f"embedding weight has shape {weight.shape}, wanted (V, D), V at least 1")
     check_ids("id", ids, len(weight))
     flat = ids.reshape(-1).astype(np.intp)
     shape, rows = (*ids.shape, weight.shape[1]), len(weight)

@@ -155,6 +155,8 @@ def min(x, /, axis: Axis = None, keepdims=False):
 
 
 def _extreme(reduce, x, axis, keepdims):
+    if x.size == 0 and np.sum(x, axis=axis).size > 0:
+        raise ValueError(f"{reduce.__name__} of {x.shape} along axis {axis}: there is no entry")
     y = reduce(x, axis=axis, keepdims=True)
     chosen = x == y
 

@@ -83,12 +83,17 @@ def broadcast_to(x, /, shape):
     """y = x repeated to fill `shape`.
 
     dx = dy summed over the repetitions, by the tape.    Keeps nothing.
+
+    Raises ValueError where x has an axis that is neither 1 nor as long as it is to be.
     """
 
     def vjp(dy):
         return (dy,)
 
-    return np.broadcast_to(x, shape), vjp
+    try:
+        return np.broadcast_to(x, shape), vjp
+    except ValueError:
+        raise ValueError(f"broadcast_to of {x.shape}: can't be repeated to {shape}") from None
 
 
 @differentiable
@@ -152,6 +157,9 @@ def _check_range(number: int) -> None:
 
 @differentiable
 def _concatenate(*parts, axis):
+    if not all(part.ndim for part in parts):
+        shapes = ", ".join(str(part.shape) for part in parts)
+        raise ValueError(f"concatenate needs at least one axis each, got shapes {shapes}")
     y = np.concatenate(parts, axis)
     ends = np.cumsum([part.shape[axis] for part in parts])[:-1]
 

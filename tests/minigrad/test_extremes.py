@@ -308,7 +308,7 @@ def test_reductions_of_nothing() -> None:
             assert x.grad is not None
             assert x.grad.shape == shape
     for f in (mg.max, mg.min):
-        with pytest.raises(ValueError, match="zero-size array"):
+        with pytest.raises(ValueError, match="there is no entry"):
             f(leaf(np.zeros((3, 0))), axis=1)
 
 

@@ -37,10 +37,19 @@ WRONG = [
     Wrong(lambda: zeros(2, 3) + zeros(4), ValueError, "(2,3) (4,)"),
     Wrong(lambda: mg.where([True, False], zeros(3), 0), ValueError, "(2,) (3,)"),
     Wrong(lambda: zeros(2, 3).reshape(4, 2), ValueError, "size 6 into shape (4,2)"),
-    Wrong(lambda: zeros(2, 3).broadcast_to((2, 2)), ValueError, "(2,3)"),
+    Wrong(
+        lambda: zeros(2, 3).broadcast_to((2, 2)),
+        ValueError,
+        "broadcast_to of (2, 3): can't be repeated to (2, 2)",
+    ),
     Wrong(lambda: mg.concatenate([zeros(2, 3), zeros(2)]), ValueError, "dimension"),
     Wrong(
         lambda: mg.concatenate([]), ValueError, "concatenate needs at least one tensor, got none"
+    ),
+    Wrong(
+        lambda: mg.concatenate([zeros(2), zeros()]),
+        ValueError,
+        "concatenate needs at least one axis each, got shapes (2,), ()",
     ),
     Wrong(lambda: mg.stack([]), ValueError, "needs at least one tensor, got none"),
     Wrong(lambda: mg.stack([zeros(2), zeros(3)]), ValueError, "array"),
@@ -236,7 +245,7 @@ WRONG = [
     Wrong(
         lambda: mg.embedding([0], zeros(3)),
         ValueError,
-        "embedding weight has shape (3,), wanted (V, D)",
+        "embedding weight has shape (3,), wanted (V, D), V at least 1",
     ),
     # axes
     Wrong(lambda: zeros(2, 3).sum(axis=2), IndexError, "axis 2 is out of bounds"),
@@ -245,7 +254,12 @@ WRONG = [
     Wrong(lambda: zeros(2, 3).max(axis=2), IndexError, "axis 2 is out of bounds"),
     Wrong(lambda: zeros(2, 3).logsumexp(axis=2), IndexError, "axis 2 is out of bounds"),
     Wrong(lambda: zeros(2, 3).sum(axis=(0, 0)), ValueError, "duplicate value in 'axis'"),
-    Wrong(lambda: zeros(0, 3).max(axis=0), ValueError, "zero-size array"),
+    Wrong(
+        lambda: zeros(0, 3).max(axis=0),
+        ValueError,
+        "max of (0, 3) along axis 0: there is no entry",
+    ),
+    Wrong(lambda: zeros(0).min(), ValueError, "min of (0,) along axis None: there is no entry"),
     Wrong(lambda: zeros(2, 3).softmax(axis=2), IndexError, "axis 2 is out of bounds"),
     Wrong(lambda: zeros().log_softmax(), IndexError, "axis -1 is out of bounds"),
     Wrong(lambda: zeros(2, 3).transpose(0, 0), ValueError, "repeated axis"),
@@ -264,6 +278,11 @@ WRONG = [
     ),
     Wrong(lambda: mg.embedding([0, -1], weight), IndexError, "id -1 at [1] is outside 0..2"),
     Wrong(lambda: mg.embedding(7, weight), IndexError, "id 7 at [] is outside 0..2"),
+    Wrong(
+        lambda: mg.embedding([0], zeros(0, 3)),
+        ValueError,
+        "embedding weight has shape (0, 3), wanted (V, D), V at least 1",
+    ),
     Wrong(lambda: mg.embedding([0.0], weight), TypeError, "ids are integers, got float64"),
     Wrong(lambda: mg.embedding(Tensor([0]), weight), TypeError, "ids are integers, got float32"),
     Wrong(lambda: mg.embedding([True], weight), TypeError, "ids are integers, got bool"),
