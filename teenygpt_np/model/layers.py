@@ -159,7 +159,7 @@ class GroupNorm(Module):
         self.groups, self.eps = groups, eps
 
     def forward(self, x: Tensor) -> Tensor:
-        grouped = x.reshape(*x.shape[:-1], self.groups, -1)
+        grouped = x.reshape(*x.shape[:-1], self.groups, x.shape[-1] // self.groups)
         size = grouped.shape[-1]
         y = mg.layer_norm(grouped, np.ones(size), np.zeros(size), self.eps)
         return y.reshape(x.shape) * self.weight + self.bias
@@ -215,7 +215,7 @@ class Experts(Module):
     An expert that no token has chosen gets no gradient, and so takes no step: Muon would move it as
     far as all others, by its momentum.
 
-    routing: of the last x in training mode, for the loss
+    routing: of the last x in training mode, for the loss; None if x had no token
 
     Source: Fedus, Zoph and Shazeer, Switch Transformers, 2021, arXiv:2101.03961, equations 1, 2 and
     4 (k = 1); Jiang et al., Mixtral of Experts, 2024, arXiv:2401.04088, section 2.1 (k > 1).
@@ -241,6 +241,9 @@ class Experts(Module):
         self.experts = [MLP(width, hidden, rng=rng, dtype=dtype) for _ in range(num_experts)]
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.size == 0:
+            self.routing = None
+            return x
         rows = x.reshape(-1, x.shape[-1])
         scores = self.router(rows)
         p = mg.softmax(scores)

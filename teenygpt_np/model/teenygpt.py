@@ -150,12 +150,14 @@ class TeenyGPT(Module):
         x: (B, t) ids.    counted: (B, t) bool, the tokens that count in the loss; None: all
         reduction: 'none' (B, t-1), 'sum' over everything, or 'mean': nats per row
 
-        Raises ValueError for another reduction, or t below 2.
+        Raises ValueError for another reduction, t below 2, or the mean of no row.
         """
         if reduction not in ("none", "sum", "mean"):
             raise ValueError(f"reduction is {reduction!r}, wanted 'none', 'sum' or 'mean'")
         x = np.asarray(x)
         targets = _next_tokens(x)
+        if reduction == "mean" and len(x) == 0:
+            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with B at least 1 for a mean")
         if counted is not None:
             targets = np.where(counted[:, 1:], targets, _NOT_COUNTED)
         losses = mg.cross_entropy(

@@ -64,7 +64,9 @@ class CausalSelfAttention(Mixer):
         # The weights are split, not the product: then backward joins gradients of the size of the
         # weights, which are far smaller than the activations.
         q, k, v = (
-            mg.linear(x, weight, bias).reshape(B, T, self.num_heads, -1).swapaxes(1, 2)
+            mg.linear(x, weight, bias)
+            .reshape(B, T, self.num_heads, D // self.num_heads)
+            .swapaxes(1, 2)
             for weight, bias in zip(weights, biases, strict=True)
         )  # each (B, H, T, D/H)
         y = self.attend(q, k, v, state)

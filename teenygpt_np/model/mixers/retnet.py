@@ -59,7 +59,8 @@ class Retention(Mixer):
         q = self._rotated(self.q_proj(x), positions)
         k = self._rotated(self.k_proj(x) * scale, positions)
         q, k, v = (
-            a.reshape(B, T, self.num_heads, -1).swapaxes(1, 2) for a in (q, k, self.v_proj(x))
+            a.reshape(B, T, self.num_heads, D // self.num_heads).swapaxes(1, 2)
+            for a in (q, k, self.v_proj(x))
         )
         g = np.log1p(-(2.0 ** (-5 - np.arange(self.num_heads))))[:, None, None]
         sums = None if state is None else state.sums

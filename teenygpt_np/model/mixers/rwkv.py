@@ -82,7 +82,7 @@ class RWKV(Mixer):
         w = mg.tanh(x_w @ self.time_decay_w1)
         g = -mg.exp(mg.linear(w, self.time_decay_w2.T, self.time_decay.reshape(D)))
         r, k, v, g = (
-            a.reshape(B, T, self.num_heads, -1)
+            a.reshape(B, T, self.num_heads, D // self.num_heads)
             for a in (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
         )
         # r_t meets S_{t-1}: k, v and g come one position later, after a position without any.

@@ -66,6 +66,19 @@ def test_every_token_by_hand(k: int) -> None:
 
 @pytest.mark.usefixtures("backend")
 @each_k
+def test_a_batch_without_tokens(k: int) -> None:
+    experts, x = make(k), Tensor(tokens((0, T)), requires_grad=True)
+    experts(Tensor(tokens()))
+    y = experts(x)
+    assert y.shape == (0, T, D)
+    assert experts.routing is None  # not that of the tokens before
+    y.backward(np.zeros(y.shape))
+    assert x.grad is not None
+    assert x.grad.shape == x.shape
+
+
+@pytest.mark.usefixtures("backend")
+@each_k
 def test_the_balance_by_hand(k: int) -> None:
     """E sum of f P: f counts the tokens of an expert, P is the mean of the full softmax."""
     experts, x = make(k), tokens()

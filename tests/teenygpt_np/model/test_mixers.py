@@ -68,6 +68,19 @@ def test_the_future_changes_nothing(name: str) -> None:
 
 @pytest.mark.usefixtures("backend")
 @each
+def test_a_batch_without_sequences(name: str) -> None:
+    mixer, x = make(name), np.zeros((0, 5, D))
+    y = mixer(Tensor(x))
+    assert y.shape == x.shape
+    y.backward(x)
+    assert not any(p.grad is not None and p.grad.any() for p in mixer.parameters())
+    with mg.no_grad():
+        state = mixer.initial_state(0)
+        assert [mixer(Tensor(x), state).shape for _ in range(2)] == [x.shape, x.shape]
+
+
+@pytest.mark.usefixtures("backend")
+@each
 @pytest.mark.parametrize("length", [1, 5])
 def test_every_gradient_against_differences(name: str, length: int) -> None:
     mixer, x = make(name, 4), sequences()[:, :length, :4]  # narrow, as every entry is moved

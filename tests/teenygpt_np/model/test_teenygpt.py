@@ -180,6 +180,7 @@ BAD_CALLS: list[tuple[Callable[[TeenyGPT], Any], type[Exception], str]] = [
         ValueError,
         "reduction is 'average', wanted 'none', 'sum'",
     ),
+    (lambda m: m.loss(X[:0]), ValueError, r"shape \(0, 8\), .* with B at least 1 for a mean"),
     (lambda m: m.loss(X[:, :1]), ValueError, r"shape \(4, 1\), wanted \(B, t\) with t at least 2"),
     (lambda m: m.loss(X[0]), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
     (lambda m: m.loss(X[0].tolist()), ValueError, r"x has shape \(8,\), wanted \(B, t\)"),
@@ -199,6 +200,15 @@ BAD_CALLS: list[tuple[Callable[[TeenyGPT], Any], type[Exception], str]] = [
     (lambda m: m.sample(prompt=[9]), IndexError, "id 9 at .* is outside 0..8"),
     (lambda m: m.sample(prompt=[1, 2], end=2), ValueError, "has id 2, which ends a row, at 1"),
 ]
+
+
+@pytest.mark.parametrize("experts", [1, 3])
+def test_a_batch_without_rows(experts: int) -> None:
+    model, none = sized(num_experts=experts), X[:0, :4]
+    assert model(none).shape == (*none.shape, model.num_token_vals)
+    assert model.loss(none, reduction="sum").item() == 0
+    assert model.loss(none, reduction="none").shape == (0, 3)
+    assert model.top1(none).shape == (0,)
 
 
 @pytest.mark.parametrize(("call", "error", "message"), BAD_CALLS)

@@ -3,7 +3,11 @@
 FAULTS = [
     ("dropout: in evaluation too", "training=self.training", "training=True"),
     ("glu: the halves exchanged", "a * mg.sigmoid(b)", "b * mg.sigmoid(a)"),
-    ("rwkv: mean and variance over all groups", "self.groups, -1)", "1, -1)"),
+    (
+        "rwkv: mean and variance over all groups",
+        "self.groups, x.shape[-1] // self.groups)",
+        "1, x.shape[-1])",
+    ),
     ("experts: a switch's weight is renormalized to 1", "if self.num_active > 1:", "if True:"),
     (
         "experts: a token is dropped",
