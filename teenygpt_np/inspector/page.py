@@ -10,13 +10,13 @@ from typing import Any
 from teenygpt_np import checkpoint
 from teenygpt_np.inspector.nodes import graph_data
 from teenygpt_np.inspector.pack import number, script
-from teenygpt_np.inspector.sight import attention, prediction
+from teenygpt_np.inspector.sight import attention, prediction, states
 from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.inspector.training import training_data
 from teenygpt_np.run_directory import REPORT, TrainedRun
 from teenygpt_np.text.corpus import Corpus
 
-_SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "training.js", "page.js")
+_SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "state.js", "training.js", "page.js")
 
 
 def inspection(run: TrainedRun, tape: Tape, directory: Path, against: Path | None) -> str:
@@ -26,6 +26,7 @@ def inspection(run: TrainedRun, tape: Tape, directory: Path, against: Path | Non
         "loss": number(tape.loss),
         "graph": graph_data(tape),
         "attention": attention(tape),
+        "states": states(tape),
         "prediction": prediction(run.model, run.tokenizer, tape),
         "training": [training_data(d) for d in (directory, against) if d],
     }

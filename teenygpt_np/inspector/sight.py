@@ -1,16 +1,18 @@
-"""Attention weights, predictions, and which tokens each loss is sensitive to."""
+"""Attention weights, states, predictions, and which tokens each loss is sensitive to."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-from minigrad import Array
+from minigrad import Array, TracedNode
 from teenygpt_np.inspector.pack import number, packed
 from teenygpt_np.inspector.tape import Tape
+from teenygpt_np.model.mixers import Mixer
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.text.tokenizer import Tokenizer
 
@@ -20,18 +22,34 @@ _LIKELIEST = 5
 def attention(tape: Tape) -> list[dict[str, Any]]:
     """Per block: its mixer's weights (H, T, T) and their gradients, if it has such weights."""
     blocks = []
-    for name, mixer in tape.mixers():
-        nodes = [n for n in tape.graph.nodes if n.operation and mixer in n.scope]
+    for name, mixer, nodes in _mixers(tape):
         if maps := mixer.attention_maps(tape.graph, nodes):
             weights, grads = maps
             blocks.append(
                 {
                     "name": name,
+                    "part": mixer.part,
                     "weights": [packed(head, lower=True) for head in weights],
                     "grads": [packed(head, lower=True) for head in grads],
                 }
             )
     return blocks
+
+
+def states(tape: Tape) -> list[dict[str, Any]]:
+    """Per block: its mixer's state (D, T), a column per token, and its gradient, if it has one."""
+    blocks = []
+    for name, mixer, nodes in _mixers(tape):
+        if maps := mixer.state_map(tape.graph, nodes):
+            values, grads = maps
+            blocks.append({"name": name, "values": packed(values.T), "grads": packed(grads.T)})
+    return blocks
+
+
+def _mixers(tape: Tape) -> Iterator[tuple[str, Mixer, list[TracedNode]]]:
+    """The mixers with their names and the operations that ran in them."""
+    for name, mixer in tape.mixers():
+        yield name, mixer, [n for n in tape.graph.nodes if n.operation and mixer in n.scope]
 
 
 def prediction(model: TeenyGPT, tokenizer: Tokenizer, tape: Tape) -> dict[str, Any]:

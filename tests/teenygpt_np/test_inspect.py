@@ -213,6 +213,25 @@ def test_attention_weights_are_those_of_the_composed_operations() -> None:
     np.testing.assert_allclose(dp, np.where(mask == 0, leaf.grad, 0), rtol=1e-12, atol=1e-14)
 
 
+def test_a_layer_has_weights_or_a_state(tmp_path: Path) -> None:
+    """The page's numbers are those of the mixer, a column of the state for each token."""
+    run = tiny_run(tmp_path, "--mixer=gru,mamba", "--num-blocks=2")
+    assert call("inspect", run, "--text", TEXT).status == 0
+    data = Embedded((run / "inspect.html").read_text(encoding="utf-8")).data
+    [state], [weights] = data["states"], data["attention"]
+    assert state["name"] == "transformer_blocks.0.mixer"
+    assert (weights["name"], weights["part"]) == ("transformer_blocks.1.mixer", "group of channels")
+    assert [of["shape"] for of in weights["weights"]] == [[1 + len(TEXT)] * 2] * 2
+    trained = load_run(run)
+    tape = trace_text(trained.model, trained.tokenizer, TEXT)
+    [node] = [node for node in tape.graph.nodes if node.operation == "gru"]
+    for part, array in (("values", node.value), ("grads", node.grad)):
+        assert array is not None
+        np.testing.assert_allclose(
+            unpacked(state[part]), array[0].T, rtol=0, atol=1e-4 * np.abs(array).max()
+        )
+
+
 def test_sensitivity_is_that_of_one_loss_after_the_other(run: Path) -> None:
     trained = load_run(run)
     ids = trace_text(trained.model, trained.tokenizer, TEXT).ids

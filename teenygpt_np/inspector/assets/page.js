@@ -5,5 +5,6 @@ document.getElementById('lead').textContent = data.text
   : 'How the training went, epoch by epoch.'
 if (data.graph) showMap(data.graph)
 if (data.attention?.length) showAttention(data.attention, data.prediction.signs)
+if (data.states?.length) showStates(data.states, data.prediction.signs)
 if (data.prediction) showPrediction(data.prediction)
 if (data.training) showTraining(data.training)

@@ -93,6 +93,23 @@ function picture(packed, label, kind = 'canvas.picture') {
   return canvas
 }
 
+const captioned = (packed, title) =>
+  make('figure', {}, picture(packed, title, 'canvas.picture.matrix'), make('figcaption', {}, title))
+
+// Rows of small pictures, one row for each block, of which one picture is chosen.
+function gallery(blocks, choose) {
+  const rows = blocks.map(({ name, pictures, titles }, b) =>
+    make('div.heads', { role: 'group', 'aria-label': name },
+      make('span.kind', {}, name.replace(/\.\w+$/, '')),
+      ...pictures.map((packed, i) =>
+        make('button.head', { type: 'button', 'aria-label': titles[i], 'aria-pressed': 'false', onclick: () => choose(b, i) },
+          picture(packed, titles[i])))))
+  const all = make('div', {}, ...rows)
+  all.press = (block, i) => rows.forEach((row, b) => row.querySelectorAll('button').forEach((button, j) =>
+    button.setAttribute('aria-pressed', String(b === block && j === i))))
+  return all
+}
+
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
   document.querySelectorAll('canvas').forEach(draw)
 )
@@ -135,6 +152,13 @@ function table(head, rows, caption) {
 
 const asTable = (head, rows, caption) =>
   make('details', {}, make('summary', {}, 'The numbers as a table'), table(head, rows, caption))
+
+// Puts a new table in the old one's place, open if that was.
+function renew(holder, ...of) {
+  const details = asTable(...of)
+  details.open = Boolean(holder.querySelector('details')?.open)
+  holder.replaceChildren(details)
+}
 
 // Buttons of which one is chosen. choose(i) is called for the first, and at every change.
 function choice(label, names, choose, first = 0) {

@@ -25,27 +25,19 @@ function showAttention(blocks, allSigns) {
   const numbers = make('div')
   const row = sentence(signs, 'The text; choose a character', t => { now.t = t; showCharacter() })
 
-  const heads = blocks.map((block, b) =>
-    make('div.heads', { role: 'group', 'aria-label': block.name },
-      make('span.kind', {}, block.name.replace(/\.\w+$/, '')),
-      ...block.weights.map((packed, h) =>
-        make('button.head', { type: 'button', 'aria-label': `${block.name}, head ${h}`, 'aria-pressed': 'false', onclick: () => pick(b, h) },
-          picture(packed, 'weights')))))
+  const titles = blocks.map(({ name, part, weights }) =>
+    weights.map((_, h) => `${name}, ${part}` + (weights.length > 1 ? ` ${h}` : '')))
+  const heads = gallery(blocks.map(({ name, weights }, b) => ({ name, pictures: weights, titles: titles[b] })), pick)
 
   function pick(block, head) {
     Object.assign(now, { block, head })
-    heads.forEach((group, b) => group.querySelectorAll('button').forEach((button, h) =>
-      button.setAttribute('aria-pressed', String(b === block && h === head))))
-    const { name } = blocks[block]
-    heading.textContent = `${name}, head ${head}`
-    const figure = (packed, title) => make('figure', {}, matrix(packed, title), make('figcaption', {}, title))
+    heads.press(block, head)
+    heading.textContent = titles[block][head]
     large.replaceChildren(
-      figure(blocks[block].weights[head], 'Weights: row t shows how much character t attends to each one up to itself'),
-      figure(blocks[block].grads[head], 'Gradient of the loss with respect to them'))
+      captioned(blocks[block].weights[head], 'Weights: row t shows how much character t attends to each one up to itself'),
+      captioned(blocks[block].grads[head], 'Gradient of the loss with respect to them'))
     showCharacter()
   }
-  const matrix = (packed, title) => picture(packed, title, 'canvas.picture.matrix')
-
   function showCharacter() {
     const { block, head, t } = now
     chosen(row, t)
@@ -54,15 +46,13 @@ function showAttention(blocks, allSigns) {
     weights.show(relative(w, t))
     grads.show(relative(g, t))
     const rows = signs.slice(0, t + 1).map((sign, s) => [sign, String(s), digits(w[s]), digits(g[s])])
-    const old = numbers.querySelector('details')
-    numbers.replaceChildren(asTable(['character', 'position', 'weight', 'gradient'], rows, `Attention from ${signs[t]}, position ${t}`))
-    if (old?.open) numbers.querySelector('details').open = true
+    renew(numbers, ['character', 'position', 'weight', 'gradient'], rows, `Attention from ${signs[t]}, position ${t}`)
   }
 
   section('attention', 'Attention',
-    'Choose a head, and point at a character: how much does it attend to itself and to those before it? ' +
+    'Choose a picture, and point at a character: how much does it attend to itself and to those before it? ' +
     'Where the gradient is above zero (coral), the loss falls with a smaller weight; below zero (grey), with a larger one.',
-    ...heads, heading, make('p.label', {}, 'The character that attends'), row,
+    heads, heading, make('p.label', {}, 'The character that attends'), row,
     make('p.label', {}, 'Attention weights'), weights,
     make('p.label', {}, 'Gradient of the loss with respect to them'), grads, numbers, large)
   pick(0, 0)

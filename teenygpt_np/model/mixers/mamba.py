@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import minigrad as mg
-from minigrad import Array, Tensor
+from minigrad import Array, Tensor, Trace, TracedNode
 from teenygpt_np.model.layers import CausalConvolution, Linear, Projection
+from teenygpt_np.model.mixers.maps import decayed_weights, traced
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.module import Generator, parameter, uniform
 
@@ -37,10 +38,12 @@ class Mamba(Mixer):
     """
 
     knows_order = True
+    part = "group of channels"
     no_decay: Collection[str] = ("A_log", "D")
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
         channels, rank = 2 * width, math.ceil(width / 16)
+        self.groups = math.gcd(channels, num_heads)  # of the maps: as many as others have heads
 
         def dt_bias(shape: Any) -> Array:
             dt = np.exp(uniform(rng, 0.5 * math.log(100))(shape)) * 0.01  # 0.001..0.1
@@ -71,6 +74,26 @@ class Mamba(Mixer):
         dt = mg.softplus(self.dt_proj(r))
         y = mg.selective_scan(x, dt, -mg.exp(self.A_log), B, C, self.D, state=h)
         return self.out_proj(y * mg.silu(z))
+
+    def attention_maps(
+        self, trace: Trace, nodes: Sequence[TracedNode]
+    ) -> tuple[Array, Array] | None:
+        """C_t . e^((dt_{s+1} + ... + dt_t) A) dt_s B_s, the weight of x_s in C h of each channel.
+
+        D x, which passes by the state, is left out. Each map is the mean over a group of channels,
+        its gradient that of a number added to the weights of all of them.
+
+        Source: Ali, Zimerman and Wolf, The hidden attention of Mamba models, 2024,
+        arXiv:2403.01590.
+        """
+        inputs, dy = traced(trace, nodes, "selective_scan")
+        u, dt, A, B, C = (inputs[name] for name in ("u", "dt", "A", "B", "C"))
+        dt = dt.swapaxes(1, 2)[..., None]  # (1, E, T, 1)
+        k = dt * B[:, None]
+        weights = decayed_weights(np.broadcast_to(C[:, None], k.shape), k, dt * A[:, None])[0]
+        grads = np.tril(dy[0].T[:, :, None] * u[0].T[:, None])
+        shape = (self.groups, -1, *weights.shape[1:])
+        return weights.reshape(shape).mean(axis=1), grads.reshape(shape).sum(axis=1)
 
     def initial_state(self, batch_size: int) -> MambaState:
         """Zeros."""

@@ -1,4 +1,4 @@
-"""What mixers share for `attention_maps`: the arrays of an operation, and weights that decay."""
+"""What mixers share for the inspector: the arrays of an operation, and weights that decay."""
 
 from __future__ import annotations
 

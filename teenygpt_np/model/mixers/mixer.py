@@ -21,6 +21,7 @@ class Mixer(Module):
 
     attribute = "mixer"  # its name in a block, and so in the names of its parameters
     knows_order = False  # whether it tells tokens in one order from the same in another by itself
+    part = "head"  # what each of its attention maps is of
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
         raise TypeError("Mixer is a base class; teenygpt_np.model.mixers.MIXERS has the kinds")
@@ -36,6 +37,14 @@ class Mixer(Module):
 
         nodes: the nodes of the trace that this mixer recorded.
         -> weights and gradients, each (H, T, T) with a row per t; None for a mixer without weights
+        """
+        return None
+
+    def state_map(self, trace: Trace, nodes: Sequence[TracedNode]) -> tuple[Array, Array] | None:
+        """What is known after each token, and its gradient, for the inspector.
+
+        For a mixer whose state is so small that it can be shown, and without weights.
+        -> both (T, D) with a row per token; None for other mixers
         """
         return None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-from minigrad import Array, Tensor
+from minigrad import Array, Tensor, Trace, TracedNode
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.module import Generator, parameter, uniform
 
@@ -38,6 +38,13 @@ class RNN(Mixer):
         """With a state, h of the token before: x goes on from there."""
         weights = self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
         return self.operation(x, *weights, state=state)
+
+    def state_map(self, trace: Trace, nodes: Sequence[TracedNode]) -> tuple[Array, Array] | None:
+        """h, and its gradient from the layers above; what comes back from later h is not in it."""
+        [node] = [node for node in nodes if node.operation == self.operation.__name__]
+        assert node.value is not None
+        assert node.grad is not None
+        return node.value[0], node.grad[0]
 
     def initial_state(self, batch_size: int) -> Array:
         """h before the first token: (B, D)"""

@@ -74,6 +74,7 @@ class S4(Mixer):
     """
 
     knows_order = True
+    part = "all channels"
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
         self.kernel = S4DKernel(width, rng=rng, dtype=dtype)

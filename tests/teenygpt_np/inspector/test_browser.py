@@ -280,6 +280,38 @@ def test_attention_of_a_head(page: Any, tape: Tape) -> None:
         assert figure(row[3]) == pytest.approx(grads[0, 1, 4, s], abs=most)
 
 
+def test_state_of_a_unit(browser: Any, tmp_path: Path) -> None:
+    out = tiny_run(tmp_path, "--mixer=rnn,mamba", "--num-blocks=2")
+    assert call("inspect", out, "--text", TEXT).status == 0
+    trained = load_run(out)
+    node = next(
+        n
+        for n in trace_text(trained.model, trained.tokenizer, TEXT).graph.nodes
+        if n.operation == "rnn"
+    )
+    look(browser, 1280, "light")
+    for page in opened(browser, out / "inspect.html"):
+        assert texts(page, "nav a")[1:3] == ["Attention", "State"]
+        assert find(page, "#attention h3").text.endswith(".1.mixer, group of channels 0")
+        slider = find(page, "#state input")
+        page.execute_script("arguments[0].focus()", slider)
+        press(page, "HOME")
+        press(page, "ARROW_RIGHT")
+        assert find(page, "#state h3").text == "transformer_blocks.0.mixer, unit 1"
+        find(page, "#state summary").click()
+        rows = [row.split() for row in texts(page, "#state tbody tr")]
+        assert [row[0] for row in rows[:5]] == ["▷", "k", "i", "n", "g"]
+        for column, array in ((2, node.value), (3, node.grad)):
+            x = np.asarray(array)[0]
+            most = 1e-4 * float(np.abs(x).max())  # the page rounds to 3e-5 of the largest
+            shown = [figure(row[column]) for row in rows]
+            assert shown == pytest.approx(x[:, 1].tolist(), abs=most)
+        assert "attend" not in find(page, "#state").text
+        page.execute_script("arguments[0].scrollIntoView()", find(page, "#state canvas.matrix"))
+        find(page, "#state canvas.matrix").click()  # in its middle
+        assert find(page, "#state h3").text == "transformer_blocks.0.mixer, unit 4"
+
+
 def test_predictions_add_up_to_the_loss(page: Any, run: Path, tape: Tape) -> None:
     trained = load_run(run)
     log_probs = trained.model.log_probs(tape.ids[:, :-1]).data[0]

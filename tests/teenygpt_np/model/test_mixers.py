@@ -97,6 +97,26 @@ def test_every_gradient_against_differences(name: str, length: int) -> None:
 
 
 @each
+def test_the_inspector_has_something_to_show(name: str) -> None:
+    """Weights that sum up the past; or, of a state that goes through tanh, the state."""
+    mixer, x = make(name), Tensor(sequences()[:1], requires_grad=True)
+    with mg.tracing():
+        loss = mg.sum(mixer(x) ** 2)
+        loss.backward()
+    trace = mg.trace(loss)
+    nodes = [node for node in trace.nodes if node.operation and mixer in node.scope]
+    weights, state = mixer.attention_maps(trace, nodes), mixer.state_map(trace, nodes)
+    if name in ("rnn", "gru"):
+        assert weights is None
+        assert state is not None
+        assert [part.shape for part in state] == [(T, D)] * 2
+    else:
+        assert state is None
+        assert weights is not None
+        assert {part.shape[1:] for part in weights} == {(T, T)}
+
+
+@each
 def test_what_a_mixer_says_of_itself(name: str) -> None:
     mixer = make(name)
     names = dict(mixer.named_parameters())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Tensor
+from minigrad import Tensor, Trace, TracedNode
 from teenygpt_np.model.mixers import MIXERS, Mixer
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -112,25 +112,109 @@ def test_the_equations(name: str) -> None:
     np.testing.assert_allclose(ours, np.array(want), rtol=0, atol=1e-12)
 
 
-def test_the_weights_that_s4_shows() -> None:
-    """Times the inputs they are the convolution; a gradient is the sum over all equal distances."""
-    mixer, rng = make("s4", 1), np.random.default_rng(0)
-    x = Tensor(rng.standard_normal((1, T, 1)), requires_grad=True)
+class Traced(NamedTuple):
+    """A mixer's operations on one sequence, one of them, the arrays it took, and its gradient."""
+
+    trace: Trace
+    nodes: list[TracedNode]
+    node: TracedNode
+    inputs: dict[str, Array]
+    y: Array
+    dy: Array
+
+
+def traced(mixer: Mixer, width: int, operation: str) -> Traced:
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.standard_normal((1, T, width)), requires_grad=True)
     with mg.tracing():
-        loss = mg.sum(mixer(x) * rng.standard_normal((1, T, 1)))
+        loss = mg.sum(mixer(x) * rng.standard_normal((1, T, width)))
         loss.backward()
     trace = mg.trace(loss)
-    [node] = [node for node in trace.nodes if node.operation == "fft_convolution"]
-    maps = mixer.attention_maps(trace, [node])
+    nodes = [node for node in trace.nodes if node.operation and mixer in node.scope]
+    [node] = [node for node in nodes if node.operation == operation]
+    edges = [edge for edge in trace.edges if edge.target == node.id]
+    inputs = {edge.name: np.asarray(trace.nodes[edge.source].value) for edge in edges}
+    assert node.value is not None
+    assert node.grad is not None
+    return Traced(trace, nodes, node, inputs, node.value[0], node.grad[0])
+
+
+def test_the_weights_that_s4_shows() -> None:
+    """Times the inputs they are the convolution; a gradient is the sum over all equal distances."""
+    mixer = make("s4", 1)
+    trace, nodes, node, inputs, y, _ = traced(mixer, 1, "fft_convolution")
+    maps = mixer.attention_maps(trace, nodes)
     assert maps is not None
     [weights], [grads] = maps
-    y = np.asarray(node.value)[0]
-    np.testing.assert_allclose(weights @ x.data[0], y, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(weights @ inputs["x"][0], y, rtol=0, atol=1e-12)
     _, kernel = (trace.nodes[edge.source] for edge in trace.edges if edge.target == node.id)
     ours = [np.trace(grads, -distance) for distance in range(T)]
     np.testing.assert_allclose([ours], np.asarray(kernel.grad), rtol=0, atol=1e-12)
     assert not np.triu(weights, 1).any()
     assert not np.triu(grads, 1).any()
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4, 3])
+def test_the_weights_that_mamba_shows(heads: int) -> None:
+    """In groups of one channel they make the scan but for D u; other groups have their mean."""
+    width = 2
+    mixers = [
+        MIXERS["mamba"](width, n, rng=np.random.default_rng(1), dtype=np.float64)
+        for n in (2 * width, heads)
+    ]
+    found = [traced(mixer, width, "selective_scan") for mixer in mixers]
+    each, ours = (m.attention_maps(f.trace, f.nodes) for m, f in zip(mixers, found, strict=True))
+    assert each is not None
+    assert ours is not None
+    u, dy = found[0].inputs["u"][0], found[0].dy
+    scanned = found[0].y - found[0].inputs["D"] * u
+    np.testing.assert_allclose((each[0] @ u.T[..., None])[..., 0].T, scanned, rtol=0, atol=1e-12)
+    want = np.tril(np.einsum("te,se->ets", dy, u))
+    np.testing.assert_allclose(each[1], want, rtol=0, atol=1e-12)
+    groups = 1 if heads == 3 else heads  # as 3 does not divide 4 channels
+    weights, grads = (maps.reshape(groups, -1, T, T) for maps in each)
+    np.testing.assert_allclose(ours[0], weights.mean(axis=1), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours[1], grads.sum(axis=1), rtol=0, atol=1e-12)
+    assert not any(np.triu(maps, 1).any() for maps in ours)
+
+
+def test_the_weights_that_the_convolution_shows() -> None:
+    """Times the values of their distance they are x * W; and so for the gradients."""
+    mixer, width = make("convolution", 3), 3
+    trace, nodes, _, inputs, y, dy = traced(mixer, width, "causal_convolution")
+    maps = mixer.attention_maps(trace, nodes)
+    assert maps is not None
+    [weights], [grads] = maps
+    x, kernel = inputs["x"][0], inputs["weight"][:width]
+    sums = np.zeros((T, width))
+    for t in range(T):
+        for s in range(T):
+            if 0 <= t - s < 4:
+                tap = kernel[:, :, 3 - (t - s)]
+                value = tap @ x[s] / np.sqrt((tap**2).sum())
+                sums[t] += weights[t, s] * value
+                assert grads[t, s] == pytest.approx(dy[t, :width] @ value, abs=1e-12)
+            else:
+                assert weights[t, s] == grads[t, s] == 0
+    np.testing.assert_allclose(sums + inputs["bias"][:width], y[:, :width], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru"])
+def test_the_state_that_is_shown(name: str) -> None:
+    """It is what is known after each token, and the gradient moves the loss through y alone."""
+    mixer = make(name)
+    trace, nodes, _, inputs, _, _ = traced(mixer, D, name)
+    found = mixer.state_map(trace, nodes)
+    assert found is not None
+    state = mixer.initial_state(1)
+    with mg.no_grad():
+        for t, (token, h) in enumerate(zip(inputs["x"][0], found[0], strict=True)):
+            mixer(Tensor(token[None, None]), state)
+            np.testing.assert_allclose(state[0], h, rtol=0, atol=1e-12, err_msg=str(t))
+    rng = np.random.default_rng(0)
+    rng.standard_normal((1, T, D))  # x
+    np.testing.assert_array_equal(found[1], rng.standard_normal((1, T, D))[0])
+    assert mixer.attention_maps(trace, nodes) is None
 
 
 # -- how they start --------------------------------------------------------------------------------
