@@ -8,7 +8,7 @@ import json
 import os
 import re
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,15 +87,17 @@ def _changes(args: Namespace) -> dict[str, Any]:
     return given
 
 
-def _named_as_flags(names: Iterable[str], make: Callable[[], Config]) -> Config:
-    """Return make(). In its errors, names of settings are replaced by their flags."""
+def _named_as_flags(make: Callable[[], Config]) -> Config:
+    """Return make(). In its errors, "NAME is 10, wanted ... NAME, 8", names become flags."""
     try:
         return make()
     except InputError as error:
-        text = str(error)
-        for name in names:
-            text = re.sub(rf"\b{name}\b", as_flag(name), text, count=1)
-        raise InputError(text) from None
+
+        def flag(name: re.Match[str]) -> str:
+            return as_flag(name[0]) if name[0] in SETTINGS else name[0]
+
+        # Only there: what stands between is the value, which may contain a setting's name.
+        raise InputError(re.sub(r"^\w+(?= is )|\w+(?=, \d+$)", flag, str(error))) from None
 
 
 def _threads_of(run: Path | None) -> int | None:
@@ -118,7 +120,7 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     from teenygpt_np import run_directory
 
     changes = {"preset": "small"} | _changes(args)
-    config = _named_as_flags(changes, lambda: make_config(**changes))
+    config = _named_as_flags(lambda: make_config(**changes))
     out = Path(args.out or "runs")
     for folder in (out, *out.parents):
         if folder.exists() and not folder.is_dir():
@@ -147,7 +149,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     run_directory.check_files(out)
     description, config, tokenizer = run_directory.read_description(out)
     mg.choose_backend(description.get("backend", ""))
-    config = _named_as_flags(changes, lambda: dataclasses.replace(config, **changes))
+    config = _named_as_flags(lambda: dataclasses.replace(config, **changes))
     owned.enter_context(run_directory.lock(out))
     last = out / run_directory.LAST
     # With none of these files the run was killed before it saved anything: it starts anew.

@@ -172,7 +172,7 @@ BAD_FLAGS = [
     (["--experts=0"], "--experts is 0, wanted at least 1"),
     (["--experts=65"], "--experts is 65, wanted at most 64"),
     (["--active-experts=0"], "--active-experts is 0, wanted at least 1"),
-    (["--active-experts=2"], "--active-experts is 2, wanted at most experts, 1"),
+    (["--active-experts=2"], "--active-experts is 2, wanted at most --experts, 1"),
     (["--experts=2", "--active-experts=3"], "--active-experts is 3, wanted at most --experts, 2"),
     (["--mixer=attention,nonsense"], "mixer 'nonsense' in 'attention,nonsense' is not known, want"),
     (
@@ -194,6 +194,11 @@ def test_train_refuses(corpus: Path, tmp_path: Path, flags: list[str], message: 
     base = [] if "--resume=nowhere" in flags else [f"--data={corpus}", f"--out={out}", *SMALL]
     call("train", *base, *flags).assert_refused(message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_the_preset_are_named_as_flags_too(tmp_path: Path) -> None:
+    done = call("train", "--out", tmp_path / "run", "--num-emb=10")
+    done.assert_refused("--num-emb is 10, wanted a multiple of --num-heads, 8")
 
 
 @pytest.mark.parametrize("flag", ["--num-emb", "--num-neurons", "--num-tokens"])
