@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-import torch
 from peers import (
     ADAMW,
     SEED,
@@ -19,15 +18,19 @@ from peers import (
     STEPS,
     Array,
     batches,
+    of_the_extra_bench,
     relative_to_largest,
     train,
     weights,
 )
-from torch_teenygpt import TeenyGPT as TorchTeenyGPT
 
 import minigrad as mg
 from minigrad import optim
 from teenygpt_np import TeenyGPT
+
+with of_the_extra_bench():
+    import torch
+    from torch_teenygpt import TeenyGPT as TorchTeenyGPT
 
 # The worst errors allowed: of a log-probability; of the loss, relative; of a gradient's entry,
 # relative to the gradient's largest; of a loss among those of STEPS steps, relative. Rounding makes

@@ -13,20 +13,16 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from peers import of_the_extra_bench, relative_to_largest
 
 import minigrad as mg
 from teenygpt_np.model.layers import Experts
 from teenygpt_np.model.mixers import MIXERS
 
-try:
+with of_the_extra_bench():
     import torch
     import torch_mixers
     import transformers
-    from peers import relative_to_largest
-except ModuleNotFoundError as error:
-    needed = f"this needs {error.name}, which the extra 'bench' has: pip install -e '.[bench]'"
-    print(needed, file=sys.stderr)
-    sys.exit(2)
 
 B, T, D, HEADS, HIDDEN = 3, 37, 24, 4, 40
 BOUND = 1e-12  # of an error relative to the largest entry; rounding makes far less

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,17 @@ SIZES = {
     "article": (150, 29, 32, 512, 8, 0.0, 4),
 }
 BATCH_SIZES = {"t40": 8, "t80": 4, "article": 32}
+
+
+@contextlib.contextmanager
+def of_the_extra_bench() -> Iterator[None]:
+    """If an import in this block fails, the script ends with a line that says what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        needed = f"this needs {error.name}, which the extra 'bench' has: pip install -e '.[bench]'"
+        print(needed, file=sys.stderr)
+        sys.exit(2)
 
 
 def weights(like: Mapping[str, Any], seed: int) -> dict[str, Array]:

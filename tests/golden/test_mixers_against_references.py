@@ -1,4 +1,4 @@
-"""The comparison with PyTorch's mixers leaves none out, and says what it needs."""
+"""The comparison with PyTorch's mixers leaves none out, and the scripts say what they need."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import pytest
 
 from teenygpt_np.model.mixers import MIXERS
 
-SCRIPT = Path(__file__).parent / "mixers_against_references.py"
-
 
 def test_every_mixer_has_a_reference() -> None:
     pytest.importorskip("torch")
     assert list(importlib.import_module("torch_mixers").PEERS) == list(MIXERS)
 
 
-def test_without_pytorch_there_is_one_line_and_status_2() -> None:
-    code = f"import runpy, sys; sys.modules['torch'] = None; runpy.run_path({str(SCRIPT)!r})"
+@pytest.mark.parametrize("name", ["mixers_against_references.py", "against_torch.py"])
+def test_without_pytorch_there_is_one_line_and_status_2(name: str) -> None:
+    folder = Path(__file__).parent
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; "
+        f"sys.path.insert(0, {str(folder)!r}); runpy.run_path({str(folder / name)!r})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
