@@ -160,16 +160,16 @@ class Trainer:
         return self.objective.order(self.rows["train"], self.batch_size, rng)
 
     def _step(self, batch: Batch, is_last: bool) -> float:
-        """Take one step; returns its loss.    is_last: of its epoch, so norms are kept by layer"""
+        """Take one step; returns its NLL.    is_last: of its epoch, so norms are kept by layer"""
         rng, before = self.rngs["model"].bit_generator, self.rngs["model"].bit_generator.state
 
         def loss_again() -> mg.Tensor:
             rng.state = before
-            return self.objective.loss(self.model, batch)
+            return self.objective.loss(self.model, batch).minimized
 
         for parameter in self.parameters:
             parameter.zero_grad()
-        loss = self.objective.loss(self.model, batch)
+        loss, nll = self.objective.loss(self.model, batch)
         self._check_finite("loss", loss.item(), loss_again)
         loss.backward()
         if is_last:
@@ -189,7 +189,7 @@ class Trainer:
             self.place.layers["update_ratios"] = update_ratios(weights, after, layers)
         self.place.epoch_grad_norm += norm
         self.place.step += 1
-        return loss.item()
+        return nll
 
     def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
         """Raise InputError if a value is not finite.    again: computes it again, for the cause"""

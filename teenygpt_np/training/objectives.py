@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,13 @@ from teenygpt_np.text.batches import Batch, Rows, batches, rows_per_batch
 from teenygpt_np.text.tokenizer import Ids
 
 _BALANCE = 0.01  # Switch Transformers, 2021, arXiv:2101.03961, section 2.2
+
+
+class Loss(NamedTuple):
+    """What a step minimizes, and the part of it that is told: nats per row."""
+
+    minimized: Tensor
+    nll: float
 
 
 class NextToken:
@@ -41,12 +49,12 @@ class NextToken:
         """The batch of these rows, as `loss` takes it."""
         return rows.batch(which) if self.ignore_pads else rows.whole_batch(which)
 
-    def loss(self, model: TeenyGPT, batch: Batch) -> Tensor:
-        """The loss of a batch, in nats per row, + 0.01 times each layer of experts' imbalance."""
-        loss = model.loss(batch.ids, batch.counted)
+    def loss(self, model: TeenyGPT, batch: Batch) -> Loss:
+        """The loss of a batch; minimized is also 0.01 times each layer of experts' imbalance."""
+        nll = minimized = model.loss(batch.ids, batch.counted)
         for routing in routings(model).values():
-            loss = loss + _BALANCE * routing.imbalance
-        return loss
+            minimized = minimized + _BALANCE * routing.imbalance
+        return Loss(minimized, nll.item())
 
     def scores(
         self, model: TeenyGPT, rows: Rows, before_batch: Callable[[], object]

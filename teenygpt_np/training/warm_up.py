@@ -34,7 +34,7 @@ def warm_up(config: Config, objective: NextToken) -> None:
     model = build_model(tiny, 3, np.random.default_rng(0))
     ids = np.ones((2, _TOKENS), np.int64)
     with np.errstate(all="ignore"):  # a step by a huge learning rate overflows
-        objective.loss(model, Batch(ids, np.ones(ids.shape, bool))).backward()
+        objective.loss(model, Batch(ids, np.ones(ids.shape, bool))).minimized.backward()
         for optimizer in make_optimizers(model, tiny).values():
             optimizer.step()
         model.log_probs(ids)

@@ -13,6 +13,7 @@ from teenygpt_np import run_directory
 from teenygpt_np.model.layers import Experts
 from teenygpt_np.scores import scores
 from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.training import objectives
 from teenygpt_np.training.loop import Trainer
 
 BLOCKS = 2
@@ -39,7 +40,8 @@ def test_the_loss_has_a_hundredth_of_each_layer_s_imbalance(corpus: Corpus, k: i
     batch = made.objective.batch(rows(corpus, "train"), np.arange(16))
     for layer in layers(made):  # so lopsided that it could not be lost in rounding
         layer.router.weight.data = 100 * layer.router.weight.data
-    loss = made.objective.loss(made.model, batch).item()
+    minimized, told = made.objective.loss(made.model, batch)
+    loss = minimized.item()
     pure = made.model.loss(batch.ids, batch.counted).item()
     added = 0.0
     for layer in layers(made):
@@ -48,6 +50,7 @@ def test_the_loss_has_a_hundredth_of_each_layer_s_imbalance(corpus: Corpus, k: i
     assert added > 0.01 * BLOCKS * k
     assert loss == pytest.approx(pure + added, rel=ROUNDING)
     assert loss - pure > added / 2
+    assert told == pure
 
 
 def test_the_balance_moves_a_router_towards_equal_shares(corpus: Corpus) -> None:
@@ -74,6 +77,19 @@ def test_scores_know_nothing_of_the_balance(corpus: Corpus, tmp_path: Path, k: i
     assert want["nll"] == pytest.approx(nll, rel=ROUNDING)
     [record] = metrics(tmp_path / "run")
     assert {name: record[f"val_{name}"] for name in want} == want
+
+
+@each_k
+def test_the_training_loss_that_is_told_is_without_the_balance(
+    corpus: Corpus, tmp_path: Path, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for balance in (0, 1e6):
+        monkeypatch.setattr(objectives, "_BALANCE", balance)
+        out = tmp_path / str(balance)
+        trained(corpus, out, experts=4, active_experts=k, epochs=1, max_steps=1)
+        told.append(metrics(out)[0]["train_nll"])
+    assert told[0] == told[1]
 
 
 @each_k

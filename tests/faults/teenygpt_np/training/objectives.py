@@ -1,7 +1,12 @@
 """Seeded faults in `teenygpt_np/training/objectives.py`."""
 
 FAULTS = [
-    ("balance: not in the loss", "loss = loss + _BALANCE * routing", "_BALANCE * routing"),
+    (
+        "balance: not in the loss",
+        "minimized = minimized + _BALANCE * routing",
+        "_BALANCE * routing",
+    ),
+    ("balance: the loss that is told has it", "Loss(minimized, nll", "Loss(minimized, minimized"),
     (
         "batch_tokens: pads that count are no tokens",
         "rows.lengths if self.ignore_pads else np.full(len(rows), rows.ids.shape[1])",
