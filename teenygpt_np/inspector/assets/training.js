@@ -8,7 +8,7 @@ const CHARTS = [
   { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
   { title: 'Norm of the gradient, before clipping', key: 'grad_norm', layers: 'grad_norms' },
   { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
-  { title: 'Share of the tokens that the fullest expert has, last step', layers: 'fullest_experts', format: percent },
+  { title: 'Share of the tokens that go to the fullest expert, last step', layers: 'fullest_experts', equal: config => config.active_experts / config.experts, format: percent },
 ]
 
 function showTraining(runs) {
@@ -62,12 +62,14 @@ function chart(kind, runs) {
   const format = kind.format ?? digits
   const series = seriesOf(kind, runs)
   if (!series.length) return null
-  const guesses = Object.entries(runs[0].baselines).filter(([, scores]) => scores[kind.guess] != null)
-    .map(([name, scores]) => ({ name, y: scores[kind.guess] }))
+  const guesses = kind.equal
+    ? [{ name: 'equal shares', y: kind.equal(runs[0].config) }]
+    : Object.entries(runs[0].baselines).filter(([, scores]) => scores[kind.guess] != null)
+      .map(([name, scores]) => ({ name, y: scores[kind.guess] }))
   const all = series.flatMap(s => s.values)
   const top = 1.05 * Math.max(...all.map(v => v.y), ...guesses.map(g => g.y)) || 1
   const last = Math.max(...all.map(v => v.x), 1)
-  const ends = kind.layers ? layersAt(series) : guesses
+  const ends = [...guesses, ...(kind.layers ? layersAt(series) : [])]
   const size = { width: 360, height: 220, left: 44, right: ends.length ? 74 : 12, top: 10, low: 26 }
   const x = v => size.left + (v / last) * (size.width - size.left - size.right)
   const y = v => size.height - size.low - (v / top) * (size.height - size.low - size.top)
@@ -108,7 +110,7 @@ function layersAt(series) {
   return ends.length <= 14 ? ends : []
 }
 
-const SHORT = [[/^transformer_blocks\./, 'block '], [/^positional_embedding$/, 'positions']]
+const SHORT = [[/^transformer_blocks\./, 'block '], [/\.mlp$/, ''], [/^positional_embedding$/, 'positions']]
 
 // Names at the right of their lines, moved apart where they would overlap.
 function named(ends, y, size) {

@@ -408,6 +408,18 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def test_the_chart_of_the_experts(browser: Any, tmp_path: Path) -> None:
+    out = tiny_run(tmp_path, "--experts=4", "--active-experts=2")
+    for page in opened(browser, out / "report.html"):
+        chart = page.find_elements("css selector", ".chart")[-1]
+        assert "fullest expert" in chart.find_element("tag name", "figcaption").text
+        named = [t.text for t in chart.find_elements("css selector", ".tick") if t.text]
+        assert {"block 0", "equal shares"} <= set(named)
+        chart.find_element("tag name", "summary").click()
+        rows = [row.text for row in chart.find_elements("css selector", "tbody tr")]
+        assert rows[-1] == "equal shares 50.0%"
+
+
 def test_the_training_s_own_report(browser: Any, run: Path) -> None:
     for page in opened(browser, run / "report.html"):
         assert texts(page, "nav a") == ["Training"]
