@@ -14,7 +14,12 @@ from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Batch, Rows, batches, rows_per_batch
 from teenygpt_np.text.tokenizer import Ids
 
-_BALANCE = 0.01  # Switch Transformers, 2021, arXiv:2101.03961, section 2.2
+# Of the balance among experts, beside a loss per token: Switch Transformers, 2021,
+# arXiv:2101.03961, section 2.2. Ours is per row, so each counted token has it. Without that factor
+# three runs (tiny, 3 epochs, 8 experts, 2 active, seeds 0 to 2) ended at 35.4 test nats on average
+# instead of 35.1, and the fullest expert had 34 to 47% of the tokens instead of 30 to 33%, where
+# equal shares are 25%.
+_BALANCE = 0.01
 
 
 class Loss(NamedTuple):
@@ -50,10 +55,14 @@ class NextToken:
         return rows.batch(which) if self.ignore_pads else rows.whole_batch(which)
 
     def loss(self, model: TeenyGPT, batch: Batch) -> Loss:
-        """The loss of a batch; minimized is also 0.01 times each layer of experts' imbalance."""
+        """The loss of a batch; minimized is also each layer of experts' imbalance.
+
+        It counts 0.01 for each token that counts in the loss, on average over the rows.
+        """
         nll = minimized = model.loss(batch.ids, batch.counted)
+        weight = float(_BALANCE * batch.counted[:, 1:].sum() / len(batch.ids))
         for routing in routings(model).values():
-            minimized = minimized + _BALANCE * routing.imbalance
+            minimized = minimized + weight * routing.imbalance
         return Loss(minimized, nll.item())
 
     def scores(

@@ -35,7 +35,9 @@ def layers(made: Trainer) -> list[Experts]:
 
 
 @each_k
-def test_the_loss_has_a_hundredth_of_each_layer_s_imbalance(corpus: Corpus, k: int) -> None:
+def test_each_token_s_loss_has_a_hundredth_of_each_layer_s_imbalance(
+    corpus: Corpus, k: int
+) -> None:
     made = make(corpus, experts=4, active_experts=k, num_blocks=BLOCKS, dropout=0.0)
     batch = made.objective.batch(rows(corpus, "train"), np.arange(16))
     for layer in layers(made):  # so lopsided that it could not be lost in rounding
@@ -44,10 +46,11 @@ def test_the_loss_has_a_hundredth_of_each_layer_s_imbalance(corpus: Corpus, k: i
     loss = minimized.item()
     pure = made.model.loss(batch.ids, batch.counted).item()
     added = 0.0
+    tokens = sum(rows(corpus, "train").lengths[:16] - 1) / 16  # of a row; the first is given
     for layer in layers(made):
         assert layer.routing
-        added += 0.01 * layer.routing.imbalance.item()
-    assert added > 0.01 * BLOCKS * k
+        added += 0.01 * tokens * layer.routing.imbalance.item()
+    assert added > 0.01 * tokens * BLOCKS * k
     assert loss == pytest.approx(pure + added, rel=ROUNDING)
     assert loss - pure > added / 2
     assert told == pure
