@@ -9,7 +9,7 @@ FAULTS = [
     ),
     ("mamba: growth for decay", "-mg.exp(self.A_log)", "mg.exp(self.A_log)"),
     ("mamba: b_dt starts as dt itself", "dt + np.log(-np.expm1(-dt))", "dt"),
-    ("part_by_part: mamba's scan begins anew", "self.D, state=h", "self.D, state=None"),
+    ("in_parts: mamba's scan begins anew", "self.D, state=h", "self.D, state=None"),
     (
         "mamba: of a group of channels the sum is shown",
         "weights.reshape(shape).mean(axis=1)",

@@ -2,7 +2,7 @@
 
 FAULTS = [
     (
-        "inspect: the state's gradient in the place of the state",
+        "shown: the state's gradient in the place of the state",
         "return node.value[0], node.grad[0]",
         "return node.grad[0], node.grad[0]",
     ),
