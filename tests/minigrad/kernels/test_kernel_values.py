@@ -98,8 +98,8 @@ def test_matmul_repeats_the_batch_that_is_meant(twin: ModuleType, before: Any, a
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("columns", [511, 512, 513, 1041])
 def test_matmul_of_several_blocks(twin: ModuleType, dtype: Any, columns: int, rng: Any) -> None:
-    """With whole numbers, which are exact."""
-    a, b = rng.integers(-3, 4, (23, 300)), rng.integers(-3, 4, (300, columns))
+    """With whole numbers, which are exact. A block has up to 512 rows of b, 256 with AVX-512."""
+    a, b = rng.integers(-3, 4, (23, 600)), rng.integers(-3, 4, (600, columns))
     np.testing.assert_array_equal(twin.matmul(a.astype(dtype), b.astype(dtype)), a @ b)
 
 
