@@ -98,9 +98,15 @@ def test_matmul_repeats_the_batch_that_is_meant(twin: ModuleType, before: Any, a
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("columns", [511, 512, 513, 1041])
 def test_matmul_of_several_blocks(twin: ModuleType, dtype: Any, columns: int, rng: Any) -> None:
-    """With whole numbers, which are exact. A block has up to 512 rows of b, 256 with AVX-512."""
-    a, b = rng.integers(-3, 4, (23, 600)), rng.integers(-3, 4, (600, columns))
-    np.testing.assert_array_equal(twin.matmul(a.astype(dtype), b.astype(dtype)), a @ b)
+    """With whole numbers, which are exact, row after row in memory or column after column.
+
+    A block has up to 512 rows of b. Of a whose columns are contiguous up to 96 rows are copied at
+    once, and there are two threads.
+    """
+    a, b = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((203, 600), (600, columns)))
+    for first, second in itertools.product("CF", repeat=2):
+        ours = twin.matmul(a.astype(dtype, order=first), b.astype(dtype, order=second))
+        np.testing.assert_array_equal(ours, a @ b)
 
 
 @DTYPES
