@@ -16,6 +16,7 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text.folding import Folded, tidy
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
+BYTES = [bytes([byte]) for byte in range(256)]
 # What cannot be seen, as Unicode's pictures of control characters; a space as in the other kinds.
 _SEEN = {**{code: chr(0x2400 + code) for code in range(32)}, 32: "␣", 127: "␡"}
 
@@ -34,7 +35,7 @@ class ByteTokenizer(Tokenizer):
     @property
     def end(self) -> int:
         """The id that ends a text, the first after those that stand for bytes."""
-        return len(self._pieces)
+        return len(self.pieces)
 
     @property
     def pad(self) -> int:
@@ -52,13 +53,18 @@ class ByteTokenizer(Tokenizer):
         return self.end + 2
 
     @cached_property
+    def pieces(self) -> list[bytes]:
+        """The bytes that each id stands for, without `end` and `begin`, which stand for none."""
+        return BYTES
+
+    @cached_property
     def sizes(self) -> tuple[Array, Array]:
         """How many characters and how many bytes each id stands for.    -> (V,), (V,)
 
         A character counts where its first byte is. `end` is a newline, `begin` is nothing.
         """
-        characters = [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self._pieces]
-        return np.array([*characters, 1, 0]), np.array([*map(len, self._pieces), 1, 0])
+        characters = [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self.pieces]
+        return np.array([*characters, 1, 0]), np.array([*map(len, self.pieces), 1, 0])
 
     def fold(self, text: str) -> Folded:
         """Leave running text as it is; tidy a line.    Half a surrogate pair becomes U+FFFD."""
@@ -108,7 +114,7 @@ class ByteTokenizer(Tokenizer):
         found = array.tolist()
         if self.end in found:
             found = found[: found.index(self.end)]
-        pieces = b"".join(self._pieces[i] for i in found if i != self.begin)
+        pieces = b"".join(self.pieces[i] for i in found if i != self.begin)
         return pieces.decode("utf-8", "replace")
 
     def signs(self, ids: Iterable[int]) -> list[str]:
@@ -117,7 +123,7 @@ class ByteTokenizer(Tokenizer):
         '▷' for `begin`, '⏎' for `end`.
         """
         special = {self.end: "⏎", self.begin: "▷"}
-        return [special.get(i) or _seen(self._pieces[i]) for i in map(int, ids)]
+        return [special.get(i) or _seen(self.pieces[i]) for i in map(int, ids)]
 
     def cut(self, text: str) -> int:
         """Where a chunk of a longer text may be cut; 0 if nowhere.
@@ -134,7 +140,7 @@ class ByteTokenizer(Tokenizer):
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> Self:
         """The tokenizer described. Raises KeyError or TypeError if it is none."""
-        return cls(_running(description))
+        return cls(running_of(description))
 
     @classmethod
     def fitted(
@@ -159,11 +165,6 @@ class ByteTokenizer(Tokenizer):
         kept = places < num_tokens
         ids[rows[kept], places[kept]] = flat[kept]
         return ids, np.minimum(counts + 2, num_tokens)
-
-    @cached_property
-    def _pieces(self) -> list[bytes]:
-        """The bytes of each id but `end` and `begin`."""
-        return [bytes([byte]) for byte in range(256)]
 
     @property
     def _dtype(self) -> np.dtype[Any]:
@@ -197,7 +198,8 @@ def _seen(piece: bytes) -> str:
     return piece.decode("utf-8", "backslashreplace").translate(_SEEN)
 
 
-def _running(description: dict[str, Any]) -> bool:
+def running_of(description: dict[str, Any]) -> bool:
+    """What a description says of `running`. Raises KeyError or TypeError if it says nothing."""
     running = description["running"]
     if not isinstance(running, bool):
         raise TypeError(f"running is {running!r}, wanted true or false")
