@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,9 +17,12 @@ from teenygpt_np.text import bpe, words
 from teenygpt_np.text.bpe import BYTE_ORDER, LONGEST, MOST_VOCAB, BpeTokenizer, word_counts
 
 ALL = list(TEXTS.values())
-RUNNING = BpeTokenizer.fitted(ALL, running=True, vocab_size=400)
-LINES = BpeTokenizer.fitted(ALL, running=False, vocab_size=400)
 ANY = st.one_of(st.text(max_size=30), st.sampled_from(ALL).map(lambda text: text[20:70]))
+
+
+@functools.cache
+def tokenizer_of(texts: Literal["lines", "running"]) -> BpeTokenizer:
+    return BpeTokenizer.fitted(ALL, running=texts == "running", vocab_size=400)
 
 
 def test_ids() -> None:
@@ -37,70 +42,78 @@ def test_ids() -> None:
 @given(texts=st.lists(ANY, max_size=4))
 @settings(max_examples=100)
 def test_decode_undoes_encode(backend: str, texts: list[str]) -> None:
-    ids, lengths = RUNNING.encode(texts)
-    assert RUNNING.decode(ids) == "".join(texts)
+    running = tokenizer_of("running")
+    ids, lengths = running.encode(texts)
+    assert running.decode(ids) == "".join(texts)
     parts = np.split(ids, np.cumsum(lengths)) if texts else []
-    assert [RUNNING.decode(part) for part in parts[: len(texts)]] == texts
+    assert [running.decode(part) for part in parts[: len(texts)]] == texts
     # Each text's ids are its own, whatever stands beside it.
-    alone = [RUNNING.encode([text])[0].tolist() for text in texts]
+    alone = [running.encode([text])[0].tolist() for text in texts]
     assert [part.tolist() for part in parts[: len(texts)]] == alone
 
 
 @given(st.binary(max_size=20))
 def test_a_prompt_of_any_bytes(data: bytes) -> None:
-    ids = RUNNING.encode_prompt("x" + data.decode("utf-8", "surrogateescape"))
-    assert b"".join(RUNNING.pieces[i] for i in ids) == b"x" + data
+    running = tokenizer_of("running")
+    ids = running.encode_prompt("x" + data.decode("utf-8", "surrogateescape"))
+    assert b"".join(running.pieces[i] for i in ids) == b"x" + data
     assert ids.dtype == np.int64
 
 
 def test_prompts() -> None:
-    assert RUNNING.encode_prompt("").tolist() == [10]
-    assert LINES.encode_prompt("").tolist() == [LINES.begin]
-    assert LINES.encode_prompt("und").tolist() == [LINES.begin, *LINES.encode(["und"])[0]]
+    lines = tokenizer_of("lines")
+    assert tokenizer_of("running").encode_prompt("").tolist() == [10]
+    assert lines.encode_prompt("").tolist() == [lines.begin]
+    assert lines.encode_prompt("und").tolist() == [lines.begin, *lines.encode(["und"])[0]]
 
 
 @given(st.sampled_from(ALL), st.integers(1, 40))
 def test_chunks_are_encoded_as_the_whole(text: str, size: int) -> None:
     """As a file is read: a chunk, cut where it may be, and what is left before the next one."""
+    running = tokenizer_of("running")
     ids: list[int] = []
     rest = ""
     for start in range(0, len(text), size):
         rest += text[start : start + size]
-        cut = RUNNING.cut(rest)
-        ids += RUNNING.encode([rest[:cut]])[0].tolist()
+        cut = running.cut(rest)
+        ids += running.encode([rest[:cut]])[0].tolist()
         rest = rest[cut:]
-    ids += RUNNING.encode([rest])[0].tolist()
-    assert ids == RUNNING.encode([text])[0].tolist()
+    ids += running.encode([rest])[0].tolist()
+    assert ids == running.encode([text])[0].tolist()
 
 
 def test_blocks_are_encoded_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = tokenizer_of("running")
     texts = ["".join(ALL), "", *ALL]
-    ids, lengths = RUNNING.encode(texts)
+    ids, lengths = running.encode(texts)
     monkeypatch.setattr(words, "_BLOCK", 50)
-    in_blocks = RUNNING.encode(texts)
+    in_blocks = running.encode(texts)
     assert in_blocks[0].tolist() == ids.tolist()
     assert in_blocks[1].tolist() == lengths.tolist()
-    assert BpeTokenizer.fitted(ALL, running=True, vocab_size=400) == RUNNING
+    assert BpeTokenizer.fitted(ALL, running=True, vocab_size=400) == running
 
 
 def test_names_of_special_ids_are_text() -> None:
+    running = tokenizer_of("running")
     text = "<|end|><|begin|> ⏎▷"
-    ids, _ = RUNNING.encode([text])
-    assert max(ids) < RUNNING.end
-    assert RUNNING.decode(ids) == text
+    ids, _ = running.encode([text])
+    assert max(ids) < running.end
+    assert running.decode(ids) == text
 
 
 @given(ANY)
 def test_sizes_add_up_to_the_text(text: str) -> None:
-    characters, sizes = RUNNING.sizes
-    assert len(characters) == len(sizes) == RUNNING.num_token_vals
-    ids, _ = RUNNING.encode([text])
+    running = tokenizer_of("running")
+    characters, sizes = running.sizes
+    assert len(characters) == len(sizes) == running.num_token_vals
+    ids, _ = running.encode([text])
     assert (characters[ids].sum(), sizes[ids].sum()) == (len(text), len(text.encode()))
 
 
 def test_tokens_save_ids() -> None:
-    ids, _ = RUNNING.encode(ALL)
-    assert RUNNING.num_token_vals == 400
+    running = tokenizer_of("running")
+    ids, _ = running.encode(ALL)
+    assert running.num_token_vals == 400
     assert len(ids) < 0.7 * len("".join(ALL).encode())
 
 
@@ -173,7 +186,7 @@ def test_a_vocabulary_that_does_not_fit(vocab_size: int, texts: list[str], messa
         ([(1, 2), (1, 2)], "merge 1 makes the same token as merge 0"),
         ([(1, 2), (2, 3), (256, 3), (1, 257)], "merge 3 makes the same token as merge 2"),
         (
-            [(7, 7), *((i, i) for i in range(256, 400))],
+            [(7, 7), *((i, i) for i in range(256, 264))],
             "merge 8 makes 512 bytes, wanted at most 256",
         ),
     ],
@@ -184,11 +197,13 @@ def test_merges_refused(merges: list[tuple[int, int]], message: str) -> None:
 
 
 def test_a_description_makes_the_same_tokenizer() -> None:
-    for tokenizer in (LINES, RUNNING):
+    lines = tokenizer_of("lines")
+    running = tokenizer_of("running")
+    for tokenizer in (lines, running):
         again = BpeTokenizer.from_description(tokenizer.description())
         assert again == tokenizer
         assert again.encode(ALL)[0].tolist() == tokenizer.encode(ALL)[0].tolist()
-    assert LINES != RUNNING
+    assert lines != running
     described = BpeTokenizer(merges=((97, 98), (256, 99))).description()
     assert described == {"kind": "bpe", "running": False, "merges": "97 98\n256 99"}
 
@@ -210,4 +225,4 @@ def test_descriptions_refused(
     change: dict[str, object], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        BpeTokenizer.from_description({**RUNNING.description(), **change})
+        BpeTokenizer.from_description({**tokenizer_of("running").description(), **change})

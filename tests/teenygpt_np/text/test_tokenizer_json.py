@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +18,16 @@ from teenygpt_np.text.tokenizer_json import BEGIN, END, from_json, to_json
 from teenygpt_np.text.words import PATTERN
 
 ALL = list(TEXTS.values())
-TOKENIZER = BpeTokenizer.fitted(ALL, running=True, vocab_size=500)
+
+
+@functools.cache
+def tokenizer() -> BpeTokenizer:
+    return BpeTokenizer.fitted(ALL, running=True, vocab_size=400)
 
 
 def peer() -> Any:
     """The file read by HF tokenizers."""
-    return hf().Tokenizer.from_str(to_json(TOKENIZER))
+    return hf().Tokenizer.from_str(to_json(tokenizer()))
 
 
 def hf() -> Any:
@@ -32,7 +37,7 @@ def hf() -> Any:
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_package_has_the_same_ids(name: str) -> None:
     text = TEXTS[name]
-    ids = TOKENIZER.encode([text])[0].tolist()
+    ids = tokenizer().encode([text])[0].tolist()
     assert peer().encode(text).ids == ids
     assert peer().decode(ids) == text
 
@@ -40,7 +45,7 @@ def test_the_package_has_the_same_ids(name: str) -> None:
 @given(text=st.text(max_size=40))
 @settings(max_examples=100)
 def test_the_package_has_the_same_ids_of_any_text(text: str) -> None:
-    assert peer().encode(text).ids == TOKENIZER.encode([text])[0].tolist()
+    assert peer().encode(text).ids == tokenizer().encode([text])[0].tolist()
 
 
 @pytest.mark.parametrize("vocab_size", [300, 500, 544])
@@ -72,15 +77,15 @@ def test_the_package_learns_the_same_merges(vocab_size: int) -> None:
 
 
 def test_special_ids_are_known_by_name_and_not_found_in_text() -> None:
-    assert peer().token_to_id(END) == TOKENIZER.end
-    assert peer().token_to_id(BEGIN) == TOKENIZER.begin
-    assert max(peer().encode(END + BEGIN).ids) < TOKENIZER.end
+    assert peer().token_to_id(END) == tokenizer().end
+    assert peer().token_to_id(BEGIN) == tokenizer().begin
+    assert max(peer().encode(END + BEGIN).ids) < tokenizer().end
 
 
 def test_out_and_in() -> None:
     for running in (True, False):
-        again = from_json(to_json(TOKENIZER), running=running)
-        assert again == BpeTokenizer(running, TOKENIZER.merges)
+        again = from_json(to_json(tokenizer()), running=running)
+        assert again == BpeTokenizer(running, tokenizer().merges)
     content = json.loads(to_json(BpeTokenizer(merges=((32, 98), (0xC3, 0xA9)))))
     vocab, merges = content["model"]["vocab"], content["model"]["merges"]
     assert merges == [["Ġ", "b"], ["Ã", "©"]]
@@ -90,37 +95,35 @@ def test_out_and_in() -> None:
 
 
 def test_merges_as_older_versions_wrote_them() -> None:
-    content = json.loads(to_json(TOKENIZER))
+    content = json.loads(to_json(tokenizer()))
     content["model"]["merges"] = [" ".join(pair) for pair in content["model"]["merges"]]
-    assert from_json(json.dumps(content), running=True) == TOKENIZER
+    assert from_json(json.dumps(content), running=True) == tokenizer()
 
 
-def changed(change: Callable[[Any], Any]) -> str:
-    content = json.loads(to_json(TOKENIZER))
-    change(content)
-    return json.dumps(content)
+@pytest.mark.parametrize("content", ["", "[" * 100_000, "[]", '{"model": null}'])
+def test_files_that_are_something_else(content: str) -> None:
+    with pytest.raises(InputError, match=r"^this is no tokenizer\.json of byte-level BPE"):
+        from_json(content, running=True)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("change", "message"),
     [
-        ("", "this is no tokenizer.json of byte-level BPE"),
-        ("[" * 100_000, "this is no tokenizer.json of byte-level BPE"),
-        ("[]", "this is no tokenizer.json of byte-level BPE"),
-        ('{"model": null}', "this is no tokenizer.json of byte-level BPE"),
-        (changed(lambda c: c.pop("pre_tokenizer")), "pre_tokenizer"),
-        (changed(lambda c: c.update(normalizer={"type": "NFC"})), "has its own normalizer; wanted"),
-        (changed(lambda c: c["pre_tokenizer"]["pretokenizers"].pop()), "its own pre_tokenizer"),
-        (changed(lambda c: c["model"].update(type="Unigram")), "has its own type; wanted"),
-        (changed(lambda c: c["model"].update(dropout=0.1)), "has its own dropout; wanted"),
-        (changed(lambda c: c["model"].update(merges=[["a", "zz"]])), "KeyError('zz')"),
-        (changed(lambda c: c["model"].update(merges=["a b c"])), "too many values to unpack"),
-        (changed(lambda c: c["model"].update(merges=[["a", "b"]] * 2)), "the same token as merge"),
-        (changed(lambda c: c["model"].update(merges=[])), "0 merges, wanted"),
+        (lambda c: c.pop("pre_tokenizer"), "pre_tokenizer"),
+        (lambda c: c.update(normalizer={"type": "NFC"}), "has its own normalizer; wanted"),
+        (lambda c: c["pre_tokenizer"]["pretokenizers"].pop(), "its own pre_tokenizer"),
+        (lambda c: c["model"].update(type="Unigram"), "has its own type; wanted"),
+        (lambda c: c["model"].update(dropout=0.1), "has its own dropout; wanted"),
+        (lambda c: c["model"].update(merges=[["a", "zz"]]), "KeyError('zz')"),
+        (lambda c: c["model"].update(merges=["a b c"]), "too many values to unpack"),
+        (lambda c: c["model"].update(merges=[["a", "b"]] * 2), "the same token as merge"),
+        (lambda c: c["model"].update(merges=[]), "0 merges, wanted"),
     ],
 )
-def test_files_refused(content: str, message: str) -> None:
+def test_files_refused(change: Callable[[Any], Any], message: str) -> None:
+    content = json.loads(to_json(tokenizer()))
+    change(content)
     with pytest.raises(InputError) as caught:
-        from_json(content, running=True)
+        from_json(json.dumps(content), running=True)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -62,6 +62,13 @@ def test_words_are_those_of_the_pattern(texts: list[str]) -> None:
     assert found.starts.tolist() == starts
 
 
+def test_a_text_ends_its_words() -> None:
+    """White space at its end is one word, whatever the next text begins with."""
+    found = words_of(["a \n", "b", "b", "", " "])
+    assert found.starts.tolist() == [0, 1, 3, 4, 5, 6]
+    assert found.texts.tolist() == [2, 1, 1, 0, 1]
+
+
 def test_a_byte_that_is_no_utf8_is_part_of_a_word() -> None:
     found = words_of(["é \udcff\udcfe.", "b"])
     assert found.data.tobytes() == b"\xc3\xa9 \xff\xfe.b"

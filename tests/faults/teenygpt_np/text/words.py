@@ -7,12 +7,12 @@ FAULTS = [
         "",
     ),
     (
-        "words: white space knows of the next text",
+        "a_text_ends_its_words: white space knows of the next text",
         "word_follows[ends[ends > 0] - 1] = False",
         "",
     ),
     (
-        "words: words go on in the next text",
+        "a_text_ends_its_words: words go on in the next text",
         "starts[ends[ends < len(codes)]] = True",
         "",
     ),
