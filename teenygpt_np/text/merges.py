@@ -40,8 +40,10 @@ def learned(words: Mapping[bytes, int], order: Array, number: int) -> list[Pair]
     counts: defaultdict[int, int] = defaultdict(int)
     where: defaultdict[int, list[int]] = defaultdict(list)  # rows that have, or had, the pair
     for row, (ids, n) in enumerate(zip(rows, times, strict=True)):
-        for pair in map(_key, ids, ids[1:]):
+        pairs = list(map(_key, ids, ids[1:]))
+        for pair in pairs:
             counts[pair] += n
+        for pair in set(pairs):
             where[pair].append(row)
     heap = [(-n, pair) for pair, n in counts.items()]
     heapq.heapify(heap)
@@ -56,7 +58,7 @@ def learned(words: Mapping[bytes, int], order: Array, number: int) -> list[Pair]
         first, second = divmod(pair, 1 << BITS)
         new = 256 + len(merges)
         merges.append((first, second))
-        found = set()
+        found: set[int] = set()
         for row in where.pop(pair):
             for other in _merge(rows[row], first, second, new, times[row], counts):
                 found.add(other)
@@ -73,22 +75,26 @@ def _key(first: int, second: int) -> int:
 
 def _merge(
     ids: list[int], first: int, second: int, new: int, times: int, counts: dict[int, int]
-) -> list[int]:
+) -> set[int]:
     """Merge a pair in one word, from the left, and count its pairs anew.    -> the pairs made"""
-    made, i = [], 0
-    while i < len(ids) - 1:
-        if ids[i] == first and ids[i + 1] == second:
+    made: set[int] = set()
+    i = 0
+    while True:
+        try:
+            i = ids.index(first, i)
+        except ValueError:  # it is not there any more
+            return made
+        if i + 1 < len(ids) and ids[i + 1] == second:
             if i:
                 counts[_key(ids[i - 1], first)] -= times
                 counts[_key(ids[i - 1], new)] += times
-                made.append(_key(ids[i - 1], new))
+                made.add(_key(ids[i - 1], new))
             if i + 2 < len(ids):
                 counts[_key(second, ids[i + 2])] -= times
                 counts[_key(new, ids[i + 2])] += times
-                made.append(_key(new, ids[i + 2]))
+                made.add(_key(new, ids[i + 2]))
             ids[i : i + 2] = [new]
         i += 1
-    return made
 
 
 def distinct(data: Array, starts: Array) -> tuple[Array, Array]:
