@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.reading import check_encoding
 
 OPTIMIZERS = ("adamw", "muon")
 
@@ -74,6 +75,9 @@ class Config:
     preset: str = "small"
     data: str = ""
     columns: tuple[str, ...] = ()
+    encoding: str = _setting(
+        "utf-8", "encoding of the text's file, such as utf-8, utf-16, cp1252 or shift_jis"
+    )
     alphabet: str = _setting(
         "article",
         "fold text to a-z and space, or keep the corpus's own characters",
@@ -162,6 +166,7 @@ class Config:
             value = getattr(self, name)
             if wanted := setting.wanted(name, value):
                 raise InputError(f"{name} is {value}, wanted {wanted}")
+        check_encoding(self.encoding)
         if self.num_emb % self.num_heads:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"

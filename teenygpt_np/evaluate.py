@@ -8,13 +8,17 @@ import sys
 
 from teenygpt_np.cli import Parser, add_threads, path, run_command, set_up
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.reading import STDIN, check_encoding, shown
 
 
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.evaluate", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "--data", type=path, metavar="PATH", help="text to score (default: the run's own)"
+        "--data",
+        type=path,
+        metavar="PATH",
+        help="text to score; - is standard input (default: the run's own)",
     )
     parser.add_argument(
         "--column",
@@ -22,6 +26,11 @@ def _parser() -> Parser:
         dest="columns",
         metavar="NAME",
         help="column of the text, as for training",
+    )
+    parser.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="encoding of the text (default: utf-8, or that of the run's own)",
     )
     parser.add_argument(
         "--split",
@@ -39,6 +48,8 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, load, score, print; 0."""
     args = _parser().parse_args(arguments)
+    if args.encoding is not None:
+        check_encoding(args.encoding, "--encoding")
     set_up(args.threads)
 
     import numpy as np
@@ -54,14 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
     run = load_run(args.run)
     config, tokenizer = run.config, run.tokenizer
     truth, train = None, None
-    if args.data and args.data.is_file() and not args.split:
-        name, split, unit = args.data.name, "all", "line"
-        lines, report = read_lines(args.data, tokenizer, args.columns or ())
+    if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
+        name = shown(STDIN) if args.data == STDIN else args.data.name
+        split, unit, encoding = "all", "line", args.encoding or "utf-8"
+        lines, report = read_lines(args.data, tokenizer, args.columns or (), encoding)
     else:
         if args.data:
-            config = dataclasses.replace(config, data=str(args.data), columns=())
+            config = dataclasses.replace(config, data=str(args.data), columns=(), encoding="utf-8")
         if args.columns:
             config = dataclasses.replace(config, columns=tuple(args.columns))
+        if args.encoding:
+            config = dataclasses.replace(config, encoding=args.encoding)
         corpus = load_own_corpus(config, tokenizer)
         if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
             raise InputError(

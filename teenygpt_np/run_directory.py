@@ -49,6 +49,7 @@ def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpu
     return load_corpus(
         Path(config.data) if config.data else None,
         columns=config.columns,
+        encoding=config.encoding,
         alphabet=tokenizer or config.alphabet,  # type: ignore[arg-type]
         seed=config.seed,
     )

@@ -26,6 +26,7 @@ from teenygpt_np.cli import (
 )
 from teenygpt_np.config import PRESETS, SETTINGS, Config, make_config
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.files import FILES
 
 if TYPE_CHECKING:
     from teenygpt_np.text.tokenizer import Tokenizer
@@ -38,8 +39,8 @@ def _parser() -> Parser:
         "--data",
         type=path,
         metavar="PATH",
-        help="a directory with train.txt, val.txt, test.txt; or one .txt, .csv, .tsv or .jsonl, "
-        "plain or .gz, which is split 80/10/10 (default: the bundled headlines)",
+        help=f"a directory with train.txt, val.txt, test.txt; or {FILES}, which is split 80/10/10; "
+        "or - for lines from standard input (default: the bundled headlines)",
     )
     parser.add_argument(
         "--column",

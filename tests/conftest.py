@@ -84,6 +84,8 @@ QUICK = (
     "test_characters::",
     "test_corpus::",
     "test_files::",
+    "test_reading::",
+    "test_parquet::",
     "test_batches::",
     "test_config::",
     "test_layers::",

@@ -15,7 +15,9 @@ import numpy as np
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.characters import CharacterTokenizer
-from teenygpt_np.text.files import SPLITS, Texts, read_texts, show
+from teenygpt_np.text.files import SPLITS, Texts, read_texts
+from teenygpt_np.text.reading import STDIN, shown
+from teenygpt_np.text.tables import show
 from teenygpt_np.text.tokenizer import Tokenizer
 
 MIN_LINES = 10
@@ -99,31 +101,32 @@ def load_corpus(
     path: Path | None,
     *,
     columns: Sequence[str] = (),
+    encoding: str = "utf-8",
     alphabet: Literal["article", "corpus"] | Tokenizer = "article",
     seed: int = 0,
 ) -> Corpus:
     """Read headlines and fold them into the alphabet.
 
     path: None for the bundled corpus; a directory with train.txt, val.txt and test.txt, used as
-    they are; or one file, whose distinct lines are shuffled by the seed and split 80/10/10. A file
-    is a .txt with a headline per line, or a .csv, .tsv (without quoting) or .jsonl with its
-    headlines in `columns`, each plain or .gz, in UTF-8.
+    they are; or one file of a format in `files.FORMATS`, or standard input, as `reading.STDIN`,
+    whose distinct lines are shuffled by the seed and split 80/10/10.
     columns: the texts of each become headlines; may be left out if the file has only one column
+    encoding: of the file, by a name that Python's codecs know
     alphabet: "article" is a-z and space, "corpus" the text's own characters; or a Tokenizer
 
     Raises InputError, with file and line, for anything that cannot be read, and for an empty split.
     """
     source = _bundled() if path is None else Path(path)
-    raw, report = _read(source, columns)
+    raw, report = _read(source, columns, encoding)
     try:
         tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
     except InputError as error:
-        raise InputError(f"{source}: {error}") from error
+        raise InputError(f"{shown(source)}: {error}") from error
     splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
     if not any(splits.values()):
         raise InputError(
-            f"{source} has no headlines: {report.read:,} lines read, nothing left of them in "
-            f"{tokenizer}"
+            f"{shown(source)} has no headlines: {report.read:,} lines read, nothing left of them "
+            f"in {tokenizer}"
         )
     truth = None
     if "all" in splits:
@@ -135,21 +138,24 @@ def load_corpus(
         if not lines:
             raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
     name = "bundled" if path is None else source.absolute().name
+    name = shown(STDIN) if source == STDIN else name
     train, val, test = (splits[name] for name in SPLITS)
     return Corpus(name, train, val, test, tokenizer, report, truth)
 
 
 def read_lines(
-    path: Path, tokenizer: Tokenizer, columns: Sequence[str] = ()
+    path: Path, tokenizer: Tokenizer, columns: Sequence[str] = (), encoding: str = "utf-8"
 ) -> tuple[list[str], Report]:
     """All lines of one file, folded, in their order, repeated ones too; and the report on them.
 
     Raises InputError if the file cannot be read, or if folding leaves nothing of it.
     """
-    raw, report = _read(path, columns)
+    raw, report = _read(path, columns, encoding)
     lines = _clean(raw["all"], tokenizer, report)
     if not lines:
-        raise InputError(f"{path} has no headlines: nothing left of {report.read:,} lines read")
+        raise InputError(
+            f"{shown(path)} has no headlines: nothing left of {report.read:,} lines read"
+        )
     return lines, report
 
 
@@ -162,11 +168,11 @@ def check_batch(corpus: Corpus, batch_size: int) -> None:
         )
 
 
-def _read(source: Path, columns: Sequence[str]) -> tuple[dict[str, Texts], Report]:
+def _read(source: Path, columns: Sequence[str], encoding: str) -> tuple[dict[str, Texts], Report]:
     """The texts as they are in the files, and a report with the notes from reading them."""
     notes: list[str] = []
     try:
-        raw, found = read_texts(source, columns, notes)
+        raw, found = read_texts(source, columns, notes, encoding)
     except OSError as error:
         raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
     return raw, Report(columns=found, notes=notes)
@@ -212,7 +218,7 @@ def _split(source: Path, lines: list[str], report: Report, seed: int) -> dict[st
     report.duplicates = len(lines) - len(distinct)
     if len(distinct) < MIN_LINES:
         raise InputError(
-            f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
+            f"{shown(source)} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
         )
     shuffled = [distinct[i] for i in np.random.default_rng(seed).permutation(len(distinct))]
     tenth = len(shuffled) // 10

@@ -24,6 +24,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
         for name in LENGTHS
         for x in (-0.1, math.nan, math.inf)
     ),
+    (
+        {"encoding": "none"},
+        "encoding is 'none', wanted the name of one, such as utf-8, utf-16 or cp1252",
+    ),
     ({"optimizer": "sgd"}, "optimizer is sgd, wanted adamw or muon"),
     *(({"num_tokens": n}, f"num_tokens is {n}, wanted at least 2") for n in (1, 0, -5)),
     *(
@@ -63,6 +67,7 @@ OTHERS = Config(
     preset="tiny",
     data="/a/b.csv",
     columns=("title", "é"),
+    encoding="cp1252",
     alphabet="corpus",
     seed=7,
     num_tokens=33,

@@ -169,7 +169,10 @@ def test_the_grammar_s_own_figure_where_it_is_known(run: Path, tmp_path: Path) -
 BAD = [
     (["--split=all"], "argument --split: invalid choice: 'all' .*train.*val.*test"),
     (["--data=nowhere"], r"nowhere is not there; wanted a directory with train\.txt"),
-    (["--column=a"], r"column 'a' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
+    (
+        ["--column=a"],
+        r"column 'a' is for \.csv, \.tsv, \.jsonl and \.parquet files, and .*lines\.txt",
+    ),
     (["--threads=0"], "--threads is 0, wanted 1..1,024"),
     (["--nonsense"], "unrecognized arguments: --nonsense"),
 ]

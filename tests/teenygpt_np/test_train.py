@@ -168,7 +168,10 @@ BAD_FLAGS = [
     (["--preset=huge"], "argument --preset: invalid choice: 'huge' .*tiny.*small.*article"),
     (["--pads=maybe"], "argument --pads: invalid choice: 'maybe'"),
     (["--alphabet=latin"], "argument --alphabet: invalid choice: 'latin'"),
-    (["--column=title"], r"column 'title' is for \.csv, \.tsv and \.jsonl files, and .*lines\.txt"),
+    (
+        ["--column=title"],
+        r"column 'title' is for \.csv, \.tsv, \.jsonl and \.parquet files, and .*lines\.txt",
+    ),
     (["--experts=0"], "--experts is 0, wanted at least 1"),
     (["--experts=65"], "--experts is 65, wanted at most 64"),
     (["--active-experts=0"], "--active-experts is 0, wanted at least 1"),

@@ -225,10 +225,10 @@ def test_an_entropy_file_about_something_else_says_nothing(tmp_path: Path, text:
 
 # -- what is refused -------------------------------------------------------------------------------
 
-FILES = "a .txt, .csv, .tsv or .jsonl file, plain or .gz"
+FILES = "a .txt, .md, .csv, .tsv, .jsonl or .parquet file, plain, .gz or .zst"
 TWO = '{"a": "x", "b": "y"}\n'
 BAD: list[tuple[str, str | bytes, list[str], str]] = [
-    ("a.parquet", "x", [], f"a.parquet has the suffix '.parquet'; wanted {FILES}"),
+    ("a.docx", "x", [], f"a.docx has the suffix '.docx'; wanted {FILES}"),
     ("a", "x", [], f"a has the suffix ''; wanted {FILES}"),
     ("a.txt", "", [], "has no headlines: 0 lines read"),
     (
@@ -238,10 +238,15 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
         "no headlines: 2 lines read, nothing left of them in the alphabet 'abc",
     ),
     ("a.txt", "a\nb\na\n", [], "a.txt has 2 distinct headlines, wanted at least 10"),
-    ("a.txt", TEXT, ["t"], "column 't' is for .csv, .tsv and .jsonl files, and"),
-    ("a.txt", b"ok\nna\xefve\n", [], "a.txt, line 2: byte 0xef at 2 is not UTF-8; wanted"),
-    ("a.txt", b"\xef\xbb\xbf\xff\n", [], "a.txt, line 1: byte 0xff at 3 is not UTF-8"),
-    ("a.csv", b"t\nok\n\xc3\n", [], "a.csv, line 3: byte 0xc3 at 0 is not UTF-8"),
+    ("a.txt", TEXT, ["t"], "column 't' is for .csv, .tsv, .jsonl and .parquet files, and"),
+    (
+        "a.txt",
+        b"ok\nna\xefve\n",
+        [],
+        "a.txt, line 2: byte 0xef at offset 5 is not utf-8; --encoding=cp1252 p",
+    ),
+    ("a.txt", b"\xef\xbb\xbf\xff\n", [], "a.txt, line 1: byte 0xff at offset 3 is not utf-8"),
+    ("a.csv", b"t\nok\n\xc3\n", [], "a.csv, line 3: byte 0xc3 at offset 5 is not utf-8"),
     ("a.csv", "", [], "a.csv is empty; wanted a header that names the columns"),
     ("a.csv", "\n\n", [], "a.csv is empty; wanted a header that names the columns"),
     ("a.csv", "a;b\nx;y\n", [], "a.csv has columns 'a', 'b'; wanted --column "),
@@ -266,7 +271,7 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
         [],
         "a.csv, the row from line 2: more than 16,777,216 characters",
     ),
-    ("a.csv", "a\n" + "," * 2**24 + "\n", [], "a.csv, line 2: more than 16,777,216 bytes in one"),
+    ("a.csv", "a\n" + "," * (2**24 + 1), [], "a.csv, line 2: more than 16,777,216 characters in"),
     ("a.tsv", "a\tb\nx\ty\n", ["a,b"], "a.tsv has no column 'a,b'; it has 'a', 'b'"),
     ("a.jsonl", "", ["a"], "a.jsonl has no key 'a'; it has none"),
     ("a.jsonl", TWO, [], "a.jsonl has columns 'a', 'b'; wanted --column "),
@@ -324,7 +329,9 @@ def test_directories_refused(tmp_path: Path) -> None:
     path = directory(tmp_path / "d", val=" \n")
     with pytest.raises(InputError, match=r"val\.txt has no headlines, wanted at least one"):
         load_corpus(path)
-    with pytest.raises(InputError, match=r"column 't' is for \.csv, \.tsv and \.jsonl files"):
+    with pytest.raises(
+        InputError, match=r"column 't' is for \.csv, \.tsv, \.jsonl and \.parquet files"
+    ):
         load_corpus(path, columns=["t"])
     (path / "val.txt").unlink()
     (path / "test.txt").unlink()

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.files import read_texts
-from teenygpt_np.text.lines import MOST_BYTES
+from teenygpt_np.text.files import FORMATS, read_texts
+from teenygpt_np.text.reading import COMPRESSIONS, LONGEST
 
 LINES = [f"king {chr(97 + i // 26)}{chr(97 + i % 26)} wins" for i in range(300)]
 
@@ -144,7 +145,7 @@ def test_line_ends(tmp_path: Path, name: str, end: str) -> None:
 def test_line_ends_of_a_file_longer_than_a_line_may_be(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"king wins\r" * 1_700_000)
-    assert path.stat().st_size > MOST_BYTES
+    assert path.stat().st_size > LONGEST
     assert len(read(path)[0]) == 1_700_000
 
 
@@ -154,14 +155,14 @@ def test_line_ends_where_parts_of_the_file_meet(
     path = tmp_path / "a.txt"
     path.write_bytes(b"a\r\nb\rc\n\r\r\nd")
     for size in range(1, 14):
-        monkeypatch.setattr("teenygpt_np.text.lines._CHUNK", size)
+        monkeypatch.setattr("teenygpt_np.text.reading._CHUNK", size)
         assert read(path) == (["a", "b", "c", "", "", "d"], [])
 
 
 def test_line_ends_are_counted_for_messages(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"a\rb\rc\xff\r")
-    with pytest.raises(InputError, match="line 3: byte 0xff at 1 is not UTF-8"):
+    with pytest.raises(InputError, match="line 3: byte 0xff at offset 5 is not utf-8; --enc"):
         read(path)
 
 
@@ -194,3 +195,32 @@ def test_bytes_behind_a_gzip_file(tmp_path: Path) -> None:
         InputError, match=r"h\.txt\.gz is not a whole gzip file: Not a gzipped file"
     ):
         read(path)
+
+
+# -- the table of formats --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".markdown", ".MD"])
+def test_formats_without_columns(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_text("# King\n\nwins", encoding="utf-8")
+    assert read(path) == (["# King", "", "wins"], [])
+    with pytest.raises(InputError, match=r"^column 'a' is for \.csv, \.tsv, \.jsonl and \.parquet"):
+        read(path, "a")
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".csv", ".tsv", ".jsonl"])
+def test_an_encoding_is_for_every_format(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    rows = {".txt": "\u00c9t\u00e9\n", ".jsonl": '{"t": "\u00c9t\u00e9"}'}
+    text = rows.get(suffix, "t\n\u00c9t\u00e9\n")
+    path.write_text(text, encoding="utf-16")
+    assert read_texts(path, (), [], "utf-16")[0]["all"] == ["\u00c9t\u00e9"]
+    with pytest.raises(InputError, match="not utf-8; --encoding=utf-16 probably reads it"):
+        read(path)
+
+
+def test_the_readme_names_every_format() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in (*(format.suffixes[0] for format in FORMATS), *COMPRESSIONS):
+        assert f"`{name}`" in text
