@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +27,7 @@ from teenygpt_np.text.tokenizers import described_tokenizer
 
 CONFIG, METRICS, BEST, LAST = "config.json", "metrics.jsonl", "best.npz", "last.npz"
 SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"
+TEXT = "text.txt"  # what was read from standard input
 REPORT = "report.html"  # written last, so a run that has it is finished
 
 FORMAT = 2  # of config.json and of a checkpoint's description; without a number it is 1
@@ -172,6 +176,27 @@ def begin(directory: Path, description: Mapping[str, Any]) -> None:
     check_new(directory)
     (directory / SAMPLES).mkdir(parents=True, exist_ok=True)
     checkpoint.write_json(directory / CONFIG, description)
+
+
+def save_text(directory: Path, source: BufferedIOBase) -> str:
+    """Copy all of an open file to a run's directory, whole or not at all; returns its path."""
+    path = directory / TEXT
+    with checkpoint.atomic_file(path) as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+    return os.path.abspath(path)
+
+
+def discard_text(directory: Path) -> None:
+    """Remove what a run has before it begins: the text and the lock's file."""
+    for name in (TEXT, LOCK):
+        (directory / name).unlink(missing_ok=True)
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove these folders, in their order, but for those that hold something."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def read_description(directory: Path) -> tuple[dict[str, Any], Config, Tokenizer]:

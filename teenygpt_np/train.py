@@ -27,6 +27,7 @@ from teenygpt_np.cli import (
 from teenygpt_np.config import PRESETS, SETTINGS, Config, make_config
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.files import FILES
+from teenygpt_np.text.reading import STDIN, shown, stdin
 
 if TYPE_CHECKING:
     from teenygpt_np.text.tokenizer import Tokenizer
@@ -82,7 +83,7 @@ def _changes(args: Namespace) -> dict[str, Any]:
     if args.preset is not None:
         given["preset"] = args.preset
     if args.data is not None:
-        given["data"] = os.path.abspath(args.data)
+        given["data"] = str(STDIN) if args.data == STDIN else os.path.abspath(args.data)
     if args.columns:
         given["columns"] = tuple(args.columns)
     return given
@@ -128,13 +129,52 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
             raise InputError(f"{folder} is a file; wanted a new directory")
     if args.out:
         run_directory.check_new(out)
+    if args.data == STDIN:
+        return _from_stdin(args, config, out, owned)
     trainer = _trainer(config, args.quiet)
+    return trainer, _claimed(args, config, out, owned)
+
+
+def _claimed(args: Namespace, config: Config, out: Path, owned: contextlib.ExitStack) -> Path:
+    """Make the directory of a new run and lock it. Without --out it is a new one in `out`."""
+    from teenygpt_np import run_directory
+
     out.mkdir(parents=True, exist_ok=True)
     if not args.out:
         out = _new_directory(out, config)
     owned.enter_context(run_directory.lock(out))
     run_directory.check_new(out)
-    return trainer, out
+    return out
+
+
+def _from_stdin(
+    args: Namespace, config: Config, out: Path, owned: contextlib.ExitStack
+) -> tuple[Trainer, Path]:
+    """A new run on standard input; its directory gets the text, so that the run can be resumed.
+
+    If it is interrupted, or the text cannot be used, what was made is removed again.
+    """
+    from teenygpt_np import run_directory
+
+    source = stdin()
+    if args.out and (out / run_directory.TEXT).exists():
+        raise InputError(f"{out / run_directory.TEXT} is there already; wanted a new --out")
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    directory, text = None, ""
+    try:
+        directory = _claimed(args, config, out, owned)
+        text = run_directory.save_text(directory, source)
+        config = dataclasses.replace(config, data=text)
+        return _trainer(config, args.quiet), directory
+    except BaseException as error:
+        owned.close()  # the lock, which could not be removed otherwise on Windows
+        if directory is not None:
+            made = made if args.out else [directory, *made]
+            run_directory.discard_text(directory)
+        run_directory.remove_empty(made)
+        if text and isinstance(error, InputError):
+            raise InputError(str(error).replace(text, shown(STDIN))) from None
+        raise
 
 
 def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
@@ -146,6 +186,10 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     if refused := [*map(as_flag, fixed), *(["--out"] if args.out else [])]:
         raise InputError(
             f"{refused[0]} can't be changed with --resume, which continues {out} as it was begun"
+        )
+    if args.data == STDIN:
+        raise InputError(
+            "--data - can't be given with --resume: a run has a copy of what it read from there"
         )
     run_directory.check_files(out)
     description, config, tokenizer = run_directory.read_description(out)
@@ -180,6 +224,7 @@ def _trainer(config: Config, quiet: bool, tokenizer: Tokenizer | None = None) ->
 def _new_directory(parent: Path, config: Config) -> Path:
     """Make the first free directory, at once, so that no other process takes it."""
     stem = Path(config.data).name.split(".")[0] if config.data else "bundled"
+    stem = "stdin" if config.data == str(STDIN) else stem
     number = 1
     while True:
         out = parent / f"{stem}-{config.preset}-{number}"
