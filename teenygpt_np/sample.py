@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
+from collections.abc import Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from teenygpt_np.cli import Parser, as_flag, path, run_command, set_up
 from teenygpt_np.errors import InputError
+from teenygpt_np.interactive import Settings, Talk
+
+if TYPE_CHECKING:
+    from teenygpt_np.run_directory import TrainedRun
 
 _BATCH = 64
 _MOST = 1_000_000
@@ -17,9 +25,7 @@ _LONGEST = 100_000
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.sample", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
-    parser.add_argument(
-        "-n", type=int, default=10, metavar="N", help="how many headlines (default: 10)"
-    )
+    parser.add_argument("-n", type=int, metavar="N", help="how many headlines (default: 10)")
     parser.add_argument(
         "--temperature",
         type=float,
@@ -36,7 +42,7 @@ def _parser() -> Parser:
         metavar="P",
         help="draw from the likeliest tokens only: the fewest whose probabilities reach P together",
     )
-    parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every headline")
+    parser.add_argument("--prompt", metavar="TEXT", help="beginning of every headline")
     parser.add_argument(
         "--length",
         type=int,
@@ -51,6 +57,11 @@ def _parser() -> Parser:
         metavar="N",
         help="seed of the random numbers (default: other headlines each time)",
     )
+    parser.add_argument(
+        "--interactive",
+        action="store_true",
+        help="type beginnings, and see each continued as it is written; :help tells what else",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help=argparse.SUPPRESS)
     return parser
 
@@ -58,26 +69,75 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, load, print; 0."""
     args = _parser().parse_args(arguments)
-    if not 1 <= args.n <= _MOST:
-        raise InputError(f"-n is {args.n}, wanted 1..{_MOST:,}")
-    if args.seed is not None and args.seed < 0:
-        raise InputError(f"--seed is {args.seed}, wanted 0 or above")
+    refused = [name for name in ("-n", "--prompt") if getattr(args, name.strip("-")) is not None]
+    if args.interactive and refused:
+        raise InputError(
+            f"{refused[0]} can't be given with --interactive, where each line is a prompt"
+        )
+    number = 10 if args.n is None else args.n
+    if not 1 <= number <= _MOST:
+        raise InputError(f"-n is {number}, wanted 1..{_MOST:,}")
     set_up(args.threads)
 
     import numpy as np
 
     from teenygpt_np.run_directory import load_run
+
+    run = load_run(args.run)
+    length = run.model.num_tokens - 1 if args.length is None else args.length
+    settings = Settings(args.temperature, args.top_k, args.top_p, args.seed, length)
+
+    def check(settings: Settings) -> None:
+        _check(settings, min(_LONGEST, run.model.most_tokens - 1))
+
+    try:
+        check(settings)
+    except InputError as error:  # it names settings, but the user knows their flags
+        names = rf"\b({'|'.join(vars(settings))})\b"
+        raise InputError(re.sub(names, lambda name: as_flag(name[0]), str(error))) from None
+    if args.interactive:
+        Talk(settings, partial(_written, run), check).run()
+        return 0
+    prompt = _encoded(run, args.prompt or "", length)
+    rng = np.random.default_rng(args.seed)
+    for start in range(0, number, _BATCH):
+        ids = run.model.sample(
+            min(_BATCH, number - start), **_choice(run, settings), prompt=prompt, rng=rng
+        )
+        for row in ids:
+            print(run.tokenizer.decode(row), flush=True)
+    return 0
+
+
+def _check(settings: Settings, most: float) -> None:
     from teenygpt_np.sampling import check_settings
 
     try:
-        check_settings(args.temperature, args.top_k, args.top_p)
-    except ValueError as error:  # it names settings, but the user knows their flags
-        names = r"\btemperature\b|\btop_[kp]\b"
-        raise InputError(re.sub(names, lambda name: as_flag(name[0]), str(error))) from None
-    run = load_run(args.run)
-    folded = run.tokenizer.fold(args.prompt)
+        check_settings(settings.temperature, settings.top_k, settings.top_p)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if settings.seed is not None and settings.seed < 0:
+        raise InputError(f"seed is {settings.seed}, wanted 0 or above")
+    if not 1 <= settings.length <= most:
+        raise InputError(f"length is {settings.length}, wanted 1..{most:,}")
+
+
+def _choice(run: TrainedRun, settings: Settings) -> dict[str, Any]:
+    """What `TeenyGPT.sample` is given for these settings."""
+    return {
+        "temperature": settings.temperature,
+        "top_k": settings.top_k,
+        "top_p": settings.top_p,
+        "end": run.tokenizer.end,
+        "length": settings.length + 1,
+    }
+
+
+def _encoded(run: TrainedRun, beginning: str, length: int) -> list[int]:
+    """The ids of a text's beginning; what the model does not know of it is told."""
+    folded = run.tokenizer.fold(beginning)
     unknown = list(folded.replaced)
-    if not folded.gap and any(map(str.isspace, args.prompt)):
+    if not folded.gap and any(map(str.isspace, beginning)):
         unknown.append("spaces")
     if unknown:
         became = "read as spaces" if folded.gap else "left out"
@@ -85,31 +145,32 @@ def main(arguments: list[str] | None = None) -> int:
             f"{became}, because the model does not know them: {' '.join(unknown)}", file=sys.stderr
         )
     # Folding removes spaces at the ends, but a space at the prompt's end asks for a new word.
-    prompt = run.tokenizer.encode_prompt(folded.text + folded.gap * args.prompt.endswith(" "))
-    length = run.model.num_tokens - 1 if args.length is None else args.length
-    most = min(_LONGEST, run.model.most_tokens - 1)
-    if not 1 <= length <= most:
-        raise InputError(f"--length is {length}, wanted 1..{most:,}")
+    prompt = run.tokenizer.encode_prompt(folded.text + folded.gap * beginning.endswith(" "))
     if len(prompt) > length:
         raise InputError(
             f"the prompt has {len(prompt) - 1} characters, wanted at most {length - 1}, so that "
             "one can follow"
         )
-    rng = np.random.default_rng(args.seed)
-    for start in range(0, args.n, _BATCH):
-        ids = run.model.sample(
-            min(_BATCH, args.n - start),
-            args.temperature,
-            top_k=args.top_k,
-            top_p=args.top_p,
-            prompt=prompt.tolist(),
-            end=run.tokenizer.end,
-            length=length + 1,
-            rng=rng,
-        )
-        for row in ids:
-            print(run.tokenizer.decode(row), flush=True)
-    return 0
+    ids: list[int] = prompt.tolist()
+    return ids
+
+
+def _written(run: TrainedRun, beginning: str, settings: Settings) -> Generator[str, None, None]:
+    """A text with this beginning, in pieces, as it is written; the same as that of `-n 1`."""
+    import numpy as np
+
+    prompt = _encoded(run, beginning, settings.length)
+    drawn = run.model.stream(
+        **_choice(run, settings), prompt=prompt, rng=np.random.default_rng(settings.seed)
+    )
+    pending: list[int] = []
+    for ids in itertools.chain([prompt], (column.tolist() for column in drawn)):
+        pending += ids
+        text = run.tokenizer.decode(pending)
+        if not text.endswith("\ufffd"):  # or a character still lacks some of its bytes
+            yield text
+            pending = []
+    yield run.tokenizer.decode(pending) if pending else ""
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def check_settings(temperature: float, top_k: int | None, top_p: float | None) -
         raise ValueError(f"top_p is {top_p}, wanted 0 < top_p <= 1")
 
 
-def generate(
+def draw(
     next_scores: Callable[[Array], Array],
     prompt: Array,
     num_tokens: int,
@@ -84,13 +84,13 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
-) -> Array:
-    """Continue a prompt until every row has ended, or is num_tokens long.
+) -> Iterator[Array]:
+    """Continue a prompt token by token, until every row has ended, or has num_tokens.
 
     next_scores: a function from the next ids (B, t) of each row to the logits (B, V) of the token
         after them; it remembers all ids that it was given.
     prompt: (t) ids.    end: the id that ends a row; None if there is no such id
-    -> ids (B, num_tokens), only `end` after a row's first `end`
+    -> the next id of each row, (B), again and again; only `end` after a row's first `end`
 
     Raises ValueError for a prompt that is empty, contains `end` or leaves no room to continue.
     """
@@ -103,18 +103,24 @@ def generate(
     if end is not None and end in prompt:
         place = prompt.tolist().index(end)
         raise ValueError(f"the prompt has id {end}, which ends a row, at {place}; wanted none")
-    ids = np.full((batch_size, num_tokens), -1 if end is None else end)
-    ids[:, :start] = prompt
-    new, ended = ids[:, :start], np.zeros(batch_size, bool)
-    with np.errstate(all="ignore"):  # `choose` notices an overflow in the logits
-        for t in range(start, num_tokens):
+    new, ended = np.tile(prompt, (batch_size, 1)), np.zeros(batch_size, bool)
+    for _ in range(start, num_tokens):
+        with np.errstate(all="ignore"):  # `choose` notices an overflow in the logits
             logits = next_scores(new)
             chosen = choose(logits, rng, temperature=temperature, top_k=top_k, top_p=top_p)
-            if end is not None:
-                chosen[ended] = end
-                ended |= chosen == end
-            ids[:, t] = chosen
-            if ended.all():
-                break
-            new = ids[:, t : t + 1]
+        if end is not None:
+            chosen[ended] = end
+            ended |= chosen == end
+        yield chosen
+        if ended.all():
+            break
+        new = chosen[:, None]
+
+
+def gathered(drawn: Iterable[Array], prompt: Array, num_tokens: int, end: int | None) -> Array:
+    """What `draw` gave, as rows.    -> ids (B, num_tokens), `end` after a row's first `end`"""
+    new = np.stack(list(drawn), axis=1)
+    ids = np.full((len(new), num_tokens), -1 if end is None else end)
+    ids[:, : len(prompt)] = prompt
+    ids[:, len(prompt) : len(prompt) + new.shape[1]] = new
     return ids

@@ -109,6 +109,7 @@ QUICK = (
     "test_cli::test_errors",
     "test_train::test_train_tells_what_it_does",
     "test_sample::test_they_are_the_model_s",
+    "test_interactive::test_the_same_text_as_without",
     "test_evaluate::",
     "test_inspect::",
 )

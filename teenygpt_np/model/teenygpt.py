@@ -8,7 +8,7 @@ whose names it keeps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module
-from teenygpt_np.sampling import generate
+from teenygpt_np.sampling import draw, gathered
 
 _NOT_COUNTED = -100  # as a target: this token does not count in the loss
 
@@ -204,13 +204,42 @@ class TeenyGPT(Module):
         outside 0..V-1.
         """
         length = self.num_tokens if length is None else length
+        drawn = self.stream(
+            batch_size,
+            temperature,
+            prompt=prompt,
+            end=end,
+            length=length,
+            top_k=top_k,
+            top_p=top_p,
+            rng=rng,
+        )
+        return gathered(drawn, np.array(prompt), length, end)
+
+    def stream(
+        self,
+        batch_size: int = 1,
+        temperature: float = 1.0,
+        *,
+        prompt: Sequence[int],
+        end: int | None = None,
+        length: int | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        rng: Generator | None = None,
+    ) -> Iterator[Array]:
+        """Draw as `sample` does; each row's next id, (B), is there as soon as it is drawn.
+
+        Dropout is off until the last one is taken, or the iterator is closed.
+        """
+        length = self.num_tokens if length is None else length
         if length > self.most_tokens:
             raise ValueError(f"length is {length}, wanted at most {self.num_tokens}")
         ids = np.array(prompt)
         if len(ids):
             self.embedding(ids)  # checks the ids; those that are drawn need no check
         with self.evaluating():
-            return generate(
+            yield from draw(
                 self.next_scores(batch_size),
                 ids,
                 length,

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 import minigrad as mg
 from teenygpt_np import TeenyGPT
 from teenygpt_np.errors import InputError
-from teenygpt_np.sampling import choose, generate
+from teenygpt_np.sampling import choose, draw, gathered
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,6 +22,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 P = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
 SCORES = np.log(P)
 N = 20_000
+
+
+def generate(
+    next_scores: Callable[[Array], Array],
+    prompt: Array,
+    num_tokens: int,
+    batch_size: int,
+    end: int | None,
+    **settings: Any,
+) -> Array:
+    drawn = draw(next_scores, prompt, num_tokens, batch_size, end, **settings)
+    return gathered(drawn, prompt, num_tokens, end)
 
 
 def shares(rng: np.random.Generator, scores: Array = SCORES, **settings: Any) -> Array:

@@ -1,0 +1,10 @@
+"""Seeded faults in `teenygpt_np/sample.py`."""
+
+FAULTS = [
+    ("interactive: half a character is shown", 'if not text.endswith("\\ufffd"):', "if True:"),
+    (
+        "interactive: texts differ with a seed, too",
+        "np.random.default_rng(settings.seed)",
+        "np.random.default_rng()",
+    ),
+]
