@@ -70,7 +70,7 @@ def check_encoding(name: str, setting: str = "encoding") -> None:
     """Raise InputError, about this setting, unless Python knows an encoding of that name."""
     try:
         "".encode(name)
-        known = codecs.getincrementaldecoder(name) is not None
+        known = codecs.lookup(name).name not in ("idna", "punycode")  # of the names of computers
     except (LookupError, ValueError):  # none of that name; one of bytes, or a NUL in the name
         known = False
     if not known:
@@ -153,6 +153,8 @@ def _decoded(
         with contextlib.suppress(UnicodeError):
             return decoder.decode(data[: max(good, 0)], final=good >= 0), error
         return "", error
+    except UnicodeError as error:  # of UTF-16 without a mark, for one, which names no byte
+        return "", UnicodeDecodeError("", data or b"\0", 0, 1, str(error))
 
 
 def _advice(data: bytes, from_start: bool, tried: str) -> str:
@@ -160,21 +162,9 @@ def _advice(data: bytes, from_start: bool, tried: str) -> str:
 
     from_start: whether these bytes begin the file
     """
-    guess = _marked(data) if from_start else ""
-    nuls = data[::2].count(0), data[1::2].count(0)
-    text = data.decode("utf-8", "replace")
-    bad = text.count("\ufffd")
-    others = sum(c > "\x7f" for c in text) - bad
-    if not guess and sum(nuls) > len(data) / 4:
-        guess = "utf-16-le" if nuls[1] > nuls[0] else "utf-16-be"
-    elif not guess and sum(b in _CONTROLS for b in data) > _MOST_CONTROLS * len(data):
+    guess = (_marked(data) if from_start else "") or _by_bytes(data)
+    if guess is None:
         return "it does not look like a text"
-    elif not guess and others > bad:
-        guess = "utf-8"
-    elif not guess and sum(b > 0x7F for b in data) <= _MOST_ACCENTS * len(data):
-        with contextlib.suppress(UnicodeDecodeError):
-            data.decode("cp1252")
-            guess = "cp1252"
     if not guess:
         return "wanted --encoding with the name of the one that it is in"
     if codecs.lookup(guess) in (codecs.lookup(tried), codecs.lookup(tried.removesuffix("-sig"))):
@@ -187,6 +177,24 @@ def _marked(data: bytes) -> str:
     marks = [("utf-32", codecs.BOM_UTF32_LE), ("utf-32", codecs.BOM_UTF32_BE)]
     marks += [("utf-16", codecs.BOM_UTF16_LE), ("utf-16", codecs.BOM_UTF16_BE)]
     return next((name for name, mark in marks if data.startswith(mark)), "")
+
+
+def _by_bytes(data: bytes) -> str | None:
+    """A text's probable encoding; '' if there is none, None if it is probably no text."""
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    if even + odd > len(data) / 4:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    if sum(byte in _CONTROLS for byte in data) > _MOST_CONTROLS * len(data):
+        return None
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    if sum(character > "\x7f" for character in text) - bad > bad:
+        return "utf-8"
+    if sum(byte > 0x7F for byte in data) <= _MOST_ACCENTS * len(data):
+        with contextlib.suppress(UnicodeDecodeError):
+            data.decode("cp1252")
+            return "cp1252"
+    return ""
 
 
 def _bytes_of(path: Path, notes: list[str]) -> Iterator[bytes]:

@@ -60,6 +60,7 @@ def test_the_same_run_as_on_a_file(tmp_path: Path, fed: Any) -> None:
     for name, value in wanted.items():
         if name != "config.json" and not name.endswith(".npz"):  # these name the text
             assert found[name] == value, name
+    assert call("evaluate", out).status == 0
     assert call("train", "--resume", out, "--epochs=3", "--quiet").status == 0
     done = fed(b"", "train", "--resume", out, "--data=-")
     done.assert_refused("--data - can't be given with --resume: a run has a copy of what")

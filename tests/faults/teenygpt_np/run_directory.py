@@ -18,4 +18,9 @@ FAULTS = [
         'tokenizer = {"kind": "characters", "characters": description["characters"]}',
         'tokenizer = description["tokenizer"]',
     ),
+    (
+        "standard_input: the lock's file stays, and with it the directory",
+        "for name in (TEXT, LOCK):",
+        "for name in (TEXT,):",
+    ),
 ]

@@ -11,8 +11,8 @@ FAULTS = [
     ),
     (
         "byte: UTF-16 is taken for that of other machines",
-        "nuls[1] > nuls[0]",
-        "nuls[1] < nuls[0]",
+        "odd > even",
+        "odd < even",
     ),
     ("standard_input: a terminal is waited for", "if sys.stdin.isatty():", "if False:"),
     (
