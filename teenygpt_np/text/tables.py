@@ -40,18 +40,23 @@ def csv_texts(
 
     Raises InputError for a table without such columns, and where many rows are damaged.
     """
-    limit = csv.field_size_limit(LONGEST)
-    try:
-        yield from _table(path, lines_of(path, encoding, notes), columns, _CSV, notes)
-    finally:
-        csv.field_size_limit(limit)
+    return _with_long_fields(_table(path, lines_of(path, encoding, notes), columns, _CSV, notes))
 
 
 def tsv_texts(
     path: Path, columns: list[str], encoding: str, notes: list[str]
 ) -> Generator[str | None, None, None]:
     """The texts in `columns` of a .tsv, as `csv_texts`; but a quote is an ordinary character."""
-    return _table(path, lines_of(path, encoding, notes), columns, _TSV, notes)
+    return _with_long_fields(_table(path, lines_of(path, encoding, notes), columns, _TSV, notes))
+
+
+def _with_long_fields(texts: Iterator[str | None]) -> Generator[str | None, None, None]:
+    """The same texts; while they are read, csv takes fields as long as a line may be."""
+    limit = csv.field_size_limit(LONGEST)
+    try:
+        yield from texts
+    finally:
+        csv.field_size_limit(limit)
 
 
 class _BadRows:

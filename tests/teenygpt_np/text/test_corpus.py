@@ -114,10 +114,13 @@ def test_csv_quotes_and_short_rows(tmp_path: Path) -> None:
     assert everything(quoted)[0] == 'headline, "a" over lines'
 
 
-def test_csv_fields_may_be_longer_than_csv_s_own_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_fields_may_be_longer_than_csv_s_own_limit(tmp_path: Path, name: str) -> None:
     limit = csv.field_size_limit()
-    text = "body,title\n" + "".join(f"{'y' * 200_000},{line}\n" for line in LINES[:10])
-    corpus = load_corpus(write(tmp_path / "a.csv", text), columns=["title"])
+    long = "y" * 200_000
+    text = f"body{long},title\n" + "".join(f"{long},{line}\n" for line in LINES[:10])
+    text = text.replace(",", "\t") if name == "a.tsv" else text
+    corpus = load_corpus(write(tmp_path / name, text), columns=["title"])
     assert everything(corpus) == LINES[:10]
     assert csv.field_size_limit() == limit
 
