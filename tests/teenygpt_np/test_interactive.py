@@ -177,10 +177,12 @@ def test_tokens_come_one_by_one_and_dropout_is_as_before(run: Path) -> None:
 # Writes for ever, so that it can only be stopped.
 ENDLESS = """
 import itertools
+import signal
 from teenygpt_np.cli import run_command
 from teenygpt_np.interactive import Settings, Talk
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     Talk(Settings(1.0, None, None, None, 9), lambda b, _: (c for c in itertools.cycle(b)), id).run()
     print("ended")
     return 0
@@ -208,6 +210,7 @@ class Terminal:
     def until(self, pattern: str) -> str:
         """Read on until something matches; returns all up to the end of the match."""
         while not (match := re.search(pattern, self.read, re.DOTALL)):
+            assert len(self.read) < 1 << 20, "it does not stop"
             self.read += os.read(self.side, 1 << 16).decode()
         self.read = self.read[match.end() :]
         return match[0]
@@ -261,5 +264,5 @@ def test_in_a_pipe_ctrl_c_ends_the_program() -> None:
         process.stdin.flush()
         assert process.stdout.read(8) == b"kingking"
         process.send_signal(signal.SIGINT)
-        process.stdout.read()
+        assert len(process.stdout.read(1 << 20)) < 1 << 20, "it does not stop"
         assert process.wait() == 130
