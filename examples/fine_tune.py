@@ -41,7 +41,7 @@ def main() -> int:
         epochs=args.epochs,
         lr=old.config.lr / 5,
     )
-    corpus = load_corpus(args.text, alphabet=old.tokenizer, seed=config.seed)
+    corpus = load_corpus(args.text, given=old.tokenizer, seed=config.seed)
     check_new(args.out)
     trainer = Trainer(config, corpus, Console())
     trainer.model.load_state_dict(old.model.state_dict())

@@ -2,69 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import numpy as np
 import numpy.typing as npt
 
-from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.batches import Split
+from teenygpt_np.text.tokenizer import Ids
 
 Array = npt.NDArray[np.float64]
-AnyIds = npt.NDArray[np.integer[Any]]
+
+_MOST_FITTED = 5_000_000  # tokens that are counted, spread over the training split
+_MOST_PAIRS = 1 << 24  # V * V: counts of more pairs take too much memory, and say little
+_ROWS = 4096
 
 
-def baselines(train: Rows, rows: Rows, num_token_vals: int) -> dict[str, dict[str, float]]:
-    """Score `uniform`, `unigram` and `bigram`, fitted on train (N, T), on rows (M, T).
+def baselines(train: Split, split: Split, most_tokens: int = 0) -> dict[str, dict[str, float]]:
+    """Score `uniform`, `unigram` and `bigram`, fitted on train, on the rows of another split.
 
     uniform: p = 1 / V.    unigram: p(b) = (n(b) + 1) / (n + V).    bigram: p(b | a) = (n(a, b) + 1)
     / (n(a) + V). The targets b are tokens 1..T-1, each after token a; n counts them in train. The
-    added 1 (Laplace smoothing) keeps every probability above 0.
+    added 1 (Laplace smoothing) keeps every probability above 0. A V above 4,096 has no `bigram`.
 
     Returns for each baseline `nll`, the mean nats per row, and `top1`, the share of targets that
     are the likeliest token, averaged over rows (if k tokens are equally likely, each counts 1/k).
     These count all T-1 targets; `nll_no_pad` and `top1_no_pad` are fitted and scored on each row
-    only up to and including the token that ends it.
-
-    Raises ValueError for an id outside 0..V-1.
+    only up to and including the token that ends it; so are `nats_per_character` and
+    `bits_per_byte`.    most_tokens: of the split, as for `scores.scores`
     """
-    _check(num_token_vals, train=train, rows=rows)
-    scores: dict[str, dict[str, float]] = {"uniform": {}, "unigram": {}, "bigram": {}}
+    V = split.tokenizer.num_token_vals
+    names = ["uniform", "unigram", *(["bigram"] if V * V <= _MOST_PAIRS else [])]
+    scores: dict[str, dict[str, float]] = {name: {} for name in names}
+    which = split.evenly(most_tokens)
     for suffix in ("", "_no_pad"):
-        fitted, _ = _pairs(train, num_token_vals, padding=not suffix)
-        seen, shares = _pairs(rows, num_token_vals, padding=not suffix)
-        guesses = {
-            "uniform": np.zeros_like(fitted),
-            "unigram": np.broadcast_to(fitted.sum(axis=0), fitted.shape),
-            "bigram": fitted,
-        }
-        for name, counts in guesses.items():
-            p = (counts + 1) / (counts.sum(axis=1, keepdims=True) + num_token_vals)
+        paired = "bigram" in scores
+        fitted, _ = _counts(train, train.evenly(_MOST_FITTED), padded=not suffix, paired=paired)
+        seen, shares = _counts(split, which, padded=not suffix, paired=paired)
+        for name in names:
+            counts = fitted
+            if name != "bigram":
+                counts = fitted.sum(axis=0, keepdims=True) * (name == "unigram")
+            p = (counts + 1) / (counts.sum(axis=1, keepdims=True) + V)
             likeliest = counts == counts.max(axis=1, keepdims=True)
             hits = likeliest / likeliest.sum(axis=1, keepdims=True)
-            scores[name]["nll" + suffix] = float(-(seen * np.log(p)).sum() / len(rows))
-            scores[name]["top1" + suffix] = float((shares * hits).sum() / len(rows))
+            nll = float(-(seen * np.log(p)).sum())
+            scores[name]["nll" + suffix] = nll / len(which)
+            scores[name]["top1" + suffix] = float((shares * hits).sum() / len(which))
+    characters, size = (float(seen.sum(axis=0) @ of_id) for of_id in split.tokenizer.sizes)
+    for score in scores.values():  # nll is that without padding now
+        total = score["nll_no_pad"] * len(which)
+        score["nats_per_character"] = total / characters
+        score["bits_per_byte"] = total / size / math.log(2)
     return scores
 
 
-def _pairs(rows: Rows, num_token_vals: int, *, padding: bool) -> tuple[Array, Array]:
+def _counts(split: Split, which: Ids, *, padded: bool, paired: bool) -> tuple[Array, Array]:
     """Counts n(a, b), and the same with each row's pairs weighted to sum to 1.    -> (V, V) twice
 
-    padding: count the pairs in the padding after a row's end as well
+    padded: count the pairs in the padding after a row's end as well
+    paired: otherwise the counts are n(b).    -> (1, V) twice
     """
-    before, target = rows.ids[:, :-1], rows.ids[:, 1:]
-    counted = np.full(len(rows), target.shape[1]) if padding else rows.lengths - 1
-    mask = np.arange(target.shape[1]) < counted[:, None]
-    pairs = (before.astype(np.int64) * num_token_vals + target)[mask]
-    weights = np.repeat(1 / counted, counted)
-    size = num_token_vals**2
-    shape = num_token_vals, num_token_vals
-    n = np.bincount(pairs, minlength=size).astype(np.float64).reshape(shape)
-    shares = np.bincount(pairs, weights, minlength=size).astype(np.float64).reshape(shape)
-    return n, shares
-
-
-def _check(num_token_vals: int, **splits: Rows) -> None:
-    for name, rows in splits.items():
-        low, high = rows.ids.min(), rows.ids.max()
-        if low < 0 or high >= num_token_vals:
-            raise ValueError(f"{name} has ids in {low}..{high}, wanted 0..{num_token_vals - 1}")
+    V = split.tokenizer.num_token_vals
+    n, shares = np.zeros((2, V * V if paired else V))
+    for start in range(0, len(which), _ROWS):
+        rows = which[start : start + _ROWS]
+        ids, counted = split.whole_batch(rows) if padded else split.batch(rows)
+        before, target, mask = ids[:, :-1], ids[:, 1:], counted[:, 1:]
+        found = (before * V + target if paired else target)[mask]
+        of_row = mask.sum(axis=1)
+        n += np.bincount(found, minlength=len(n))
+        shares += np.bincount(found, np.repeat(1 / of_row, of_row), minlength=len(n))
+    return n.reshape(-1, V), shares.reshape(-1, V)

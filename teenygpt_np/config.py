@@ -75,13 +75,32 @@ class Config:
     preset: str = "small"
     data: str = ""
     columns: tuple[str, ...] = ()
+    text: str = _setting(
+        "lines",
+        "what the text is: a headline, a name or the like on each line, or running text",
+        choices={name: name for name in ("lines", "running")},
+        before="lines",
+    )
+    split_on: str = _setting(
+        "", "a line that stands between two documents of a running text", before=""
+    )
+    tokenizer: str = _setting(
+        "characters",
+        "what a token is: a character, a byte, or what often comes together in a word",
+        choices={name: name for name in ("characters", "bytes", "bpe")},
+        before="characters",
+    )
+    vocab_size: int = _setting(
+        0, "token values of bpe; 0: 1,024", at_least=0, at_most=65_536, before=0
+    )
     encoding: str = _setting(
         "utf-8", "encoding of the text's file, such as utf-8, utf-16, cp1252 or shift_jis"
     )
     alphabet: str = _setting(
-        "article",
-        "fold text to a-z and space, or keep the corpus's own characters",
-        choices={"article": "article", "corpus": "corpus"},
+        "auto",
+        "fold text to a-z and space as the article does, or keep the corpus's own characters; "
+        "auto: article for lines, corpus for running text",
+        choices={name: name for name in ("auto", "article", "corpus")},
     )
     seed: int = _setting(
         0, "seed of all random numbers, and of the split of a single file", at_least=0
@@ -118,8 +137,14 @@ class Config:
         0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
     )
     epochs: int = _setting(7, "at most this many passes through the training split", at_least=1)
+    epoch_steps: int = _setting(
+        2000,
+        "steps of an epoch, at most, so that a large text is validated often; 0: no limit",
+        at_least=0,
+        before=0,
+    )
     max_steps: int = _setting(0, "stop after this many steps; 0: no limit", at_least=0)
-    batch_size: int = _setting(32, "headlines per step", at_least=1)
+    batch_size: int = _setting(32, "headlines, or windows of running text, per step", at_least=1)
     batch_tokens: int = _setting(
         1024,
         "tokens per step that short headlines are filled up to, with more of them than batch-size; "
@@ -153,6 +178,12 @@ class Config:
         5,
         "early stopping: after more than this many epochs in a row without a new best",
         at_least=0,
+    )
+    eval_tokens: int = _setting(
+        200_000,
+        "tokens of the validation and of the test split that are scored, spread over it; 0: all",
+        at_least=0,
+        before=0,
     )
     ignore_pads: bool = _setting(
         True,
@@ -214,6 +245,8 @@ SETTINGS: dict[str, Setting] = {
     if "setting" in field.metadata
 }
 
+_OF_TOKENIZERS = {"alphabet": "characters", "vocab_size": "bpe"}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # For trying things: an epoch takes seconds.
     "tiny": {"num_emb": 64, "num_blocks": 2, "epochs": 5},
@@ -221,6 +254,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {},
     # For real headlines, which use far more different words.
     "medium": {"num_emb": 128, "lr": 4e-3, "dropout": 0.2, "epochs": 10},
+    # For first names, and other lists of short words.
+    "names": {
+        "num_tokens": 32,
+        "num_emb": 64,
+        "mixer": "convolution,attention",
+        "dropout": 0.3,
+        "epochs": 10,
+    },
+    # For a megabyte of running text, such as plays.
+    "shakespeare": {"text": "running", "mixer": "convolution,attention", "epochs": 4},
     # The article's hyperparameters: 4,284,061 parameters, padding counted.
     "article": {
         "num_tokens": 150,
@@ -242,8 +285,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def make_config(preset: str, **changes: Any) -> Config:
-    """A preset's settings, with some of them changed. Raises InputError as `Config` does."""
+    """A preset's settings, with some of them changed.
+
+    Raises InputError as `Config` does, and for a setting that another tokenizer has.
+    """
     if preset not in PRESETS:
         raise InputError(f"preset is {preset!r}, wanted one of {', '.join(PRESETS)}")
     fixed = {name: s.before for name, s in SETTINGS.items() if s.unless in changes}
-    return Config(preset=preset, **PRESETS[preset] | fixed | changes)
+    config = Config(preset=preset, **PRESETS[preset] | fixed | changes)
+    for name, kind in _OF_TOKENIZERS.items():
+        if name in changes and config.tokenizer != kind:
+            raise InputError(f"{name} is for tokenizer {kind}, and tokenizer is {config.tokenizer}")
+    return config

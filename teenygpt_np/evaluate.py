@@ -6,9 +6,22 @@ import dataclasses
 import json
 import sys
 
-from teenygpt_np.cli import Parser, add_threads, path, run_command, set_up
+from teenygpt_np.cli import Parser, add_settings, add_threads, path, run_command, set_up
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import STDIN, check_encoding, shown
+
+# The columns of the table: title, width, and each score with how it is written.
+_BITS = ("bits a byte", 13, (("bits_per_byte", "13.3f"),))
+_OF_LINES = (
+    ("padding not counted", 22, (("nll_no_pad", "12.2f"), ("top1_no_pad", "10.1%"))),
+    ("padding counted", 22, (("nll", "12.2f"), ("top1", "10.1%"))),
+    ("a character", 13, (("nats_per_character", "13.3f"),)),
+    _BITS,
+)
+_OF_RUNNING_TEXT = (
+    ("a character", 22, (("nats_per_character", "12.3f"), ("top1_no_pad", "10.1%"))),
+    _BITS,
+)
 
 
 def _parser() -> Parser:
@@ -40,6 +53,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--each", action="store_true", help="print the nats of each line, a tab, and the line"
     )
+    add_settings(parser, ["eval_tokens"])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_threads(parser)
     return parser
@@ -59,16 +73,20 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.run_directory import load_own_corpus, load_run
     from teenygpt_np.scores import nats, scores
     from teenygpt_np.text.batches import Rows
-    from teenygpt_np.text.corpus import corpus_hash, read_lines
+    from teenygpt_np.text.corpus import is_hash_of, read_whole
 
     mg.choose_backend()
     run = load_run(args.run)
+    if args.each and run.tokenizer.running:
+        raise InputError(f"--each is for lines, and {args.run} was trained on running text")
     config, tokenizer = run.config, run.tokenizer
+    most = config.eval_tokens if args.eval_tokens is None else args.eval_tokens
     truth, train = None, None
     if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
-        name = shown(STDIN) if args.data == STDIN else args.data.name
-        split, unit, encoding = "all", "line", args.encoding or "utf-8"
-        lines, report = read_lines(args.data, tokenizer, args.columns or (), encoding)
+        name, split = shown(STDIN) if args.data == STDIN else args.data.name, "all"
+        settings = {"columns": args.columns or (), "split_on": config.split_on}
+        settings |= {"encoding": args.encoding or "utf-8"}
+        whole, report = read_whole(args.data, tokenizer, **settings)
     else:
         if args.data:
             config = dataclasses.replace(config, data=str(args.data), columns=(), encoding="utf-8")
@@ -76,54 +94,55 @@ def main(arguments: list[str] | None = None) -> int:
             config = dataclasses.replace(config, columns=tuple(args.columns))
         if args.encoding:
             config = dataclasses.replace(config, encoding=args.encoding)
-        corpus = load_own_corpus(config, tokenizer)
-        if not args.data and corpus_hash(corpus) != run.meta.get("corpus"):
+        corpus = load_own_corpus(config, args.run.parent, tokenizer)
+        if not args.data and not is_hash_of(run.meta.get("corpus"), corpus):
             raise InputError(
                 f"{corpus.name} has changed since {args.run} was trained on it, so its splits "
                 "differ; wanted the same text, or another one with --data"
             )
-        name, split, unit = corpus.name, args.split or "test", corpus.unit
-        report = corpus.report
-        lines, train = corpus.lines(split), corpus.rows("train", config.num_tokens)
+        name, split, report = corpus.name, args.split or "test", corpus.report
+        whole, train = corpus.splits[split], corpus.rows("train", config.num_tokens)
         truth = corpus.truth and corpus.truth[split]
     if args.data:
         if report.empty or report.missing or report.notes:
             print(report, file=sys.stderr)
-        most = config.num_tokens - 1
-        if cut := sum(len(line) > most for line in lines):
+        if cut := whole.num_cut(config.num_tokens):
+            longest = config.num_tokens - 1
             print(
-                f"lines longer than {most} characters, scored without the rest: {cut}",
+                f"lines longer than {longest} tokens, scored without the rest: {cut}",
                 file=sys.stderr,
             )
-    rows = Rows.of(lines, tokenizer, config.num_tokens)
+    rows = whole.cut(config.num_tokens)
     with np.errstate(all="ignore"):
-        table = {"model": scores(run.model, rows)}
+        table = {"model": scores(run.model, rows, most_tokens=most)}
         each = nats(run.model, rows).tolist() if args.each else []
     if not np.isfinite([*table["model"].values(), *each]).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
     if train is not None:
-        table |= baselines(train, rows, tokenizer.num_token_vals)
+        table |= baselines(train, rows, most)
     if truth:
         table["grammar"] = {"nll_no_pad": truth}
+    scored = len(rows.evenly(most))
     if args.json:
-        told = {"data": name, "split": split, "lines": len(rows), **table}
+        told = {"data": name, "split": split, "lines": scored, **table}
         print(json.dumps(told | ({"each": each} if args.each else {})))
         return 0
-    if args.each:
-        for value, line in zip(each, lines, strict=True):
+    if args.each and isinstance(whole, Rows):
+        for value, line in zip(each, whole.texts(), strict=True):
             print(f"{value:.2f}\t{line}")
         return 0
     what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
-    print(f"{len(rows):,} {unit}{'s' * (len(rows) != 1)}, {what}")
-    print(f"nats per {unit}, and the share of next tokens predicted right\n")
-    print(f"{'':10}{'padding not counted':>22}{'padding counted':>22}")
+    share = "" if scored == len(rows) else f", {scored:,} of them scored, spread over it"
+    print(f"{len(rows):,} {rows.unit}{'s' * (len(rows) != 1)}, {what}{share}")
+    print("nats, and the share of next tokens predicted right\n")
+    columns = _OF_RUNNING_TEXT if tokenizer.running else _OF_LINES
+    print(f"{'':10}" + "".join(f"{title:>{width}}" for title, width, _ in columns))
     for predictor, row in table.items():
-        cells = [
-            f"{row[nll]:12.2f}" + (f"{row[top1]:10.1%}" if top1 in row else "")
-            for nll, top1 in (("nll_no_pad", "top1_no_pad"), ("nll", "top1"))
-            if nll in row
-        ]
-        print(f"{predictor:10}{''.join(cells)}")
+        cells = (
+            "".join(f"{row[key]:{form}}" for key, form in pair if key in row).rjust(width)
+            for _, width, pair in columns
+        )
+        print(f"{predictor:10}{''.join(cells)}".rstrip())
     return 0
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -16,12 +16,12 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad import Array, Tensor
-from teenygpt_np import checkpoint
+from teenygpt_np import checkpoint, locking
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model, outline
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.corpus import Corpus, load_corpus
+from teenygpt_np.text.corpus import Corpus, Reading, Tell, load_corpus
 from teenygpt_np.text.tokenizer import Tokenizer
 from teenygpt_np.text.tokenizers import described_tokenizer
 
@@ -34,7 +34,6 @@ FORMAT = 2  # of config.json and of a checkpoint's description; without a number
 # Settings that a run may go on with others of. Its text may have moved, but is known by its hash.
 MAY_CHANGE = ("data", "epochs", "max_steps", "patience")
 MAX_COUNT = 2**53  # as far as a float counts
-_BEHIND_PID = 1 << 20
 _MAX_CONFIG = 1 << 20  # characters; a longer file is cut, and so is no JSON
 
 
@@ -48,14 +47,20 @@ class TrainedRun:
     meta: dict[str, Any]
 
 
-def load_own_corpus(config: Config, tokenizer: Tokenizer | None = None) -> Corpus:
-    """Load the text that a configuration names.    tokenizer: that of a run already begun"""
+def load_own_corpus(
+    config: Config, folder: Path, tokenizer: Tokenizer | None = None, tell: Tell = lambda text: None
+) -> Corpus:
+    """Load the text that a configuration names.
+
+    folder: where run directories are, and the ids of large texts.    tokenizer: that of a run
+    already begun.    tell: is called with how far it is
+    """
     return load_corpus(
         Path(config.data) if config.data else None,
-        columns=config.columns,
-        encoding=config.encoding,
-        alphabet=tokenizer or config.alphabet,  # type: ignore[arg-type]
-        seed=config.seed,
+        tokenizer,
+        folder,
+        tell,
+        **{field.name: getattr(config, field.name) for field in dataclasses.fields(Reading)},
     )
 
 
@@ -228,31 +233,9 @@ def check_files(directory: Path) -> None:
 def lock(directory: Path) -> IO[bytes]:
     """Lock a run directory against other processes, until the returned file is closed.
 
-    The system releases the lock when the process ends, however it ends. On a file system without
-    locks nothing is locked.
-
     Raises InputError if another process holds the lock.
     """
-    file = (directory / LOCK).open("a+b")
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(_BEHIND_PID)  # others cannot read a locked byte, but shall read the pid
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        file.seek(0)
-        holder = file.read(20).decode("ascii", "replace")
-        file.close()
-        raise InputError(f"{directory} is in use by another process, {holder}") from None
-    except OSError:
-        return file
-    if os.fstat(file.fileno()).st_nlink == 1:  # more: it is another file too, not to be emptied
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
-    return file
+        return locking.lock(directory / LOCK)
+    except locking.HeldError as held:
+        raise InputError(f"{directory} is in use by another process, {held}") from None

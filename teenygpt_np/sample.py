@@ -1,4 +1,4 @@
-"""`python -m teenygpt_np.sample RUN`: print headlines that a trained model writes, one per line."""
+"""`python -m teenygpt_np.sample RUN`: print what a trained model writes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 _BATCH = 64
 _MOST = 1_000_000
 _LONGEST = 100_000
+_BETWEEN = "-" * 20  # two running texts
 
 
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.sample", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
-    parser.add_argument("-n", type=int, metavar="N", help="how many headlines (default: 10)")
+    parser.add_argument(
+        "-n", type=int, metavar="N", help="how many (default: 10 headlines, or 1 running text)"
+    )
     parser.add_argument(
         "--temperature",
         type=float,
@@ -42,13 +45,13 @@ def _parser() -> Parser:
         metavar="P",
         help="draw from the likeliest tokens only: the fewest whose probabilities reach P together",
     )
-    parser.add_argument("--prompt", metavar="TEXT", help="beginning of every headline")
+    parser.add_argument("--prompt", metavar="TEXT", help="beginning of every text")
     parser.add_argument(
         "--length",
         type=int,
         metavar="N",
-        help="characters of a headline, at most (default: as many as a row has in training; more "
-        "only for models without learned positions)",
+        help="tokens of a text, at most (default: 500 of running text; a headline as many as a row "
+        "has in training, and more only for models without learned positions)",
     )
     parser.add_argument(
         "--seed",
@@ -74,21 +77,27 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(
             f"{refused[0]} can't be given with --interactive, where each line is a prompt"
         )
-    number = 10 if args.n is None else args.n
-    if not 1 <= number <= _MOST:
-        raise InputError(f"-n is {number}, wanted 1..{_MOST:,}")
+    if args.n is not None and not 1 <= args.n <= _MOST:
+        raise InputError(f"-n is {args.n}, wanted 1..{_MOST:,}")
     set_up(args.threads)
 
     import numpy as np
 
     from teenygpt_np.run_directory import load_run
+    from teenygpt_np.training.objectives import LENGTH
 
     run = load_run(args.run)
-    length = run.model.num_tokens - 1 if args.length is None else args.length
+    running = run.tokenizer.running
+    number = args.n or (1 if running else 10)
+    # Only a model of running text can read on from the middle of one.
+    longest = _LONGEST if running else min(_LONGEST, run.model.most_tokens - 1)
+    length = args.length
+    if length is None:
+        length = LENGTH if running else run.model.num_tokens - 1
     settings = Settings(args.temperature, args.top_k, args.top_p, args.seed, length)
 
     def check(settings: Settings) -> None:
-        _check(settings, min(_LONGEST, run.model.most_tokens - 1))
+        _check(settings, longest)
 
     try:
         check(settings)
@@ -104,8 +113,11 @@ def main(arguments: list[str] | None = None) -> int:
         ids = run.model.sample(
             min(_BATCH, number - start), **_choice(run, settings), prompt=prompt, rng=rng
         )
-        for row in ids:
-            print(run.tokenizer.decode(row), flush=True)
+        for i, row in enumerate(ids, start):
+            if i and running:
+                print(_BETWEEN)
+            text = run.tokenizer.decode(row)
+            print(text if args.prompt else text.removeprefix("\n"), flush=True)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -73,8 +74,11 @@ def check_settings(temperature: float, top_k: int | None, top_p: float | None) -
         raise ValueError(f"top_p is {top_p}, wanted 0 < top_p <= 1")
 
 
+NextScores = Callable[[Array], Array]
+
+
 def draw(
-    next_scores: Callable[[Array], Array],
+    reader: Callable[[], NextScores],
     prompt: Array,
     num_tokens: int,
     batch_size: int,
@@ -84,11 +88,13 @@ def draw(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    most_read: int = sys.maxsize,
 ) -> Iterator[Array]:
     """Continue a prompt token by token, until every row has ended, or has num_tokens.
 
-    next_scores: a function from the next ids (B, t) of each row to the logits (B, V) of the token
-        after them; it remembers all ids that it was given.
+    reader: makes a function from the next ids (B, t) of each row to the logits (B, V) of the token
+        after them, which remembers all ids that it was given.
+    most_read: how many ids it can be given. Then a new one reads the last half as many again.
     prompt: (t) ids.    end: the id that ends a row; None if there is no such id
     -> the next id of each row, (B), again and again; only `end` after a row's first `end`
 
@@ -103,18 +109,25 @@ def draw(
     if end is not None and end in prompt:
         place = prompt.tolist().index(end)
         raise ValueError(f"the prompt has id {end}, which ends a row, at {place}; wanted none")
-    new, ended = np.tile(prompt, (batch_size, 1)), np.zeros(batch_size, bool)
-    for _ in range(start, num_tokens):
+    ids = np.empty((batch_size, num_tokens), np.int64)
+    ids[:, :start] = prompt
+    ended, read = np.zeros(batch_size, bool), most_read
+    for t in range(start, num_tokens):
         with np.errstate(all="ignore"):  # `choose` notices an overflow in the logits
+            if read < most_read:
+                new, read = ids[:, t - 1 : t], read + 1
+            else:  # at first, and where a reader is full
+                read = t if t <= most_read else max(most_read // 2, 1)
+                next_scores, new = reader(), ids[:, t - read : t]
             logits = next_scores(new)
             chosen = choose(logits, rng, temperature=temperature, top_k=top_k, top_p=top_p)
         if end is not None:
             chosen[ended] = end
             ended |= chosen == end
+        ids[:, t] = chosen
         yield chosen
         if ended.all():
             break
-        new = chosen[:, None]
 
 
 def gathered(drawn: Iterable[Array], prompt: Array, num_tokens: int, end: int | None) -> Array:

@@ -1,4 +1,4 @@
-"""`python -m teenygpt_np.train`: train a TeenyGPT on the bundled headlines, or on your own."""
+"""`python -m teenygpt_np.train`: train a TeenyGPT on the bundled headlines, or on your text."""
 
 from __future__ import annotations
 
@@ -41,14 +41,15 @@ def _parser() -> Parser:
         type=path,
         metavar="PATH",
         help=f"a directory with train.txt, val.txt, test.txt; or {FILES}, which is split 80/10/10; "
-        "or - for lines from standard input (default: the bundled headlines)",
+        "or - for standard input; running text may be in any file, or in all files of a directory "
+        "(default: the bundled headlines)",
     )
     parser.add_argument(
         "--column",
         action="append",
         dest="columns",
         metavar="NAME",
-        help="the column with the headlines; may be given several times",
+        help="the column with the text; may be given several times",
     )
     parser.add_argument("--preset", choices=PRESETS, help="settings to begin with (default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
@@ -131,7 +132,7 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
         run_directory.check_new(out)
     if args.data == STDIN:
         return _from_stdin(args, config, out, owned)
-    trainer = _trainer(config, args.quiet)
+    trainer = _trainer(config, args.quiet, out.parent if args.out else out)
     return trainer, _claimed(args, config, out, owned)
 
 
@@ -165,7 +166,7 @@ def _from_stdin(
         directory = _claimed(args, config, out, owned)
         text = run_directory.save_text(directory, source)
         config = dataclasses.replace(config, data=text)
-        return _trainer(config, args.quiet), directory
+        return _trainer(config, args.quiet, directory.parent), directory
     except BaseException as error:
         owned.close()  # the lock, which could not be removed otherwise on Windows
         if directory is not None:
@@ -202,7 +203,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     saved = None
     if any(path.exists() for path in begun):
         saved = run_directory.load_last(out, config, tokenizer)
-    trainer = _trainer(config, args.quiet, tokenizer)
+    trainer = _trainer(config, args.quiet, out.parent, tokenizer)
     if saved:
         trainer.restore(*saved, last)
     else:
@@ -213,12 +214,15 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     return trainer, out
 
 
-def _trainer(config: Config, quiet: bool, tokenizer: Tokenizer | None = None) -> Trainer:
+def _trainer(
+    config: Config, quiet: bool, folder: Path, tokenizer: Tokenizer | None = None
+) -> Trainer:
     from teenygpt_np.run_directory import load_own_corpus
     from teenygpt_np.training.console import Console
     from teenygpt_np.training.loop import Trainer
 
-    return Trainer(config, load_own_corpus(config, tokenizer), Console(quiet=quiet))
+    console = Console(quiet=quiet)
+    return Trainer(config, load_own_corpus(config, folder, tokenizer, console.status), console)
 
 
 def _new_directory(parent: Path, config: Config) -> Path:

@@ -12,7 +12,6 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.model.mixers import Mixer
 from teenygpt_np.model.module import Module
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.tokenizer import Tokenizer
 
 
@@ -48,13 +47,11 @@ def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
 
     The gradients stay in the model's parameters. Raises InputError if folding leaves no text.
     """
-    folded = tokenizer.fold(text).text[: model.num_tokens - 1]
-    if not folded:
-        raise InputError(
-            f"--text is {text!r}, wanted at least one character of the model's alphabet"
-        )
-    rows = Rows.of([folded], tokenizer, model.num_tokens)
-    ids = rows.ids[:, : rows.lengths[0]]
+    folded = tokenizer.fold(text).text
+    ids = tokenizer.row(folded)[None, : model.num_tokens]
+    if not folded or ids.shape[1] < 2:
+        least = "two tokens" if tokenizer.running else "one character of the model's alphabet"
+        raise InputError(f"--text is {text!r}, wanted at least {least}")
     model.eval().zero_grad()
     with mg.tracing():
         loss = model.loss(ids, reduction="sum")
@@ -67,7 +64,7 @@ def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
             modules[edge.source] = modules[edge.target]
     parameters = {id(p): name for name, p in model.named_parameters()}
     names = {n.id: parameters[id(n.leaf)] for n in graph.nodes if n.leaf is not None}
-    return Tape(folded, ids, loss.item(), graph, modules, names)
+    return Tape(tokenizer.decode(ids[0]), ids, loss.item(), graph, modules, names)
 
 
 def first_sample(directory: Path) -> str:

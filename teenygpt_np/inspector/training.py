@@ -10,7 +10,7 @@ from teenygpt_np import run_directory
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.corpus import Corpus, corpus_hash
+from teenygpt_np.text.corpus import Corpus, is_hash_of
 from teenygpt_np.text.tokenizer import Tokenizer
 
 _SAMPLES = 8  # rows shown of each epoch
@@ -37,7 +37,7 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
         "epochs": epochs,
         "test": test,
         "samples": samples,
-        **_guesses(config, tokenizer, described.get("corpus"), corpus),
+        **_guesses(directory, config, tokenizer, described.get("corpus"), corpus),
     }
 
 
@@ -46,17 +46,21 @@ def _lines(path: Path) -> list[str]:
 
 
 def _guesses(
-    config: Config, tokenizer: Tokenizer, digest: str | None, corpus: Corpus | None
+    directory: Path,
+    config: Config,
+    tokenizer: Tokenizer,
+    digest: str | None,
+    corpus: Corpus | None,
 ) -> dict[str, Any]:
     """The scores of the baselines, and of the grammar if it is known, on the validation split."""
     try:
-        corpus = corpus or run_directory.load_own_corpus(config, tokenizer)
+        corpus = corpus or run_directory.load_own_corpus(config, directory.parent, tokenizer)
     except (InputError, OSError):
         return {"baselines": {}}
-    if corpus_hash(corpus) != digest:
+    if not is_hash_of(digest, corpus):
         return {"baselines": {}}
     train, val = (corpus.rows(split, config.num_tokens) for split in ("train", "val"))
-    found = baselines(train, val, tokenizer.num_token_vals)
+    found = baselines(train, val, config.eval_tokens)
     if corpus.truth:
         found["grammar"] = {"nll_no_pad": corpus.truth["val"]}
     return {"baselines": found}

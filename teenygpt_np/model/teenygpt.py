@@ -7,7 +7,7 @@ whose names it keeps.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,9 +107,9 @@ class TeenyGPT(Module):
         self.logits = Sequential(output)
 
     @property
-    def most_tokens(self) -> float:
-        """How long a row can be: T with learned positions, else infinity."""
-        return self.num_tokens if self.positional_embedding else math.inf
+    def most_tokens(self) -> int:
+        """How many tokens can be read: T with learned positions, else any number."""
+        return self.num_tokens if self.positional_embedding else sys.maxsize
 
     def forward(self, x: Array, state: State | None = None) -> Tensor:
         """Logits of the next token.    x: (B, t) ids -> (B, t, V)
@@ -196,7 +196,9 @@ class TeenyGPT(Module):
         """Draw rows token by token.    -> ids (B, length); only `end` after a row's first `end`
 
         prompt: the ids that each row begins with.    end: the id that ends a row; None: none
-        length: tokens in a row, the prompt's too; None: T, the most with learned positions
+        length: tokens in a row, the prompt's too; None: T. With learned positions a longer row goes
+            on from its last T // 2 tokens whenever T are read; so the model should have learned
+            from windows of running text
         rng: without it every call draws other rows. The other settings are those of
         `sampling.choose`. Dropout is off, whatever the mode.
 
@@ -233,14 +235,12 @@ class TeenyGPT(Module):
         Dropout is off until the last one is taken, or the iterator is closed.
         """
         length = self.num_tokens if length is None else length
-        if length > self.most_tokens:
-            raise ValueError(f"length is {length}, wanted at most {self.num_tokens}")
         ids = np.array(prompt)
         if len(ids):
             self.embedding(ids)  # checks the ids; those that are drawn need no check
         with self.evaluating():
             yield from draw(
-                self.next_scores(batch_size),
+                lambda: self.next_scores(batch_size),
                 ids,
                 length,
                 batch_size,
@@ -249,6 +249,7 @@ class TeenyGPT(Module):
                 top_k=top_k,
                 top_p=top_p,
                 rng=np.random.default_rng() if rng is None else rng,
+                most_read=self.most_tokens,
             )
 
     def initial_state(self, batch_size: int) -> State:

@@ -17,9 +17,11 @@ from teenygpt_np.text import merges as reference
 from teenygpt_np.text.bytes import BYTES, ByteTokenizer, running_of
 from teenygpt_np.text.folding import tidy
 from teenygpt_np.text.merges import Pair
+from teenygpt_np.text.tokenizer import Ids, Unsigned
 from teenygpt_np.text.words import blocks, last_cut, words_of
 
 LEAST_VOCAB, MOST_VOCAB = 259, 1 << 16  # so that 16 bits hold an id
+USUAL_VOCAB = 1024
 LONGEST = 256  # bytes of a word that are counted together, and so of a token
 MOST_DISTINCT = 4_000_000  # bytes of different words; merges are learned in 70 times as much memory
 
@@ -68,14 +70,15 @@ class BpeTokenizer(ByteTokenizer):
 
     @classmethod
     def fitted(
-        cls, texts: Iterable[str], *, running: bool, alphabet: str = "", vocab_size: int = 4096
+        cls, texts: Iterable[str], *, running: bool, alphabet: str = "", vocab_size: int = 0
     ) -> Self:
-        """Learn vocab_size - 258 merges from texts.
+        """Learn vocab_size - 258 merges from texts; 0: `USUAL_VOCAB`.
 
         What comes once is no token, and words are counted as `word_counts` says.
 
         Raises InputError if vocab_size is out of range, or the text has not so many tokens.
         """
+        vocab_size = vocab_size or USUAL_VOCAB
         if not LEAST_VOCAB <= vocab_size <= MOST_VOCAB:
             raise InputError(
                 f"--vocab-size is {vocab_size:,}, wanted {LEAST_VOCAB} to {MOST_VOCAB:,}: the 256 "
@@ -91,26 +94,22 @@ class BpeTokenizer(ByteTokenizer):
             )
         return cls(running, tuple(merges))
 
-    def encode(self, texts: Sequence[str]) -> tuple[Array, Array]:
+    def encode(self, texts: Sequence[str]) -> tuple[Unsigned, Ids]:
         """The tokens of all texts, one text after the other, and how many each has.
 
         N texts -> ids: (n,), in the smallest unsigned dtype that holds V - 1, lengths: (N,)
 
         Raises InputError for half a surrogate pair.
         """
-        ids, lengths = [np.empty(0, self._dtype)], np.zeros(len(texts), np.int64)
+        ids, lengths = [np.empty(0, self.dtype)], np.zeros(len(texts), np.int64)
         for pieces, places in blocks(texts):
             tokens, counts = self._encode(pieces)
-            ids.append(tokens.astype(self._dtype))
+            ids.append(tokens.astype(self.dtype))
             np.add.at(lengths, places, counts)
         return np.concatenate(ids), lengths
 
-    def cut(self, text: str) -> int:
-        """Where a chunk of a longer text may be cut; 0 if nowhere.
-
-        The ids of text[:cut] and of all that follows, one after the other, are those of the whole,
-        whatever follows.
-        """
+    def settled(self, text: str) -> int:
+        """Where a piece of a longer text may be cut; 0 if nowhere."""
         return last_cut(text)
 
     def description(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from minigrad import Array
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.folding import Folded, tidy
-from teenygpt_np.text.tokenizer import Ids, Tokenizer
+from teenygpt_np.text.tokenizer import Ids, Tokenizer, Unsigned
 
 BYTES = [bytes([byte]) for byte in range(256)]
 # What cannot be seen, as Unicode's pictures of control characters; a space as in the other kinds.
@@ -58,7 +58,7 @@ class ByteTokenizer(Tokenizer):
         return BYTES
 
     @cached_property
-    def sizes(self) -> tuple[Array, Array]:
+    def sizes(self) -> tuple[Ids, Ids]:
         """How many characters and how many bytes each id stands for.    -> (V,), (V,)
 
         A character counts where its first byte is. `end` is a newline, `begin` is nothing.
@@ -75,7 +75,7 @@ class ByteTokenizer(Tokenizer):
         folded = text.translate(dict.fromkeys(map(ord, lost), "\ufffd"))
         return Folded(folded, changed=bool(lost), replaced=lost, gap="\ufffd")
 
-    def encode(self, texts: Sequence[str]) -> tuple[Array, Array]:
+    def encode(self, texts: Sequence[str]) -> tuple[Unsigned, Ids]:
         """The bytes of all texts, one text after the other, and how many each has.
 
         N texts -> ids: (n,) uint16, lengths: (N,)
@@ -83,16 +83,7 @@ class ByteTokenizer(Tokenizer):
         Raises InputError for half a surrogate pair.
         """
         data, lengths = as_bytes(texts)
-        return data.astype(self._dtype), lengths
-
-    def encode_prompt(self, text: str) -> Ids:
-        """The beginning of a text, to be continued.    text -> (t,)
-
-        `begin` and the text; of running text only the text, or a newline if there is none.
-        """
-        before = [] if self.running else [self.begin]
-        ids, _ = self.encode([text or "\n" * self.running])
-        return np.array([*before, *ids], np.int64)
+        return data.astype(self.dtype), lengths
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text up to the first `end`, `begin` skipped.    ids: (T,) -> text
@@ -100,21 +91,7 @@ class ByteTokenizer(Tokenizer):
         U+FFFD stands for bytes that are no UTF-8, as where a character is cut.
         Raises InputError for an id outside 0..V-1, even after the first `end`.
         """
-        array = np.asarray(ids)
-        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-            raise InputError(
-                f"ids must be integers along one axis, got {array.dtype} of shape {array.shape}"
-            )
-        outside = np.flatnonzero((array < 0) | (array >= self.num_token_vals))
-        if outside.size:
-            i = outside[0]
-            raise InputError(
-                f"token id {array[i]} at [{i}] is outside 0..{self.num_token_vals - 1}"
-            )
-        found = array.tolist()
-        if self.end in found:
-            found = found[: found.index(self.end)]
-        pieces = b"".join(self.pieces[i] for i in found if i != self.begin)
+        pieces = b"".join(self.pieces[i] for i in self.until_end(ids))
         return pieces.decode("utf-8", "replace")
 
     def signs(self, ids: Iterable[int]) -> list[str]:
@@ -124,14 +101,6 @@ class ByteTokenizer(Tokenizer):
         """
         special = {self.end: "⏎", self.begin: "▷"}
         return [special.get(i) or _seen(self.pieces[i]) for i in map(int, ids)]
-
-    def cut(self, text: str) -> int:
-        """Where a chunk of a longer text may be cut; 0 if nowhere.
-
-        The ids of text[:cut] and of all that follows, one after the other, are those of the whole,
-        whatever follows. Bytes may be cut anywhere.
-        """
-        return len(text)
 
     def description(self) -> dict[str, Any]:
         """The kind, and whether white space is kept."""
@@ -151,24 +120,6 @@ class ByteTokenizer(Tokenizer):
 
     def __str__(self) -> str:
         return "bytes"
-
-    def encode_batch(self, texts: Sequence[str], num_tokens: int) -> tuple[Ids, Ids]:
-        """`begin`, the text's tokens, then pads; longer texts are cut.
-
-        N texts -> ids: (N, T), lengths: (N,), which count the end mark
-        """
-        flat, counts = self.encode(texts)
-        ids = np.full((len(texts), num_tokens), self.pad, np.int64)
-        ids[:, 0] = self.begin
-        places = np.arange(len(flat)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-        rows = np.repeat(np.arange(len(texts)), counts)
-        kept = places < num_tokens
-        ids[rows[kept], places[kept]] = flat[kept]
-        return ids, np.minimum(counts + 2, num_tokens)
-
-    @property
-    def _dtype(self) -> np.dtype[Any]:
-        return np.min_scalar_type(self.num_token_vals - 1)
 
 
 def as_bytes(texts: Sequence[str]) -> tuple[Array, Array]:

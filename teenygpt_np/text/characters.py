@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import operator
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from teenygpt_np.text.folding import (
     without_marks,
     written,
 )
-from teenygpt_np.text.tokenizer import Ids, Tokenizer
+from teenygpt_np.text.tokenizer import Ids, Tokenizer, Unsigned, visible
 
 ARTICLE = "abcdefghijklmnopqrstuvwxyz "
 MAX_CHARACTERS = 20_000
@@ -33,11 +36,14 @@ class CharacterTokenizer(Tokenizer):
 
     The first pad of a row is its end mark. The article calls `begin` `cls`.
 
+    running: also line ends, tabs and all other white space are characters, and none is changed
+
     Raises InputError for no character or more than `MAX_CHARACTERS`, for a character that comes
-    twice, for a control character, and for white space other than a plain space.
+    twice and, unless running, for a control character and for white space other than a plain space.
     """
 
     characters: str = ARTICLE
+    running: bool = False
     kind: ClassVar[str] = "characters"
     pad: ClassVar[int] = 0
     end: ClassVar[int] = 0
@@ -55,22 +61,27 @@ class CharacterTokenizer(Tokenizer):
             if character in seen:
                 raise InputError(f"character {character!r} at {i} is already in the alphabet")
             seen.add(character)
-            if character != " " and is_blank(character):
+            if character != " " and is_blank(character) and not self.running:
                 raise InputError(
                     f"character {character!r} at {i} cannot be in an alphabet: the only white "
                     "space there is ' '"
                 )
 
     @classmethod
-    def from_lines(cls, lines: Iterable[str]) -> CharacterTokenizer:
-        """A tokenizer of the lines' characters after `tidy`, sorted by code point.
+    def fitted(
+        cls, texts: Iterable[str], *, running: bool, alphabet: str, vocab_size: int = 0
+    ) -> CharacterTokenizer:
+        """The article's alphabet, or that of the texts' own characters, sorted by code point.
 
         Raises InputError as `CharacterTokenizer` does.
         """
-        characters: set[str] = set()
-        for line in lines:
-            characters.update(tidy(line))
-        return cls("".join(sorted(characters)))
+        if alphabet == "article":
+            return cls(running=running)
+        seen = np.zeros(sys.maxunicode + 1, bool)
+        for text in texts:
+            kept = text if running else tidy(text)
+            seen[np.frombuffer(kept.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))] = True
+        return cls("".join(map(chr, np.flatnonzero(seen))), running)
 
     @property
     def begin(self) -> int:
@@ -82,50 +93,43 @@ class CharacterTokenizer(Tokenizer):
         """V: how many token values there are, `pad` and `begin` included."""
         return len(self.characters) + 2
 
-    def encode(self, text: str, num_tokens: int) -> Ids:
-        """`begin`, the characters, then pads.    text -> ids: (num_tokens,)
+    @property
+    def start(self) -> str:
+        """A newline, or a space, or else the first character of the alphabet."""
+        return next(c for c in "\n " + self.characters if c in self.characters)
 
-        A longer text is cut to num_tokens - 1 characters.
-        Raises InputError naming the first character outside the alphabet.
-        """
-        return self._encode([text], num_tokens, where="")[0][0]
+    @cached_property
+    def sizes(self) -> tuple[Ids, Ids]:
+        """One character each, but none for `begin`."""
+        lengths = [1, *(len(c.encode("utf-8", "surrogatepass")) for c in self.characters), 0]
+        return np.minimum(lengths, 1), np.array(lengths)
 
-    def encode_batch(self, texts: Sequence[str], num_tokens: int) -> tuple[Ids, Ids]:
-        """Encode every text, and count its tokens, the end mark included.
-
-        N texts -> ids: (N, num_tokens), lengths: (N,)
-
-        Raises InputError as `encode` does.
-        """
-        return self._encode(texts, num_tokens, where=" of line {}")
-
-    def encode_prompt(self, text: str) -> Ids:
-        """`begin` and all the characters, no pads.    text -> ids: (1 + len(text),)
+    def encode(self, texts: Sequence[str]) -> tuple[Unsigned, Ids]:
+        """An id for each character.    N texts -> ids: (M,), counts: (N,)
 
         Raises InputError naming the first character outside the alphabet.
         """
-        return self.encode(text, len(text) + 1)
+        counts = np.fromiter(map(len, texts), np.int64, len(texts))
+        # Every character of every text in one array: a loop over texts would cost seconds.
+        encoded = "".join(texts).encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(encoded, np.dtype("<u4"))
+        ids = self._lookup[np.minimum(codes, len(self._lookup) - 1)]
+        if not ids.all():
+            i = int(ids.argmin())  # of the first 0
+            place = int(np.searchsorted(counts.cumsum(), i, side="right"))
+            where = f" of line {place + 1}" if len(texts) > 1 else ""
+            raise InputError(
+                f"character {chr(codes[i])!r} at {i - counts[:place].sum()}{where} is outside the "
+                f"alphabet {self._shown()}"
+            )
+        return ids, counts
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The characters up to the first pad, `begin` skipped.    ids: (T,) -> text
 
         Raises InputError for an id outside 0..V-1, even after the first pad.
         """
-        array = np.asarray(ids)
-        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-            raise InputError(
-                f"ids must be integers along one axis, got {array.dtype} of shape {array.shape}"
-            )
-        outside = np.flatnonzero((array < 0) | (array >= self.num_token_vals))
-        if outside.size:
-            i = outside[0]
-            raise InputError(
-                f"token id {array[i]} at [{i}] is outside 0..{self.num_token_vals - 1}"
-            )
-        found = array.tolist()
-        if self.pad in found:
-            found = found[: found.index(self.pad)]
-        return "".join(self.characters[i - 1] for i in found if i != self.begin)
+        return "".join(self.characters[i - 1] for i in self.until_end(ids))
 
     def __str__(self) -> str:
         return f"the alphabet {self.characters[:40]!r}"
@@ -133,11 +137,12 @@ class CharacterTokenizer(Tokenizer):
     def signs(self, ids: Iterable[int]) -> list[str]:
         """Each character itself, '␣' for a space; '▷' for `begin`, '⏎' for the end mark."""
         special = {self.end: "⏎", self.begin: "▷"}
-        return [special.get(i) or self.characters[i - 1].replace(" ", "␣") for i in map(int, ids)]
+        return [special.get(i) or visible(self.characters[i - 1]) for i in map(int, ids)]
 
     def description(self) -> dict[str, Any]:
-        """The kind and the characters."""
-        return {"kind": self.kind, "characters": self.characters}
+        """The kind, the characters, and whether it is for running text."""
+        told = {"kind": self.kind, "characters": self.characters}
+        return told | ({"running": True} if self.running else {})
 
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> CharacterTokenizer:
@@ -148,10 +153,10 @@ class CharacterTokenizer(Tokenizer):
         characters = description["characters"]
         if not isinstance(characters, str):
             raise TypeError(f"characters are {type(characters).__name__}, wanted a text")
-        return cls(characters)
+        return cls(characters, description.get("running", False) is True)
 
     def fold(self, text: str) -> Folded:
-        """Bring any text into the alphabet, with single spaces inside and none at the ends.
+        """Bring any text into the alphabet; a line with single spaces inside, none at the ends.
 
         A character of the alphabet stays. Any other is decomposed (NFKD), loses its combining
         marks, is case-folded, and letters such as ł and æ become plain ones. What is then in the
@@ -159,49 +164,49 @@ class CharacterTokenizer(Tokenizer):
         So the article's alphabet reads 'É' as 'e', 'Ł' as 'l' and '?' as ' ', and a corpus's own
         alphabet loses nothing of that corpus but control characters.
         """
-        composed = unicodedata.normalize("NFC", text)
-        folded = collapse(composed.translate(self._folds))
-        if folded == text:
-            return Folded(text, changed=False, replaced={}, gap=self._gap)
-        lost = [c for c in dict.fromkeys(composed) if self._is_lost(c)]
-        return Folded(
-            folded, changed=True, replaced={c: composed.count(c) for c in lost}, gap=self._gap
-        )
+        if not self.running:
+            [folded], took = self.fold_lines([text])
+            return dataclasses.replace(took, text=folded, changed=folded != text)
+        folded = text.translate(self._folds)
+        changed = folded != text
+        return Folded(folded, changed, self._lost(text) if changed else {}, self._gap)
 
-    def _encode(self, lines: Sequence[str], num_tokens: int, where: str) -> tuple[Ids, Ids]:
-        if num_tokens < 1:
-            raise InputError(f"num_tokens must be at least 1, got {num_tokens}")
-        cut = [line[: num_tokens - 1] for line in lines]
-        lengths = np.fromiter(map(len, cut), np.int64, len(cut))
-        # Every character of every line in one array: a loop over lines would cost seconds.
-        encoded = "".join(cut).encode("utf-32-le", "surrogatepass")
-        codes = np.frombuffer(encoded, np.dtype("<u4"))
-        found = self._lookup[np.minimum(codes, len(self._lookup) - 1)]
-        if not found.all():
-            first = int(np.argmin(found))
-            ends = np.cumsum(lengths)
-            line = int(np.searchsorted(ends, first, side="right"))
-            position = first - int(ends[line] - lengths[line])
-            raise InputError(
-                f"character {cut[line][position]!r} at {position}{where.format(line)} is outside "
-                f"the alphabet {self._shown()}"
-            )
-        ids = np.full((len(cut), num_tokens), self.pad, np.int64)
-        ids[:, 0] = self.begin
-        ids[:, 1:][np.arange(num_tokens - 1) < lengths[:, None]] = found
-        return ids, np.minimum(lengths + 2, num_tokens)
+    def fold_lines(self, lines: Sequence[str]) -> tuple[list[str], Folded]:
+        """Each line as `fold` makes it, and what it took for all of them.
+
+        They are joined by line ends, so that Python's loops are over the whole, not over lines.
+        """
+        if not lines:
+            return [], Folded("", 0, {}, self._gap)
+        joined = "\n".join(lines)
+        if joined.count("\n") >= len(lines):  # a field of a table may have line ends in it
+            joined = "\n".join(line.replace("\n", " ") for line in lines)
+        composed = unicodedata.normalize("NFC", joined)
+        folded = collapse(composed.translate(self._line_folds))
+        texts = folded.replace(" \n", "\n").replace("\n ", "\n").split("\n")
+        changed = sum(map(operator.ne, texts, lines))
+        return texts, Folded("", changed, self._lost(composed) if changed else {}, self._gap)
+
+    def _lost(self, text: str) -> dict[str, int]:
+        """The characters that the alphabet lacks, in the order in which they come, with counts."""
+        lost = sorted(filter(self._is_lost, set(text)), key=text.index)
+        return {c: text.count(c) for c in lost}
 
     @cached_property
-    def _lookup(self) -> Ids:
+    def _lookup(self) -> Unsigned:
         """The id of each code point, 0 for none. The last entry is 0, for all code points above."""
         codes = [ord(c) for c in self.characters]
-        lookup = np.zeros(max(codes) + 2, np.int64)
+        lookup = np.zeros(max(codes) + 2, self.dtype)
         lookup[codes] = np.arange(1, len(codes) + 1)
         return lookup
 
     @cached_property
     def _folds(self) -> Table:
         return Table(self._becomes)
+
+    @cached_property
+    def _line_folds(self) -> Table:
+        return Table(lambda character: character if character == "\n" else self._becomes(character))
 
     @property
     def _gap(self) -> str:

@@ -1,237 +1,263 @@
-"""A corpus: texts from files, folded into an alphabet, in three splits."""
+"""A corpus: texts from files as token ids, in three splits."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
+import itertools
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from teenygpt_np import checkpoint, locking
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.batches import Rows
-from teenygpt_np.text.characters import CharacterTokenizer
-from teenygpt_np.text.files import SPLITS, Texts, read_texts
+from teenygpt_np.text import headlines, running, saved
+from teenygpt_np.text.batches import Rows, Split
+from teenygpt_np.text.documents import read_documents
+from teenygpt_np.text.files import SPLITS, read_texts
+from teenygpt_np.text.mapping import release
 from teenygpt_np.text.reading import STDIN, shown
-from teenygpt_np.text.tables import show
-from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.text.report import Report
+from teenygpt_np.text.saved import InFile, InMemory, Sink, is_large
+from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
+from teenygpt_np.text.tokenizers import TOKENIZERS
 
-MIN_LINES = 10
+_RETRY = 0.2  # seconds until a lock is tried again
 
-_MOST_SHOWN = 10
+_CHUNK = 1 << 24  # ids hashed at a time
+_TELL = 1 << 22  # characters until it is told again
+
+Tell = Callable[[str], None]
+Texts = Mapping[str, Iterable[str | None]]  # of each split
 
 
-@dataclass
-class Report:
-    """What was done with the lines of a text (in a table or in JSON, with the values).
+class Kind(NamedTuple):
+    """How one kind of text becomes splits.
 
-    read: number of lines.    columns: where they came from.    empty: dropped, because folding left
-    nothing of them.    missing: dropped, because their row does not have the column.
-    duplicates: dropped from a single file before it was split.    shared: distinct lines in more
-    than one split of a directory; they stay.    folded: changed in any way.    replaced: characters
-    that the alphabet lacks, with the number of times.    gap: what they became, ' ' or ''.
-    notes: what was noticed in reading the files
+    unit: of `Report.read`.    alphabet: where none is asked for
     """
 
-    read: int = 0
-    columns: list[str] = field(default_factory=list)
-    empty: int = 0
-    missing: int = 0
-    duplicates: int = 0
-    shared: int = 0
-    folded: int = 0
-    replaced: Counter[str] = field(default_factory=Counter)
-    gap: str = " "
-    notes: list[str] = field(default_factory=list)
+    unit: str
+    alphabet: str
+    read: Callable[[Path, Sequence[str], str, str, list[str]], tuple[Texts, list[str]]]
+    splits: Callable[[Path, Texts, Tokenizer, Report, Sink, int], Mapping[str, Split]]
+    whole: Callable[[Path, Iterable[str | None], Tokenizer, Report, Sink], Split]
 
-    def __str__(self) -> str:
-        counts = [
-            (self.empty, "empty, dropped"),
-            (self.missing, "missing, dropped"),
-            (self.duplicates, "duplicate, dropped"),
-            (self.shared, "in more than one split"),
-            (self.folded, "changed by folding"),
-            (
-                self.replaced.total(),
-                f"characters {'became spaces' if self.gap else 'were left out'}",
-            ),
-        ]
-        origin = f" from column {show(self.columns)}" if self.columns else ""
-        parts = [f"{self.read:,} lines read{origin}", *(f"{n:,} {what}" for n, what in counts if n)]
-        parts += self.notes
-        most = ", ".join(f"{c!r} {n:,}" for c, n in self.replaced.most_common(_MOST_SHOWN))
-        return "; ".join(parts) + (f" (most often {most})" if most else "")
+
+KINDS = {
+    "lines": Kind("lines", "article", read_texts, headlines.splits, headlines.whole),
+    "running": Kind("characters", "corpus", read_documents, running.splits, running.whole),
+}
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Three splits of texts, such as headlines, all in the tokenizer's alphabet.
+    """Three splits of a text.
 
-    truth: for each split, the mean nats per text under the grammar that wrote the corpus; None
-    unless the files are exactly those that it was computed for.    unit: the word for one text
+    digest: `corpus_hash` of it, if that is known already
+    truth: for each split, the mean nats per line under the grammar that wrote the corpus; None
+    unless the files are exactly those that it was computed for
     """
 
     name: str
-    train: list[str]
-    val: list[str]
-    test: list[str]
+    splits: Mapping[str, Split]
     tokenizer: Tokenizer
     report: Report
+    digest: str = ""
     truth: dict[str, float] | None = None
-    unit: str = "headline"
 
-    def lines(self, split: str) -> list[str]:
-        """The texts of 'train', 'val' or 'test'."""
-        return {"train": self.train, "val": self.val, "test": self.test}[split]
+    def rows(self, split: str, num_tokens: int) -> Split:
+        """The rows of 'train', 'val' or 'test' for a model that reads num_tokens."""
+        return self.splits[split].cut(num_tokens)
 
-    def rows(self, split: str, num_tokens: int) -> Rows:
-        """A split as token ids."""
-        return Rows.of(self.lines(split), self.tokenizer, num_tokens)
 
-    def cut(self, num_tokens: int) -> int:
-        """How many texts are cut at num_tokens tokens, of which the first begins the row."""
-        return sum(len(line) >= num_tokens for line in (*self.train, *self.val, *self.test))
+@dataclass(frozen=True)
+class Reading:
+    """How a text is read and turned into ids, by the settings of `Config` that have these names.
+
+    text: 'lines', such as headlines, one per line: of one file, the distinct lines are shuffled by
+    the seed and split 80/10/10. Or 'running': the documents of one file or of a directory, between
+    which a line `split_on` may stand, are cut into 80/10/10 percent.
+    columns: the texts of each are used; may be left out if the file has only one column
+    encoding: of the files, by a name that Python's codecs know
+    """
+
+    text: str = "lines"
+    columns: Sequence[str] = ()
+    encoding: str = "utf-8"
+    split_on: str = ""
+    tokenizer: str = "characters"
+    alphabet: str = "auto"
+    vocab_size: int = 0
+    seed: int = 0
 
 
 def load_corpus(
     path: Path | None,
-    *,
-    columns: Sequence[str] = (),
-    encoding: str = "utf-8",
-    alphabet: Literal["article", "corpus"] | Tokenizer = "article",
-    seed: int = 0,
+    given: Tokenizer | None = None,
+    folder: Path | None = None,
+    tell: Tell = lambda text: None,
+    **settings: Any,
 ) -> Corpus:
-    """Read headlines and fold them into the alphabet.
+    """Read a text and turn it into token ids.
 
     path: None for the bundled corpus; a directory with train.txt, val.txt and test.txt, used as
-    they are; or one file of a format in `files.FORMATS`, or standard input, as `reading.STDIN`,
-    whose distinct lines are shuffled by the seed and split 80/10/10.
-    columns: the texts of each become headlines; may be left out if the file has only one column
-    encoding: of the file, by a name that Python's codecs know
-    alphabet: "article" is a-z and space, "corpus" the text's own characters; or a Tokenizer
+    they are; or one file of a format in `files.FORMATS`, or standard input, as `reading.STDIN`;
+    for running text any file or directory
+    given: a tokenizer to use as it is; otherwise one is fitted to the text
+    folder: where the ids of a large text are kept for the next time; None: they are not
+    tell: is called with how far it is, again and again.    settings: those of `Reading`
 
     Raises InputError, with file and line, for anything that cannot be read, and for an empty split.
     """
-    source = _bundled() if path is None else Path(path)
-    raw, report = _read(source, columns, encoding)
-    try:
-        tokenizer = _tokenizer(alphabet, (text for texts in raw.values() for text in texts if text))
-    except InputError as error:
-        raise InputError(f"{shown(source)}: {error}") from error
-    splits = {name: _clean(raw.pop(name), tokenizer, report) for name in list(raw)}
-    if not any(splits.values()):
-        raise InputError(
-            f"{shown(source)} has no headlines: {report.read:,} lines read, nothing left of them "
-            f"in {tokenizer}"
-        )
-    truth = None
-    if "all" in splits:
-        splits = _split(source, splits["all"], report, seed)
-    else:
-        report.shared = _shared(splits)
-        truth = _truth(source)
-    for name, lines in splits.items():
-        if not lines:
-            raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
+    source, reading = _bundled() if path is None else Path(path), Reading(**settings)
     name = "bundled" if path is None else source.absolute().name
-    name = shown(STDIN) if source == STDIN else name
-    train, val, test = (splits[name] for name in SPLITS)
-    return Corpus(name, train, val, test, tokenizer, report, truth)
+    name = shown(source) if source == STDIN else name
+    if folder is not None and is_large(source):
+        return _from_file(name, source, reading, given, folder, tell)
+    corpus = _made(name, source, reading, given, tell, InMemory)
+    return dataclasses.replace(corpus, truth=_truth(source))
 
 
-def read_lines(
-    path: Path, tokenizer: Tokenizer, columns: Sequence[str] = (), encoding: str = "utf-8"
-) -> tuple[list[str], Report]:
-    """All lines of one file, folded, in their order, repeated ones too; and the report on them.
+def _made(
+    name: str,
+    source: Path,
+    reading: Reading,
+    given: Tokenizer | None,
+    tell: Tell,
+    sink_of: Callable[[npt.DTypeLike], Sink],
+) -> Corpus:
+    """The corpus, as it is read.    sink_of: where ids of a dtype go"""
+    kind = KINDS[reading.text]
+    texts, report = _read(source, kind, reading)
+    tokenizer = given or _fitted(source, texts, reading, tell)
+    sink = _Told(sink_of(tokenizer.dtype), tell)
+    splits = kind.splits(source, texts, tokenizer, report, sink, reading.seed)
+    report.notes = list(dict.fromkeys(report.notes))  # to fit a tokenizer, all is read twice
+    return Corpus(name, splits, tokenizer, report)
+
+
+class _Told:
+    """A sink that tells how much it was given."""
+
+    def __init__(self, sink: Sink, tell: Tell) -> None:
+        self.sink, self.tell, self.size = sink, tell, 0
+
+    def append(self, ids: Unsigned) -> None:
+        self.sink.append(ids)
+        self.size += len(ids)
+        self.tell(f"reading the text: {self.size:,} tokens")
+
+    def taken(self) -> Unsigned:
+        return self.sink.taken()
+
+
+def _from_file(
+    name: str, source: Path, reading: Reading, given: Tokenizer | None, folder: Path, tell: Tell
+) -> Corpus:
+    """The corpus with its ids in a file of `folder`, which is made if it is not there."""
+    key = saved.key_of(source, dataclasses.asdict(reading))
+    path = folder / f".{name.split('.')[0]}-{key[:12]}.ids"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_suffix(".lock")):
+        why = ""
+        try:
+            corpus = Corpus(name, *saved.load(path, key))
+            if given in (None, corpus.tokenizer):
+                return corpus
+            why = "has another tokenizer"
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = str(error)
+        with checkpoint.atomic_file(path) as file:
+            made = _made(name, source, reading, given, tell, lambda dtype: InFile(file, dtype))
+            described = {
+                "key": key,
+                "digest": corpus_hash(made),
+                "tokenizer": made.tokenizer.description(),
+                "report": vars(made.report),
+            }
+            saved.complete(file, described, made.splits)
+            del made  # so that its file is mapped no more, and can be renamed on any system
+        corpus = Corpus(name, *saved.load(path, key))
+    if why:
+        corpus.report.notes.append(f"{path} {why}, made again")
+    return corpus
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock, as soon as no other process does."""
+    while True:
+        try:
+            file = locking.lock(path)
+            break
+        except locking.HeldError:
+            time.sleep(_RETRY)
+    with file:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _fitted(source: Path, texts: Texts, reading: Reading, tell: Tell) -> Tokenizer:
+    alphabet, told = reading.alphabet, 0
+
+    def parts() -> Iterator[str]:
+        nonlocal told
+        for part in itertools.chain.from_iterable(texts.values()):
+            if part:
+                told += len(part)
+                if told % _TELL < len(part):
+                    tell(f"what tokens the text has: {told:,} characters read")
+                yield part
+
+    try:
+        return TOKENIZERS[reading.tokenizer].fitted(
+            parts(),
+            running=reading.text == "running",
+            alphabet=KINDS[reading.text].alphabet if alphabet == "auto" else alphabet,
+            vocab_size=reading.vocab_size,
+        )
+    except InputError as error:
+        if shown(source) in str(error):  # a file that cannot be read is named already
+            raise
+        raise InputError(f"{shown(source)}: {error}") from error
+
+
+def read_whole(path: Path, tokenizer: Tokenizer, **settings: Any) -> tuple[Split, Report]:
+    """All of one file as a single split: its lines in their order, repeated ones too; a report.
+
+    settings: those of `Reading`
 
     Raises InputError if the file cannot be read, or if folding leaves nothing of it.
     """
-    raw, report = _read(path, columns, encoding)
-    lines = _clean(raw["all"], tokenizer, report)
-    if not lines:
-        raise InputError(
-            f"{shown(path)} has no headlines: nothing left of {report.read:,} lines read"
-        )
-    return lines, report
+    reading = Reading("running" if tokenizer.running else "lines", **settings)
+    kind = KINDS[reading.text]
+    texts, report = _read(path, kind, reading)
+    return kind.whole(path, texts["all"], tokenizer, report, InMemory(tokenizer.dtype)), report
 
 
-def check_batch(corpus: Corpus, batch_size: int) -> None:
-    """Raise InputError if the training split does not fill one batch."""
-    if len(corpus.train) < batch_size:
-        raise InputError(
-            f"the training split of {corpus.name} has {len(corpus.train):,} headlines, wanted at "
-            f"least a batch of {batch_size:,}"
-        )
-
-
-def _read(source: Path, columns: Sequence[str], encoding: str) -> tuple[dict[str, Texts], Report]:
-    """The texts as they are in the files, and a report with the notes from reading them."""
+def _read(source: Path, kind: Kind, reading: Reading) -> tuple[Texts, Report]:
+    """The texts as they are in the files, and a report that gets the notes from reading them."""
     notes: list[str] = []
-    try:
-        raw, found = read_texts(source, columns, notes, encoding)
-    except OSError as error:
-        raise InputError(f"{error.filename or source} cannot be read: {error.strerror}") from error
-    return raw, Report(columns=found, notes=notes)
+    texts, found = kind.read(source, reading.columns, reading.encoding, reading.split_on, notes)
+    return texts, Report(kind.unit, columns=found, notes=notes)
 
 
 def _bundled() -> Path:
     package = Path(__file__).parents[1]
     installed = package / "corpus"
     return installed if installed.is_dir() else package.parent / "data"
-
-
-def _tokenizer(alphabet: str | Tokenizer, texts: Iterable[str]) -> Tokenizer:
-    if isinstance(alphabet, Tokenizer):
-        return alphabet
-    if alphabet == "article":
-        return CharacterTokenizer()
-    if alphabet == "corpus":
-        return CharacterTokenizer.from_lines(texts)
-    raise InputError(f"alphabet must be 'article' or 'corpus', got {alphabet!r}")
-
-
-def _clean(texts: Iterable[str | None], tokenizer: Tokenizer, report: Report) -> list[str]:
-    lines = []
-    for text in texts:
-        report.read += 1
-        if text is None:
-            report.missing += 1
-            continue
-        folded = tokenizer.fold(text)
-        report.folded += folded.changed
-        report.replaced.update(folded.replaced)
-        report.gap = folded.gap
-        if folded.text:
-            lines.append(folded.text)
-        else:
-            report.empty += 1
-    return lines
-
-
-def _split(source: Path, lines: list[str], report: Report, seed: int) -> dict[str, list[str]]:
-    # The same line in two splits would be learned in one and then predicted in the other.
-    distinct = list(dict.fromkeys(lines))
-    report.duplicates = len(lines) - len(distinct)
-    if len(distinct) < MIN_LINES:
-        raise InputError(
-            f"{shown(source)} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
-        )
-    shuffled = [distinct[i] for i in np.random.default_rng(seed).permutation(len(distinct))]
-    tenth = len(shuffled) // 10
-    return {
-        "train": shuffled[: -2 * tenth],
-        "val": shuffled[-2 * tenth : -tenth],
-        "test": shuffled[-tenth:],
-    }
-
-
-def _shared(splits: dict[str, list[str]]) -> int:
-    counts = Counter(line for lines in splits.values() for line in set(lines))
-    return sum(n > 1 for n in counts.values())
 
 
 def _truth(directory: Path) -> dict[str, float] | None:
@@ -248,7 +274,27 @@ def _truth(directory: Path) -> dict[str, float] | None:
     return truth
 
 
+def is_hash_of(digest: object, corpus: Corpus) -> bool:
+    """Whether `corpus_hash` gave this, or would have given it in formats 1 and 2 of a run."""
+    return digest == corpus_hash(corpus) or digest == _hash_of_texts(corpus)
+
+
 def corpus_hash(corpus: Corpus) -> str:
-    """SHA-256 of the three splits, in hexadecimal."""
-    splits = [corpus.train, corpus.val, corpus.test]
-    return hashlib.sha256(json.dumps(splits).encode("utf-8")).hexdigest()
+    """SHA-256 of the tokenizer and the ids of the three splits, in hexadecimal."""
+    if corpus.digest:
+        return corpus.digest
+    digest = hashlib.sha256(json.dumps(corpus.tokenizer.description()).encode("utf-8"))
+    for name in SPLITS:
+        split = corpus.splits[name]
+        for array in (split.ids, *split.places().values()):
+            for start in range(0, len(array), _CHUNK):
+                digest.update(np.ascontiguousarray(array[start : start + _CHUNK]).data)
+                release(array)
+    return digest.hexdigest()
+
+
+def _hash_of_texts(corpus: Corpus) -> str:
+    """SHA-256 of the lines themselves; '' for running text, which those formats did not know."""
+    splits = [corpus.splits[name] for name in SPLITS]
+    texts = [split.texts() for split in splits if isinstance(split, Rows)]
+    return hashlib.sha256(json.dumps(texts).encode("utf-8")).hexdigest() if texts else ""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.reading import COMPRESSIONS, STDIN, lines_of, shown
+from teenygpt_np.text.reading import COMPRESSIONS, STDIN, lines_of, readable, shown
 from teenygpt_np.text.tables import csv_texts, json_texts, parquet_texts, tsv_texts
 
 SPLITS = ("train", "val", "test")
-_MOST_TEXTS, _MOST_CHARACTERS = 10**7, 2**29  # in a file
+_MOST_TEXTS, _MOST_CHARACTERS = 10**9, 2**36  # in a file
 
-Texts = list[str | None]  # None for a missing value
 Reader = Callable[[Path, list[str], str, list[str]], Generator[str | None, None, None]]
 
 
@@ -62,17 +62,54 @@ FILES = (
 _WANTED = f"a directory with train.txt, val.txt and test.txt, or {FILES}"
 
 
-def read_texts(
-    source: Path, columns: Sequence[str], notes: list[str], encoding: str = "utf-8"
-) -> tuple[dict[str, Texts], list[str]]:
-    """Read a directory's splits, or a file as the split "all".    -> texts by split, columns
+@dataclass(frozen=True)
+class FileTexts:
+    """The texts of a file, None for a missing value. Each time they are iterated, they are read.
 
-    source: `reading.STDIN` is standard input, where the texts are lines
+    columns: if it is empty and the file has one column, its name is appended
     notes: gets a line for whatever was left out, or read in a way that may not be meant
 
-    Raises InputError, with file and line, for anything that cannot be used; OSError if a file
-    cannot be read.
+    Raises InputError, with file and line, for anything that cannot be used.
     """
+
+    path: Path
+    columns: list[str]
+    encoding: str
+    notes: list[str]
+
+    def __iter__(self) -> Iterator[str | None]:
+        format = format_of(self.path, self.encoding, self.notes)
+        if self.columns and not format.columns:
+            raise InputError(
+                f"column {self.columns[0]!r} is for {_COLUMNED} files, and {shown(self.path)} has "
+                "none"
+            )
+        count = characters = 0
+        texts = format.texts(self.path, self.columns, self.encoding, self.notes)
+        with contextlib.closing(texts), readable(self.path):
+            for text in texts:
+                count += 1
+                characters += len(text or "")
+                if count > _MOST_TEXTS or characters > _MOST_CHARACTERS:
+                    raise InputError(
+                        f"{shown(self.path)} is too large: more than {_MOST_TEXTS:,} headlines, or "
+                        f"{_MOST_CHARACTERS:,} characters in them"
+                    )
+                yield text
+
+
+def read_texts(
+    source: Path, columns: Sequence[str], encoding: str, split_on: str, notes: list[str]
+) -> tuple[dict[str, FileTexts], list[str]]:
+    """The texts of a directory's splits, or of a file as the split "all".    -> texts, columns
+
+    source: `reading.STDIN` is standard input, where the texts are lines
+    split_on: is for running text only
+
+    Raises InputError for what is neither.
+    """
+    if split_on:
+        raise InputError("--split-on is for --text running, where a text is not a line")
     found = list(columns)
     if source.is_dir():
         missing = [f"{name}.txt" for name in SPLITS if not (source / f"{name}.txt").is_file()]
@@ -81,18 +118,7 @@ def read_texts(
         paths = {name: source / f"{name}.txt" for name in SPLITS}
     else:
         paths = {"all": source}
-    return {name: _read(path, found, encoding, notes) for name, path in paths.items()}, found
-
-
-def _read(path: Path, columns: list[str], encoding: str, notes: list[str]) -> Texts:
-    """The texts of one file, which is closed in any case."""
-    format = format_of(path, encoding, notes)
-    if columns and not format.columns:
-        raise InputError(
-            f"column {columns[0]!r} is for {_COLUMNED} files, and {shown(path)} has none"
-        )
-    with contextlib.closing(format.texts(path, columns, encoding, notes)) as texts:
-        return _collect(path, texts)
+    return {name: FileTexts(path, found, encoding, notes) for name, path in paths.items()}, found
 
 
 def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
@@ -118,6 +144,13 @@ def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
     return format
 
 
+def has_columns(path: Path) -> bool:
+    """Whether a file is a table or JSON, by its suffix."""
+    suffix = path.with_suffix("").suffix if path.suffix.lower() in COMPRESSIONS else path.suffix
+    format = _BY_SUFFIX.get(suffix.lower())
+    return format is not None and format.columns
+
+
 def _looked_into(path: Path, packed: str, encoding: str, notes: list[str]) -> str:
     """Guess the format of a compressed file by its first line; returns the suffix."""
     with contextlib.closing(lines_of(path, encoding, [])) as lines:
@@ -127,17 +160,3 @@ def _looked_into(path: Path, packed: str, encoding: str, notes: list[str]) -> st
         f"read as a {suffix}{packed} (a table needs .csv{packed} or .tsv{packed} as its suffix)"
     )
     return suffix
-
-
-def _collect(path: Path, texts: Iterable[str | None]) -> Texts:
-    kept: Texts = []
-    characters = 0
-    for text in texts:
-        characters += len(text or "")
-        if len(kept) == _MOST_TEXTS or characters > _MOST_CHARACTERS:
-            raise InputError(
-                f"{shown(path)} is too large: more than {_MOST_TEXTS:,} headlines, or "
-                f"{_MOST_CHARACTERS:,} characters in them"
-            )
-        kept.append(text)
-    return kept

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 class Folded:
     """A text brought into an alphabet, and what that took.
 
-    changed: whether the text differs from the original.    replaced: the characters that the
-    alphabet lacks, with the number of times (white space not included).    gap: what they became,
-    ' ', or '' if they were left out
+    changed: whether the text differs from the original, or how many of several do.
+    replaced: the characters that the alphabet lacks, with the number of times (white space not
+    included).    gap: what they became, ' ', or '' if they were left out
     """
 
     text: str
-    changed: bool
+    changed: int
     replaced: dict[str, int]
     gap: str = " "
 

@@ -52,6 +52,16 @@ def _zstd() -> _Opener:
 COMPRESSIONS: dict[str, Callable[[], _Opener]] = {".gz": _gzip, ".zst": _zstd}
 
 
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise InputError where a file cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        name = error.filename or shown(path)
+        raise InputError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
 def shown(path: Path) -> str:
     """A source's name, for a message."""
     return "standard input" if path == STDIN else str(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -9,15 +10,22 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from teenygpt_np.text.folding import Folded
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.folding import Folded, is_blank
 
 Ids = npt.NDArray[np.int64]
+Unsigned = npt.NDArray[np.unsignedinteger[Any]]  # ids where they are kept: as small as they can be
 
 
 class Tokenizer(ABC):
-    """Text to token ids and back. It alone knows what an id means."""
+    """Text to token ids and back. It alone knows what an id means.
+
+    running: whether white space is text, as in running text; otherwise a text is a line, with
+    single spaces between its words
+    """
 
     kind: ClassVar[str]  # its name in `tokenizers.TOKENIZERS` and in a run's config.json
+    running: bool = False
 
     @property
     @abstractmethod
@@ -43,17 +51,67 @@ class Tokenizer(ABC):
     def fold(self, text: str) -> Folded:
         """Change a text as far as needed so that the tokenizer can encode it."""
 
-    @abstractmethod
-    def encode_batch(self, texts: Sequence[str], num_tokens: int) -> tuple[Ids, Ids]:
-        """`begin`, the text's tokens, then pads; longer texts are cut.
+    def fold_lines(self, lines: Sequence[str]) -> tuple[list[str], Folded]:
+        """Each line as `fold` makes it, and what it took for all of them."""
+        folded = [self.fold(line) for line in lines]
+        return [f.text for f in folded], Folded("", sum(f.changed for f in folded), {})
 
-        N texts -> ids: (N, T), lengths: (N,), which count a row's tokens up to and including the
-        one that ends it.
+    @property
+    def start(self) -> str:
+        """What a running text is continued from if nothing is given: a newline, as a rule."""
+        return "\n"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned type that holds all ids."""
+        return np.min_scalar_type(self.num_token_vals - 1)
+
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[Ids, Ids]:
+        """How many characters and how many bytes of UTF-8 each id stands for.    -> (V,), (V,)
+
+        The end of a text counts as one of each, like the newline that it is in a file.
         """
 
     @abstractmethod
+    def encode(self, texts: Sequence[str]) -> tuple[Unsigned, Ids]:
+        """The texts' ids one after the other, no special ones, and how many each text has."""
+
+    def settled(self, text: str) -> int:
+        """How many of a text's characters get the same ids whatever follows; it is cut there."""
+        return len(text)
+
     def encode_prompt(self, text: str) -> Ids:
-        """`begin` and the text's tokens, without an end, to be continued.    text -> (1 + t,)"""
+        """The ids of a text that is to be continued: `begin` before those of a line.
+
+        A running text may be continued from anywhere, and is never empty: `start` stands for ''.
+        """
+        ids = self.encode([text or self.start if self.running else text])[0].astype(np.int64)
+        return ids if self.running else np.concatenate([[self.begin], ids])
+
+    def row(self, text: str) -> Ids:
+        """The ids of a whole text: those of a line between `begin` and `end`."""
+        ids = self.encode([text])[0].astype(np.int64)
+        return ids if self.running else np.concatenate([[self.begin], ids, [self.end]])
+
+    def until_end(self, ids: npt.ArrayLike) -> list[int]:
+        """The ids that stand for text, up to the first `end`.
+
+        Raises InputError for an id outside 0..V-1, even after the first `end`.
+        """
+        array = np.asarray(ids)
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise InputError(
+                f"ids must be integers along one axis, got {array.dtype} of shape {array.shape}"
+            )
+        outside = np.flatnonzero((array < 0) | (array >= self.num_token_vals))
+        if outside.size:
+            i = outside[0]
+            raise InputError(
+                f"token id {array[i]} at [{i}] is outside 0..{self.num_token_vals - 1}"
+            )
+        return [i for i in itertools.takewhile(self.end.__ne__, array.tolist()) if i != self.begin]
 
     @abstractmethod
     def decode(self, ids: npt.ArrayLike) -> str:
@@ -69,5 +127,23 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
+    def fitted(
+        cls, texts: Iterable[str], *, running: bool, alphabet: str, vocab_size: int
+    ) -> Tokenizer:
+        """A tokenizer for these texts.    alphabet, vocab_size: as in `Config`
+
+        Raises InputError if the texts allow none.
+        """
+
+    @classmethod
+    @abstractmethod
     def from_description(cls, description: dict[str, Any]) -> Tokenizer:
         """The tokenizer described. Raises KeyError, TypeError or ValueError if it is none."""
+
+
+_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}
+
+
+def visible(text: str) -> str:
+    """A text with a sign for each space, line end and tab, and '·' for any other that is blank."""
+    return "".join(_SIGNS.get(c) or ("·" if is_blank(c) else c) for c in text)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from teenygpt_np.text.bpe import BpeTokenizer
+from teenygpt_np.text.bytes import ByteTokenizer
 from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.tokenizer import Tokenizer
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (CharacterTokenizer,)}
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    kind.kind: kind for kind in (CharacterTokenizer, ByteTokenizer, BpeTokenizer)
+}
 
 
 def described_tokenizer(description: dict[str, Any]) -> Tokenizer:

@@ -10,18 +10,19 @@ from typing import Any
 import minigrad as mg
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
-from teenygpt_np.text.batches import Rows
-from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.text.batches import Split
+from teenygpt_np.text.corpus import SPLITS, Corpus
 from teenygpt_np.training.console import Console, duration
 from teenygpt_np.training.objectives import NextToken
 from teenygpt_np.training.optimizers import warmup_steps
 from teenygpt_np.training.place import Place
 
+_LINES_SHOWN = 3  # of what the model writes after an epoch
 _WORTH_TELLING = 2.0  # seconds
 
 
 class Log:
-    """The lines of one training, with the corpus's word for a row (`Corpus.unit`)."""
+    """The lines of one training, in the objective's unit."""
 
     def __init__(
         self, console: Console, config: Config, corpus: Corpus, objective: NextToken
@@ -32,24 +33,26 @@ class Log:
     def introduction(self, num_parameters: int, out: Path) -> None:
         """The text and the model."""
         config, corpus, say = self.config, self.corpus, self.console.line
+        train, val, test = (corpus.splits[name] for name in SPLITS)
         say(
-            f"{corpus.name}: {len(corpus.train):,} {corpus.unit}s to learn from, "
-            f"{len(corpus.val):,} to validate, {len(corpus.test):,} to test"
+            f"{corpus.name}: {train.amount:,} {train.measure} to learn from, "
+            f"{val.amount:,} to validate, {test.amount:,} to test"
         )
         say(f"    {corpus.report}")
-        if cut := corpus.cut(config.num_tokens):
-            say(f"    {cut:,} {corpus.unit}s are cut to {config.num_tokens - 1} characters")
+        if cut := sum(split.num_cut(config.num_tokens) for split in (train, val, test)):
+            say(f"    {cut:,} {train.measure} are cut to {config.num_tokens - 1} tokens")
         say(
             f"preset {config.preset}: {num_parameters:,} parameters, kernels: "
             f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"
         )
 
-    def batches(self, train: Rows, batch_size: int) -> None:
+    def batches(self, train: Split, batch_size: int) -> None:
         """Where a step takes more rows than the configured batch size."""
         if batch_size > self.config.batch_size:
+            length = train.size / len(train)
             self.console.line(
-                f"    a step takes {batch_size:,} {self.corpus.unit}s, not "
-                f"{self.config.batch_size:,}, as they are short: {train.lengths.mean():.1f} tokens"
+                f"    a step takes {batch_size:,} {train.unit}s, not "
+                f"{self.config.batch_size:,}, as they are short: {length:.1f} tokens"
             )
 
     def schedule(self, steps: int) -> None:
@@ -69,14 +72,14 @@ class Log:
         if changes:
             say(f"the last bits may now differ, because of {'; '.join(changes)}")
 
-    def baselines(self, train: Rows, val: Rows) -> None:
+    def baselines(self, train: Split, val: Split) -> None:
         """Print the baselines' scores, to compare the model's with."""
-        nll, top1 = self.objective.score, self.objective.top1
-        unit, say = self.corpus.unit, self.console.line
+        nll, top1, digits = self.objective.score, self.objective.top1, self.objective.digits
+        unit, say = self.objective.unit, self.console.line
         say()
         say(f"{'the validation split, by guessing with':42}{f'nats a {unit}':>15}{'top-1':>8}")
-        for name, score in baselines(train, val, self.corpus.tokenizer.num_token_vals).items():
-            say(f"    {name + ' probabilities':38}{score[nll]:15.2f}{score[top1]:8.1%}")
+        for name, score in baselines(train, val, self.config.eval_tokens).items():
+            say(f"    {name + ' probabilities':38}{score[nll]:15.{digits}f}{score[top1]:8.1%}")
         if self.corpus.truth and self.config.ignore_pads:
             say(f"    {'the grammar that wrote it: the limit':38}{self.corpus.truth['val']:15.2f}")
         say()
@@ -96,22 +99,22 @@ class Log:
         if self.config.max_steps:
             total = min(total, done + self.config.max_steps - place.step)
         per_step = place.epoch_seconds / done
-        figures = f"loss {loss:.2f}  {place.epoch_tokens / place.epoch_seconds:,.0f} tokens/s"
+        speed = place.epoch_tokens / place.epoch_seconds
+        figures = f"loss {loss:.{self.objective.digits}f}  {speed:,.0f} tokens/s"
         title = f"epoch {place.epoch}"
         self.console.update(title, done, total, figures, per_step * (total - done))
 
     def epoch(self, record: dict[str, Any], is_best: bool, samples: Sequence[str]) -> None:
         """Print an epoch's scores, and some texts that the model writes now."""
-        value = record[f"val_{self.objective.score}"]
-        train = f"{record['train_nll']:.2f}" if record["train_nll"] is not None else "-"
+        value, digits = record[f"val_{self.objective.score}"], self.objective.digits
+        train = f"{record['train_nll']:.{digits}f}" if record["train_nll"] is not None else "-"
         self.console.line(
             f"epoch {record['epoch']}: train {train}, "
-            f"val {value:.2f}{self._above_truth(value, 'val')}, "
+            f"val {value:.{digits}f}{self._above_truth(value, 'val')}, "
             f"top-1 {record[f'val_{self.objective.top1}']:.1%}, {duration(record['seconds'])}"
             f"{', a new best' if is_best else ''}"
         )
-        for text in samples:
-            self.console.line(f"    {text}")
+        self._show("\n".join(samples).strip().splitlines()[:_LINES_SHOWN])
 
     def stopped(self, step: int, out: Path) -> None:
         """Print that a signal stopped the run, and how to continue it."""
@@ -125,19 +128,27 @@ class Log:
     ) -> None:
         """Print the best model's test scores, texts that it writes, and where everything is."""
         say, value = self.console.line, test[self.objective.score]
+        unit, digits = self.objective.unit, self.objective.digits
         say()
         say(
-            f"test: {value:.2f} nats per {self.corpus.unit}{self._above_truth(value, 'test')}, "
+            f"test: {value:.{digits}f} nats per {unit}{self._above_truth(value, 'test')}, "
             f"top-1 {test[self.objective.top1]:.1%}, by the model of epoch {epoch}"
         )
+        say(
+            f"    which is {test['nats_per_character']:.3f} nats per character, "
+            f"{test['bits_per_byte']:.3f} bits per byte"
+        )
         say()
-        say(f"ten {self.corpus.unit}s it writes:")
-        for text in samples:
-            say(f"    {text}")
+        say(f"{self.objective.written_at_the_end} it writes:")
+        self._show(samples)
         say()
         say(f"how it learned: {report}")
-        say(f"everything is in {out}; for more {self.corpus.unit}s:")
+        say(f"everything is in {out}; for more:")
         say(f"    python -m teenygpt_np.sample {shlex.quote(str(out))}")
+
+    def _show(self, samples: Sequence[str]) -> None:
+        for line in "\n".join(samples).strip("\n").splitlines():
+            self.console.line(f"    {line}")
 
     def _above_truth(self, value: float, split: str) -> str:
         if not self.corpus.truth or not self.config.ignore_pads:

@@ -20,8 +20,8 @@ from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model
-from teenygpt_np.text.batches import Batch
-from teenygpt_np.text.corpus import SPLITS, Corpus, check_batch, corpus_hash
+from teenygpt_np.text.batches import Batch, check_batch
+from teenygpt_np.text.corpus import SPLITS, Corpus, corpus_hash, is_hash_of
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.log import Log
@@ -33,8 +33,6 @@ from teenygpt_np.training.signals import first_signal_to
 from teenygpt_np.training.warm_up import warm_up
 
 _STREAMS = ("model", "batches", "samples")  # a generator each, so that none changes another's draws
-_SAMPLES = 64
-_SHOWN, _SHOWN_AT_THE_END = 3, 10
 _SAVE_AFTER = 60.0  # seconds, as much as a kill may cost: an epoch can take hours
 
 
@@ -53,21 +51,23 @@ class Trainer:
     """
 
     def __init__(self, config: Config, corpus: Corpus, console: Console) -> None:
-        check_batch(corpus, config.batch_size)
         self.config, self.corpus = config, corpus
         self.rows = {split: corpus.rows(split, config.num_tokens) for split in SPLITS}
+        check_batch(corpus.name, self.rows["train"], config.batch_size)
         seeds = np.random.SeedSequence(config.seed).spawn(len(_STREAMS))
         self.rngs = {
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
         self.model = build_model(config, corpus.tokenizer.num_token_vals, self.rngs["model"])
         self.parameters = self.model.parameters()
-        self.objective = NextToken(config.ignore_pads)
+        self.objective = NextToken(config)
         self.optimizers = make_optimizers(self.model, config)
         self.batch_size = self.objective.rows_per_batch(
             self.rows["train"], config.batch_size, config.batch_tokens
         )
-        self.batches_per_epoch = -(-len(self.rows["train"]) // self.batch_size)
+        self.batches_per_epoch = -(-self.rows["train"].rows_per_epoch // self.batch_size)
+        if config.epoch_steps:
+            self.batches_per_epoch = min(self.batches_per_epoch, config.epoch_steps)
         self.planned_steps = config.epochs * self.batches_per_epoch
         if config.max_steps:
             self.planned_steps = min(self.planned_steps, config.max_steps)
@@ -148,16 +148,19 @@ class Trainer:
             place.epoch_loss += loss * len(rows)
             place.epoch_tokens += int(batch.counted.sum())
             place.epoch_seconds += time.perf_counter() - started
-            self.log.step(place, loss, self.batches_per_epoch)
+            shown = loss * len(rows) / self.objective.units(self.rows["train"], rows)
+            self.log.step(place, shown, self.batches_per_epoch)
             if time.monotonic() - self.saved_at > _SAVE_AFTER:
                 self.save()
-        self._end_epoch(sum(len(rows) for rows in order[: place.batches_done]))
+        done = order[: place.batches_done]
+        self._end_epoch(sum(self.objective.units(self.rows["train"], rows) for rows in done))
 
     def _order(self) -> list[Ids]:
         """The batches of this epoch; the same ones if it is resumed in its middle."""
         rng = self.rngs["batches"]
         rng.bit_generator.state = self.place.order_state
-        return self.objective.order(self.rows["train"], self.batch_size, rng)
+        order = self.objective.order(self.rows["train"], self.batch_size, rng)
+        return order[: self.batches_per_epoch]
 
     def _step(self, batch: Batch, is_last: bool) -> float:
         """Take one step; returns its NLL.    is_last: of its epoch, so norms are kept by layer"""
@@ -212,7 +215,7 @@ class Trainer:
             f"{self.out / run_directory.LAST}, after step {self.saved_step:,}"
         )
 
-    def _end_epoch(self, num_rows: int) -> None:
+    def _end_epoch(self, units: int) -> None:
         def score() -> dict[str, float]:
             return self.objective.scores(self.model, self.rows["val"], self._heed_signal)
 
@@ -221,7 +224,7 @@ class Trainer:
         record = {
             "epoch": place.epoch,
             "step": place.step,
-            "train_nll": place.epoch_loss / num_rows if num_rows else None,
+            "train_nll": place.epoch_loss / units if units else None,
             **{f"val_{name}": value for name, value in val.items()},
             "grad_norm": place.epoch_grad_norm / max(place.batches_done, 1),
             **place.layers,
@@ -241,7 +244,7 @@ class Trainer:
         place.finished = self._is_finished()
         self.save()
         # Told last: where the terminal is gone, everything is saved.
-        self.log.epoch(record, is_best, samples[:_SHOWN])
+        self.log.epoch(record, is_best, samples[: self.objective.samples[1]])
 
     def _is_finished(self) -> bool:
         place, config = self.place, self.config
@@ -259,11 +262,12 @@ class Trainer:
     def _sample(self, model: Any, number: int) -> list[str]:
         tokenizer = self.corpus.tokenizer
         prompt, rng = tokenizer.encode_prompt("").tolist(), self.rngs["samples"]
-        ids = model.sample(number, prompt=prompt, end=tokenizer.end, rng=rng)
+        length = self.objective.length
+        ids = model.sample(number, prompt=prompt, end=tokenizer.end, length=length, rng=rng)
         return [tokenizer.decode(row) for row in ids]
 
     def _write_samples(self) -> list[str]:
-        texts = self._sample(self.model, _SAMPLES)
+        texts = self._sample(self.model, self.objective.samples[0])
         path = self.out / run_directory.SAMPLES / f"epoch_{self.place.epoch:03}.txt"
         checkpoint.write_text(path, "".join(text + "\n" for text in texts))
         return texts
@@ -277,7 +281,7 @@ class Trainer:
             test["truth_nll"] = self.corpus.truth["test"]
         checkpoint.write_json(out / run_directory.TEST, test)
         report = write_report(out, self.corpus)
-        samples = self._sample(best.model, _SHOWN_AT_THE_END)
+        samples = self._sample(best.model, self.objective.samples[2])
         self.log.end(result, test["epoch"], samples, report, out)
 
     # -- checkpoints --------------------------------------------------------------------------
@@ -350,7 +354,7 @@ class Trainer:
 
     def check_corpus(self, description: Mapping[str, Any], path: Path) -> None:
         """Raise InputError if a file belongs to a run on another text."""
-        if description.get("corpus") != corpus_hash(self.corpus):
+        if not is_hash_of(description.get("corpus"), self.corpus):
             raise InputError(f"{path} was trained on another text than {self.corpus.name} is now")
 
 

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad import Tensor
+from teenygpt_np.config import Config
 from teenygpt_np.model.layers import routings
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
-from teenygpt_np.text.batches import Batch, Rows, batches, rows_per_batch
+from teenygpt_np.text.batches import Batch, Split
 from teenygpt_np.text.tokenizer import Ids
 
+LENGTH = 500  # tokens of a sample of running text
 # Of the balance among experts, beside a loss per token: Switch Transformers, 2021,
 # arXiv:2101.03961, section 2.2. Ours is per row, so each counted token has it. Without that factor
 # three runs (tiny, 3 epochs, 8 experts, 2 active, seeds 0 to 2) ended at 35.4 test nats on average
@@ -32,27 +34,42 @@ class Loss(NamedTuple):
 class NextToken:
     """-ln p(x[t+1] | x[0..t]), summed over a row, in nats, and averaged over the rows of a batch.
 
-    ignore_pads: count each row up to its end, in batches of rows of similar length; otherwise count
-    all T tokens, padding included, as the article does
+    With `ignore_pads` a row counts up to its end, in batches of rows of similar length; otherwise
+    with all T tokens, padding included, as in the article. A line is scored in nats as a whole, a
+    running text, which has no rows of its own, in nats per character.
     """
 
-    def __init__(self, ignore_pads: bool) -> None:
-        self.ignore_pads = ignore_pads
-        self.score = "nll_no_pad" if ignore_pads else "nll"  # lower is better
-        self.top1 = self.score.replace("nll", "top1")
+    def __init__(self, config: Config) -> None:
+        self.padded = not config.ignore_pads
+        self.running = config.text == "running"
+        self.most_tokens = config.eval_tokens
+        suffix = "" if self.padded else "_no_pad"
+        self.top1 = f"top1{suffix}"
+        self.score = "nats_per_character" if self.running else f"nll{suffix}"  # lower is better
+        self.unit, self.digits = ("character", 3) if self.running else ("headline", 2)
+        self.written_at_the_end = "a text" if self.running else "ten headlines"
+        # How many samples an epoch's file has, how many are shown of it, and how many at the end.
+        self.samples = (4, 1, 1) if self.running else (64, 3, 10)
+        self.length = LENGTH if self.running else None  # of a sample, in tokens; None: as in a row
 
-    def rows_per_batch(self, rows: Rows, batch_size: int, batch_tokens: int) -> int:
+    def rows_per_batch(self, split: Split, batch_size: int, batch_tokens: int) -> int:
         """batch_size, or more where rows are so short that it makes less than batch_tokens."""
-        lengths = rows.lengths if self.ignore_pads else np.full(len(rows), rows.ids.shape[1])
-        return rows_per_batch(lengths, batch_size, batch_tokens)
+        return split.rows_per_batch(batch_size, batch_tokens, padded=self.padded)
 
-    def order(self, rows: Rows, batch_size: int, rng: np.random.Generator) -> list[Ids]:
-        """The row indices of each batch of an epoch."""
-        return batches(len(rows), batch_size, rng, rows.lengths if self.ignore_pads else None)
+    def order(self, split: Split, batch_size: int, rng: np.random.Generator) -> list[Ids]:
+        """The rows of each batch of an epoch."""
+        return split.shuffled(batch_size, rng, padded=self.padded)
 
-    def batch(self, rows: Rows, which: Ids) -> Batch:
+    def batch(self, split: Split, rows: Ids) -> Batch:
         """The batch of these rows, as `loss` takes it."""
-        return rows.batch(which) if self.ignore_pads else rows.whole_batch(which)
+        return split.whole_batch(rows) if self.padded else split.batch(rows)
+
+    def units(self, split: Split, rows: Ids) -> int:
+        """How many headlines, or characters of running text, are predicted in these rows."""
+        if not self.running:
+            return len(rows)
+        ids, counted = split.batch(rows)
+        return split.sizes(ids[counted])[0]
 
     def loss(self, model: TeenyGPT, batch: Batch) -> Loss:
         """The loss of a batch; minimized is also each layer of experts' imbalance.
@@ -66,7 +83,7 @@ class NextToken:
         return Loss(minimized, nll.item())
 
     def scores(
-        self, model: TeenyGPT, rows: Rows, before_batch: Callable[[], object]
+        self, model: TeenyGPT, split: Split, before_batch: Callable[[], object]
     ) -> dict[str, float]:
         """All scores of a model on a split, `score` and `top1` among them; see `scores.scores`."""
-        return scores(model, rows, before_batch)
+        return scores(model, split, before_batch, most_tokens=self.most_tokens)

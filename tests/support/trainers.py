@@ -14,7 +14,7 @@ from running import write_corpus
 from teenygpt_np import run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.inspector.page import write_report
-from teenygpt_np.text.batches import Rows
+from teenygpt_np.text.batches import Split
 from teenygpt_np.text.corpus import Corpus, load_corpus
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
@@ -79,5 +79,11 @@ def gradients(made: Trainer) -> list[Array]:
     return found
 
 
-def rows(corpus: Corpus, split: str) -> Rows:
+def padded(corpus: Corpus, split: str) -> Array:
+    """The ids of all rows, with padding.    -> (N, T)"""
+    found = rows(corpus, split)
+    return found.whole_batch(found.in_order).ids
+
+
+def rows(corpus: Corpus, split: str) -> Split:
     return corpus.rows(split, TINY.num_tokens)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections import Counter
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +17,13 @@ from teenygpt_np.text.characters import CharacterTokenizer
 
 V, T = 5, 6
 Rows = list[list[int]]
-ROWS = st.lists(st.lists(st.integers(0, V - 1), min_size=T, max_size=T), min_size=1, max_size=6)
+ROWS = st.lists(
+    st.lists(st.integers(0, V - 1), min_size=1, max_size=T).map(
+        lambda row: [*row[:1], *itertools.takewhile(bool, row[1:]), *[0] * T][:T]
+    ),
+    min_size=1,
+    max_size=6,
+)
 
 
 def targets(row: list[int], pads_count: bool) -> list[tuple[int, int]]:
@@ -54,10 +57,10 @@ def by_loops(train: Rows, rows: Rows, name: str, pads_count: bool) -> tuple[floa
 @given(ROWS, ROWS)
 @settings(max_examples=50, deadline=None)
 def test_equal_to_loops(train: Rows, rows: Rows) -> None:
-    scores = baselines(rows_of(train), rows_of(rows), V)
+    scores = baselines(rows_of(train, V), rows_of(rows, V))
     assert list(scores) == ["uniform", "unigram", "bigram"]
     for name, score in scores.items():
-        assert list(score) == ["nll", "top1", "nll_no_pad", "top1_no_pad"]
+        assert list(score)[:4] == ["nll", "top1", "nll_no_pad", "top1_no_pad"]
         assert (score["nll"], score["top1"]) == pytest.approx(by_loops(train, rows, name, True))
         expected = by_loops(train, rows, name, False)
         assert (score["nll_no_pad"], score["top1_no_pad"]) == pytest.approx(expected)
@@ -66,7 +69,7 @@ def test_equal_to_loops(train: Rows, rows: Rows) -> None:
 def test_by_hand() -> None:
     tokenizer = CharacterTokenizer("ab")
     ids = Encoded.of(["ab", "a"], tokenizer, 6)
-    scores = baselines(ids, ids, tokenizer.num_token_vals)
+    scores = baselines(ids, ids)
     assert scores["uniform"]["nll"] == pytest.approx(5 * math.log(4))
     assert scores["uniform"]["nll_no_pad"] == pytest.approx((3 + 2) / 2 * math.log(4))
     assert scores["uniform"]["top1"] == pytest.approx(1 / 4)
@@ -79,24 +82,7 @@ def test_by_hand() -> None:
 def test_longer_padding_changes_nothing_where_pads_do_not_count() -> None:
     tokenizer = CharacterTokenizer()
     short, long = (Encoded.of(["one two", "three"], tokenizer, n) for n in (10, 30))
-    few, many = (baselines(ids, ids, tokenizer.num_token_vals) for ids in (short, long))
+    few, many = (baselines(ids, ids) for ids in (short, long))
     for name in few:
         assert few[name]["nll_no_pad"] == pytest.approx(many[name]["nll_no_pad"])
         assert few[name]["nll"] < many[name]["nll"]
-
-
-@pytest.mark.parametrize(
-    ("ids", "message"),
-    [
-        (np.zeros((2, 3)), "ids must be integers of shape (N, T)"),
-        (np.zeros((2, 1), np.int64), "T >= 2, got int64 of shape (2, 1)"),
-        (np.zeros((0, 3), np.int64), "got int64 of shape (0, 3)"),
-        (np.full((1, 3), 5), "ids in 5..5, wanted 0..4"),
-        (np.full((1, 3), -1), "ids in -1..-1, wanted 0..4"),
-    ],
-)
-def test_refused(ids: Any, message: str) -> None:
-    good = np.zeros((1, 3), np.int64)
-    for train, rows in ((ids, good), (good, ids)):
-        with pytest.raises(ValueError, match=re.escape(message)):
-            baselines(rows_of(train), rows_of(rows), V)

@@ -67,6 +67,10 @@ OTHERS = Config(
     preset="tiny",
     data="/a/b.csv",
     columns=("title", "é"),
+    text="running",
+    split_on="***",
+    tokenizer="bpe",
+    vocab_size=300,
     encoding="cp1252",
     alphabet="corpus",
     seed=7,
@@ -81,6 +85,7 @@ OTHERS = Config(
     positions="none",
     dropout=0.25,
     epochs=19,
+    epoch_steps=8,
     max_steps=9,
     optimizer="adamw",
     batch_size=10,
@@ -91,6 +96,7 @@ OTHERS = Config(
     weight_decay=0.125,
     clip_grad_norm=0.0625,
     patience=12,
+    eval_tokens=13,
     ignore_pads=False,
 )
 
@@ -112,8 +118,9 @@ def test_to_a_dictionary_and_back(config: Config) -> None:
 
 def test_what_a_dictionary_leaves_out_is_as_by_default() -> None:
     """But for what came later: a run of before goes on as it did."""
-    assert Config.from_dict({}) == Config(batch_tokens=0, positions="learned")
-    now = {"batch_tokens": 5, "positions": "none"}
+    then = {"batch_tokens": 0, "positions": "learned", "epoch_steps": 0, "eval_tokens": 0}
+    assert Config.from_dict({}) == Config(**then)  # type: ignore[arg-type]
+    now = {"batch_tokens": 5, "positions": "none", "epoch_steps": 6, "eval_tokens": 7}
     assert Config.from_dict({"seed": 4} | now) == Config(seed=4, **now)  # type: ignore[arg-type]
 
 
@@ -192,4 +199,4 @@ def test_the_article_s_settings() -> None:
     assert (config.lr, config.warmup_steps, config.decay) == (1e-3, 0, False)
     assert (config.weight_decay, config.clip_grad_norm) == (0.01, 0)
     assert (config.batch_size, config.epochs, config.patience) == (32, 1000, 5)
-    assert (config.max_steps, config.ignore_pads, config.alphabet) == (0, False, "article")
+    assert (config.max_steps, config.ignore_pads, config.alphabet) == (0, False, "auto")

@@ -35,9 +35,9 @@ def evaluated(run: Path, *arguments: str | Path) -> dict[str, Any]:
 
 def by_hand(run: Path, data: Path, split: str) -> dict[str, dict[str, float]]:
     trained = load_run(run)
-    corpus = load_corpus(data, alphabet=trained.tokenizer, seed=trained.config.seed)
+    corpus = load_corpus(data, given=trained.tokenizer, seed=trained.config.seed)
     train, rows = (corpus.rows(s, 24) for s in ("train", split))
-    return {"model": scores(trained.model, rows), **baselines(train, rows, 29)}
+    return {"model": scores(trained.model, rows), **baselines(train, rows)}
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -79,6 +79,8 @@ def test_the_table(run: Path) -> None:
             f"{m['top1_no_pad']:.1%}",
             f"{m['nll']:.2f}",
             f"{m['top1']:.1%}",
+            f"{m['nats_per_character']:.3f}",
+            f"{m['bits_per_byte']:.3f}",
         ]
         for name, m in want.items()
     ]
@@ -124,7 +126,7 @@ def test_lines_that_are_not_scored_are_told(run: Path, tmp_path: Path) -> None:
     assert [line.split("\t")[1] for line in done.out.splitlines()] == ["king wins", "a" * 24]
     told, cut = done.err.splitlines()
     assert told.startswith("4 lines read from column 'title'; 2 empty, dropped")
-    assert cut == "lines longer than 23 characters, scored without the rest: 1"
+    assert cut == "lines longer than 23 tokens, scored without the rest: 1"
 
 
 def test_a_score_per_line_of_a_split(run: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_sentence_as_the_evaluation_counts_it(run: Path) -> None:
     trained = load_run(run)
     tape = trace_text(trained.model, trained.tokenizer, "King plans, rain")
     assert tape.text == TEXT
-    ids = Rows.of([TEXT], trained.tokenizer, 24).ids
+    ids = Rows.of([TEXT], trained.tokenizer, 24).whole_batch(np.array([0])).ids
     want = trained.model.loss(ids, counted(ids), reduction="sum").item()
     assert tape.loss == pytest.approx(want, rel=1e-6)
     long = trace_text(trained.model, trained.tokenizer, "king " * 9)
@@ -260,7 +260,7 @@ def test_training_data(run: Path) -> None:
     assert set(data["baselines"]) == {"uniform", "unigram", "bigram"}
     # 15 characters on average, and the end mark
     assert data["baselines"]["uniform"]["nll"] == pytest.approx(23 * np.log(29))
-    corpus = load_corpus(run.parent / "lines.txt", alphabet=load_run(run).tokenizer)
+    corpus = load_corpus(run.parent / "lines.txt", given=load_run(run).tokenizer)
     assert training_data(run, corpus)["baselines"] == data["baselines"]
     for epoch, texts in data["samples"]:
         written = (run / "samples" / f"epoch_{epoch:03}.txt").read_text(encoding="utf-8")

@@ -223,7 +223,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    pytest.importorskip("pty", exc_type=ImportError)  # not on Windows
+    pytest.importorskip("pty")  # not on Windows
     made = Terminal()
     yield made
     made.close()

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,12 +62,12 @@ def test_a_signal_while_scoring_is_heeded_there(
     """In the first or second validation, or in the test; the scoring is repeated on resuming."""
     count = 0
 
-    def signalled(model: Any, rows: Any, before_batch: Callable[[], object]) -> dict[str, float]:
+    def signalled(model: Any, rows: Any, *args: Any, **settings: Any) -> dict[str, float]:
         nonlocal count
         count += 1
         if count == calls:
             signal.raise_signal(signal.SIGTERM)
-        return scores(model, rows, before_batch)
+        return scores(model, rows, *args, **settings)
 
     with monkeypatch.context() as patch:
         patch.setattr(objectives, "scores", signalled)

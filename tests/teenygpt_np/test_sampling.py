@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,14 +26,14 @@ N = 20_000
 
 
 def generate(
-    next_scores: Callable[[Array], Array],
+    reader: Callable[[], Callable[[Array], Array]],
     prompt: Array,
     num_tokens: int,
     batch_size: int,
     end: int | None,
     **settings: Any,
 ) -> Array:
-    drawn = draw(next_scores, prompt, num_tokens, batch_size, end, **settings)
+    drawn = draw(reader, prompt, num_tokens, batch_size, end, **settings)
     return gathered(drawn, prompt, num_tokens, end)
 
 
@@ -200,7 +201,7 @@ def test_settings_refused(rng: np.random.Generator, settings: dict[str, Any], me
     with pytest.raises(ValueError, match=f"^{message}$"):
         choose(SCORES[None], rng, **settings)
     with pytest.raises(ValueError, match=f"^{message}$"):
-        generate(lambda ids: SCORES[None], np.array([4]), 3, 1, 0, rng=rng, **settings)
+        generate(lambda: lambda ids: SCORES[None], np.array([4]), 3, 1, 0, rng=rng, **settings)
 
 
 # -- rows ------------------------------------------------------------------------------------------
@@ -221,26 +222,28 @@ def always(*tokens: int) -> tuple[Callable[[Array], Array], list[list[list[int]]
 
 def test_the_prompt_comes_first_and_each_token_is_given_once(rng: np.random.Generator) -> None:
     scores, given_ids = always(3, 7, 2)
-    ids = generate(scores, np.array([8, 5]), 5, 2, 0, rng=rng)
+    ids = generate(lambda: scores, np.array([8, 5]), 5, 2, 0, rng=rng)
     assert ids.tolist() == [[8, 5, 3, 7, 2]] * 2
     assert given_ids == [[[8, 5]] * 2, [[3]] * 2, [[7]] * 2]
 
 
 def test_without_an_end_all_are_of_full_length(rng: np.random.Generator) -> None:
-    ids = generate(always(0, 6, 0, 8)[0], np.array([8]), 5, 2, None, rng=rng)
+    ids = generate(lambda: always(0, 6, 0, 8)[0], np.array([8]), 5, 2, None, rng=rng)
     assert ids.tolist() == [[8, 0, 6, 0, 8]] * 2
 
 
 def test_it_stops_where_all_have_ended(rng: np.random.Generator) -> None:
     scores, given_ids = always(3, 6)
-    ids = generate(scores, np.array([8]), 7, 3, 6, rng=rng)
+    ids = generate(lambda: scores, np.array([8]), 7, 3, 6, rng=rng)
     assert ids.tolist() == [[8, 3, 6, 6, 6, 6, 6]] * 3  # 6 is the pad
     assert len(given_ids) == 2
 
 
 def test_only_pads_follow_a_pad(rng: np.random.Generator) -> None:
     p = np.log(np.array([0.3, 0.4, 0.3]))
-    ids = generate(lambda ids: np.tile(p, (len(ids), 1)), np.array([1, 2]), 30, 400, 0, rng=rng)
+    ids = generate(
+        lambda: lambda ids: np.tile(p, (len(ids), 1)), np.array([1, 2]), 30, 400, 0, rng=rng
+    )
     assert ids.shape == (400, 30)
     assert (ids[:, :2] == [1, 2]).all()
     ends = (ids == 0).argmax(axis=1)
@@ -267,7 +270,32 @@ def test_generate_refuses(
     rng: np.random.Generator, prompt: list[int], batch_size: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        generate(always(2, 2, 2)[0], np.array(prompt, int), 4, batch_size, 0, rng=rng)
+        generate(lambda: always(2, 2, 2)[0], np.array(prompt, int), 4, batch_size, 0, rng=rng)
+
+
+@pytest.mark.parametrize(("prompt", "first"), [([1], [1]), ([1, 2, 3, 4, 5, 6], [5, 6])])
+def test_where_a_reader_is_full_another_reads_half_as_much_again(
+    rng: np.random.Generator, prompt: list[int], first: list[int]
+) -> None:
+    readers: list[list[int]] = []
+
+    def reader() -> Callable[[Array], Array]:
+        readers.append([])
+
+        def next_scores(ids: Array) -> Array:
+            readers[-1] += ids[0].tolist()
+            return np.where(np.arange(50) == readers[-1][-1] + 1, 0, -np.inf)[None]
+
+        return next_scores
+
+    ids = generate(reader, np.array(prompt), 12, 1, None, rng=rng, most_read=4)
+    assert ids.tolist() == [list(range(1, 13))]
+    assert readers[0][: len(first)] == first
+    assert len(readers) > 1
+    assert [len(read) for read in readers[:-1]] == [4] * (len(readers) - 1)
+    assert len(readers[-1]) <= 4
+    for before, after in itertools.pairwise(readers):
+        assert after[:2] == [*before[-1:], before[-1] + 1]
 
 
 # -- from a model ----------------------------------------------------------------------------------

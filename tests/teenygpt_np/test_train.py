@@ -51,7 +51,7 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0] == "lines.txt: 48 headlines to learn from, 6 to validate, 6 to test"
     assert lines[1] == "    60 lines read"
-    assert re.fullmatch(r"    \d+ headlines are cut to 20 characters", lines[2])
+    assert re.fullmatch(r"    \d+ headlines are cut to 20 tokens", lines[2])
     model = load_run(out).model
     assert f"preset small: {model.num_parameters():,} parameters, kernels: " in lines[3]
     assert lines[3].endswith(f"run directory {out}")
@@ -72,7 +72,7 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     assert lines[ten + 11 :] == [
         "",
         f"how it learned: {out / 'report.html'}",
-        f"everything is in {out}; for more headlines:",
+        f"everything is in {out}; for more:",
         f"    python -m teenygpt_np.sample {out}",
     ]
 

@@ -1,10 +1,13 @@
 // How the training went, epoch by epoch; of two runs, the second has dashed lines.
 
 const CHARTS = [
-  { title: 'Nats per headline, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', trains: true },
-  { title: 'Nats per headline, padding counted', key: 'val_nll', guess: 'nll', trains: false },
-  { title: 'Next tokens predicted right, padding not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent },
-  { title: 'Next tokens predicted right, padding counted', key: 'val_top1', guess: 'top1', format: percent },
+  { title: 'Nats per headline, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', text: 'lines' },
+  { title: 'Nats per headline, padding counted', key: 'val_nll', guess: 'nll', text: 'lines' },
+  { title: 'Next tokens predicted right, padding not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent, text: 'lines' },
+  { title: 'Next tokens predicted right, padding counted', key: 'val_top1', guess: 'top1', format: percent, text: 'lines' },
+  { title: 'Nats per character', key: 'val_nats_per_character', guess: 'nats_per_character', text: 'running' },
+  { title: 'Bits per byte', key: 'val_bits_per_byte', guess: 'bits_per_byte', text: 'running' },
+  { title: 'Next tokens predicted right', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent, text: 'running' },
   { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
   { title: 'Norm of the gradient, before clipping', key: 'grad_norm', layers: 'grad_norms' },
   { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
@@ -14,7 +17,8 @@ const CHARTS = [
 function showTraining(runs) {
   const first = runs[0]
   const told = runs.filter(run => run.epochs.length)
-  const charts = told.length ? CHARTS.map(kind => chart(kind, told)).filter(Boolean) : []
+  const kinds = CHARTS.filter(kind => [undefined, first.config.text].includes(kind.text))
+  const charts = told.length ? kinds.map(kind => chart(kind, told)).filter(Boolean) : []
   section('training', 'Training', runs.map(ended).join(' '),
     runs.length > 1 ? differences(runs) : null,
     make('div.charts', {}, ...charts),
@@ -24,12 +28,18 @@ function showTraining(runs) {
 }
 
 function ended(run) {
-  const key = run.config.ignore_pads ? 'nll_no_pad' : 'nll'
+  const [key, unit] = scoreOf(run.config)
   const best = Math.min(...run.epochs.map(row => row[`val_${key}`]))
-  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per headline` : ''
+  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per ${unit}` : ''
   const test = run.test ? `, test ${digits(run.test[`test_${key}`])}` : ''
   return `${run.name}: preset ${run.config.preset} on ${run.config.data}, ` +
     `${count(run.parameters, 'parameter')}, ${count(run.epochs.length, 'epoch')}${scores}${test}.`
+}
+
+// The score that a run is trained for, and what it is counted in.
+function scoreOf(config) {
+  if (config.text === 'running') return ['nats_per_character', 'character']
+  return [config.ignore_pads ? 'nll_no_pad' : 'nll', 'headline']
 }
 
 function differences(runs) {
@@ -50,7 +60,7 @@ function seriesOf(kind, runs) {
     }
     const read = key => run.epochs.map(row => ({ x: row.epoch, y: row[key] }))
     if (kind.key) add(kind.guess ? 'validation' : kind.layers ? 'all, mean of the epoch' : 'all', 'val', read(kind.key))
-    if (kind.trains === Boolean(run.config.ignore_pads)) add('training', 'train', read('train_nll'))
+    if (kind.guess === scoreOf(run.config)[0]) add('training', 'train', read('train_nll'))
     if (kind.layers)
       for (const layer of Object.keys(run.epochs.at(-1)[kind.layers] ?? {}))
         add(`${layer}, last step`, 'layer', run.epochs.map(row => ({ x: row.epoch, y: row[kind.layers]?.[layer] })))

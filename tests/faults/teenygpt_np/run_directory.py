@@ -1,7 +1,6 @@
 """Seeded faults in `teenygpt_np/run_directory.py`."""
 
 FAULTS = [
-    ("resume: the lock is not taken", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
     (
         "resume: what is left of a run is overwritten",
         "in (METRICS, BEST, LAST, TEST, REPORT)",

@@ -75,7 +75,7 @@ def test_chunks_are_encoded_as_the_whole(text: str, size: int) -> None:
     rest = ""
     for start in range(0, len(text), size):
         rest += text[start : start + size]
-        cut = running.cut(rest)
+        cut = running.settled(rest)
         ids += running.encode([rest[:cut]])[0].tolist()
         rest = rest[cut:]
     ids += running.encode([rest])[0].tolist()

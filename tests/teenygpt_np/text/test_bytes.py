@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.bytes import ByteTokenizer
 from teenygpt_np.text.folding import tidy
 
@@ -44,10 +45,11 @@ def test_a_text_of_any_bytes(data: bytes) -> None:
     assert bytes(RUNNING.encode([folded.text])[0].tolist()) == data
 
 
-@given(st.lists(TEXTS, max_size=5), st.integers(1, 9))
-def test_a_batch_is_its_texts_one_by_one(texts: list[str], num_tokens: int) -> None:
-    ids, lengths = LINES.encode_batch(texts, num_tokens)
-    for text, row, length in zip(texts, ids.tolist(), lengths.tolist(), strict=True):
+@given(st.lists(TEXTS, min_size=1, max_size=5), st.integers(2, 9))
+def test_rows_are_texts_between_begin_and_end(texts: list[str], num_tokens: int) -> None:
+    rows = Rows.of(texts, LINES, num_tokens)
+    ids = rows.whole_batch(rows.in_order).ids.tolist()
+    for text, row, length in zip(texts, ids, rows.lengths.tolist(), strict=True):
         data = list(text.encode())
         assert row == [257, *data, *[256] * num_tokens][:num_tokens]
         assert length == min(len(data) + 2, num_tokens)
@@ -116,7 +118,7 @@ def test_signs() -> None:
 
 
 def test_bytes_may_be_cut_anywhere() -> None:
-    assert RUNNING.cut("any text") == 8
+    assert RUNNING.settled("any text") == 8
 
 
 def test_a_description_makes_the_same_tokenizer() -> None:

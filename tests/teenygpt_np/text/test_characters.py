@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -27,29 +28,40 @@ ODD = st.text(
 )
 
 
+def own_alphabet(lines: list[str]) -> CharacterTokenizer:
+    return CharacterTokenizer.fitted(lines, running=False, alphabet="corpus")
+
+
 def test_the_article_s_ids() -> None:
     assert (TOKENIZER.pad, TOKENIZER.begin, TOKENIZER.end) == (0, 28, 0)
     assert TOKENIZER.num_token_vals == 29
     assert TOKENIZER.characters == ARTICLE
-    ids = TOKENIZER.encode("az b", 7)
-    assert ids.tolist() == [28, 1, 26, 27, 2, 0, 0]
-    assert ids.dtype == np.int64
+    ids, counts = TOKENIZER.encode(["az b"])
+    assert (ids.tolist(), counts.tolist()) == ([1, 26, 27, 2], [4])
+    assert ids.dtype == np.uint8
     assert TOKENIZER == CharacterTokenizer(ARTICLE) != CharacterTokenizer("ab")
 
 
-@given(WORDS, st.integers(1, 50))
-def test_decode_undoes_encode_up_to_the_cut(text: str, num_tokens: int) -> None:
-    ids = TOKENIZER.encode(text, num_tokens)
-    assert ids.shape == (num_tokens,)
-    assert TOKENIZER.decode(ids) == text[: num_tokens - 1]
+@given(WORDS)
+def test_decode_undoes_row(text: str) -> None:
+    ids = TOKENIZER.row(text)
+    assert (ids[0], ids[-1], len(ids)) == (28, 0, len(text) + 2)
+    assert TOKENIZER.decode(ids) == text
 
 
-@given(st.lists(WORDS, max_size=8), st.integers(1, 50))
-def test_a_batch_is_its_lines_one_by_one(lines: list[str], num_tokens: int) -> None:
-    ids, lengths = TOKENIZER.encode_batch(lines, num_tokens)
-    assert lengths.tolist() == [min(len(line) + 2, num_tokens) for line in lines]
-    assert ids.shape == (len(lines), num_tokens)
-    assert ids.tolist() == [TOKENIZER.encode(line, num_tokens).tolist() for line in lines]
+@given(st.lists(WORDS, max_size=8))
+def test_many_texts_are_each_of_them_in_turn(lines: list[str]) -> None:
+    ids, counts = TOKENIZER.encode(lines)
+    assert counts.tolist() == [len(line) for line in lines]
+    assert ids.tolist() == [i for line in lines for i in TOKENIZER.row(line)[1:-1]]
+
+
+@pytest.mark.parametrize(("number", "dtype"), [(254, np.uint8), (255, np.uint16)])
+def test_ids_take_as_few_bytes_as_they_can(number: int, dtype: type) -> None:
+    tokenizer = CharacterTokenizer("".join(map(chr, range(0x4E00, 0x4E00 + number))))
+    last = tokenizer.encode([tokenizer.characters[-1]])[0]
+    assert last.dtype == dtype
+    assert last.tolist() == [number]
 
 
 @given(WORDS)
@@ -84,20 +96,14 @@ def test_encode_names_the_character_and_its_place() -> None:
     with pytest.raises(InputError, match=f"^character 'é' at 3 is outside the alphabet {shown}$"):
         TOKENIZER.encode_prompt("caféteria")
     with pytest.raises(InputError, match="character 'B' at 1 is outside"):
-        TOKENIZER.encode("aB", 5)
-    with pytest.raises(InputError, match="character '!' at 0 of line 3 is outside"):
-        TOKENIZER.encode_batch(["ab", "", "cut before !", "!", "?"], 5)
+        TOKENIZER.encode(["aB"])
+    with pytest.raises(InputError, match="character '!' at 1 of line 3 is outside"):
+        TOKENIZER.encode(["ab", "", "a!", "?"])
     with pytest.raises(InputError, match=r"character '\\udc80' at 0 is outside"):
         TOKENIZER.encode_prompt("\udc80")
     many = CharacterTokenizer("".join(map(chr, range(0x4E00, 0x4E00 + 200))))
     with pytest.raises(InputError, match="character 'a' at 0 is outside the alphabet of 200 char"):
         many.encode_prompt("a")
-
-
-def test_encode_needs_a_place_for_begin() -> None:
-    assert TOKENIZER.encode("a", 1).tolist() == [28]
-    with pytest.raises(InputError, match="num_tokens must be at least 1, got 0"):
-        TOKENIZER.encode_batch(["a"], 0)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def test_fold_does_not_see_how_accents_are_spelt(text: str) -> None:
 @given(st.lists(ODD, min_size=1, max_size=5))
 def test_a_corpus_alphabet_loses_only_white_space_and_control(lines: list[str]) -> None:
     lines.append("x")
-    tokenizer = CharacterTokenizer.from_lines(lines)
+    tokenizer = own_alphabet(lines)
     assert list(tokenizer.characters) == sorted(set(tokenizer.characters))
     for line in lines:
         folded = tokenizer.fold(line)
@@ -174,7 +180,7 @@ def test_a_corpus_alphabet_loses_only_white_space_and_control(lines: list[str]) 
 
 
 def test_a_corpus_alphabet_composes_accents() -> None:
-    tokenizer = CharacterTokenizer.from_lines(["Cafe\u0301\t \0Où", "a\u200b"])
+    tokenizer = own_alphabet(["Cafe\u0301\t \0Où", "a\u200b"])
     assert tokenizer.characters == " COaféù\u200b"
     assert tokenizer.fold("Cafe\u0301\t \0Où").text == "Café Où"
 
@@ -185,11 +191,11 @@ def test_an_alphabet_without_space_gains_none() -> None:
 
 def test_a_corpus_alphabet_has_a_limit() -> None:
     line = "".join(map(chr, range(0x4E00, 0x4E00 + MAX_CHARACTERS)))
-    assert CharacterTokenizer.from_lines([line]).num_token_vals == MAX_CHARACTERS + 2
+    assert own_alphabet([line]).num_token_vals == MAX_CHARACTERS + 2
     with pytest.raises(InputError, match="at most 20,000 characters, got 20,001"):
-        CharacterTokenizer.from_lines([line, "a"])
+        own_alphabet([line, "a"])
     with pytest.raises(InputError, match="at least one character, got none"):
-        CharacterTokenizer.from_lines([" ", "\t"])
+        own_alphabet([" ", "\t"])
 
 
 def test_what_each_id_is_shown_as() -> None:
@@ -235,10 +241,28 @@ def test_descriptions_refused(
 )
 def test_letters_without_a_decomposition_cut_no_word(text: str, folded: str) -> None:
     assert TOKENIZER.fold(text).text == folded
-    assert CharacterTokenizer.from_lines([text]).fold(text).text == text
+    assert own_alphabet([text]).fold(text).text == text
 
 
 def test_what_becomes_of_unknown_characters_is_told() -> None:
     assert (TOKENIZER.fold("a?b").text, TOKENIZER.fold("a?b").gap) == ("a b", " ")
     folded = CharacterTokenizer("ab").fold("a?b")
     assert (folded.text, folded.gap, folded.replaced) == ("ab", "", {"?": 1})
+
+
+@given(st.lists(ODD, max_size=6), st.sampled_from([ARTICLE, "abc", " aé\u200b"]))
+def test_lines_are_folded_together_as_one_by_one(lines: list[str], alphabet: str) -> None:
+    tokenizer = CharacterTokenizer(alphabet)
+    texts, took = tokenizer.fold_lines(lines)
+    each = [tokenizer.fold(line).text for line in lines]
+    assert texts == each
+    assert took.changed == sum(text != line for text, line in zip(each, lines, strict=True))
+    assert took.replaced == sum(
+        (Counter(tokenizer.fold(line).replaced) for line in lines), Counter()
+    )
+
+
+@pytest.mark.parametrize(("alphabet", "start"), [("ab\n ", "\n"), ("ab ", " "), ("ba", "b")])
+def test_what_stands_for_no_prompt_in_running_text(alphabet: str, start: str) -> None:
+    tokenizer = CharacterTokenizer(alphabet, running=True)
+    assert tokenizer.decode(tokenizer.encode_prompt("")) == start

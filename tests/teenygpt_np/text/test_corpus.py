@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import texts
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text import corpus as data
+from teenygpt_np.text.batches import check_batch
 from teenygpt_np.text.characters import CharacterTokenizer
-from teenygpt_np.text.corpus import check_batch, load_corpus
+from teenygpt_np.text.corpus import load_corpus
+from teenygpt_np.text.files import SPLITS
+from teenygpt_np.text.report import Report
 
 LETTERS = "abcdefghijklmnopqrst"
 LINES = [f"headline {c}" for c in LETTERS]
@@ -40,7 +44,7 @@ def directory(path: Path, **splits: str) -> Path:
 
 
 def everything(corpus: data.Corpus) -> list[str]:
-    return sorted(corpus.train + corpus.val + corpus.test)
+    return sorted(text for name in SPLITS for text in texts(corpus, name))
 
 
 def rows_of(name: str) -> str:
@@ -61,7 +65,7 @@ def test_text(tmp_path: Path, name: str, bom: str, end: str) -> None:
     corpus = load_corpus(write(tmp_path / name, bom + TEXT.replace("\n", end)))
     assert everything(corpus) == LINES
     assert (corpus.name, corpus.truth, corpus.tokenizer) == (name, None, CharacterTokenizer())
-    assert corpus.report == data.Report(read=20)
+    assert corpus.report == Report(read=20)
     assert str(corpus.report) == "20 lines read"
 
 
@@ -136,19 +140,34 @@ def test_the_report_counts(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", TEXT + "Who?\nwho\n\n ?! \nÉté, hé\n")
     corpus = load_corpus(path)
     assert everything(corpus) == sorted([*LINES, "who", "ete he"])
-    assert corpus.report == data.Report(
+    assert corpus.report == Report(
         read=25, empty=2, duplicates=1, folded=3, replaced=Counter({"?": 2, "!": 1, ",": 1})
     )
     assert str(corpus.report) == (
         "25 lines read; 2 empty, dropped; 1 duplicate, dropped; 3 changed by folding; "
         "4 characters became spaces (most often '?' 2, '!' 1, ',' 1)"
     )
-    assert (corpus.cut(11), corpus.cut(10), corpus.cut(1)) == (0, 20, 22)
+    cut = [sum(split.num_cut(n) for split in corpus.splits.values()) for n in (11, 10, 1)]
+    assert cut == [0, 20, 22]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (TEXT, False),
+        (TEXT + "\n", False),
+        (TEXT.replace("\n", "\n\n"), True),
+        (TEXT.replace("line", "line" * 100), True),
+    ],
+)
+def test_running_text_is_noticed(tmp_path: Path, text: str, hint: bool) -> None:
+    told = str(load_corpus(write(tmp_path / "a.txt", text)).report)
+    assert ("--text running" in told) == hint
 
 
 def test_the_report_of_an_alphabet_without_a_space(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "ab?\n")
-    _, report = data.read_lines(path, CharacterTokenizer("ab"))
+    _, report = data.read_whole(path, CharacterTokenizer("ab"))
     assert str(report).endswith("1 characters were left out (most often '?' 1)")
 
 
@@ -164,10 +183,8 @@ def test_alphabets(tmp_path: Path) -> None:
     assert everything(own)[0] == "Été a?"
     assert isinstance(own.tokenizer, CharacterTokenizer)
     assert own.tokenizer.characters == "".join(sorted(set(" ?Éé" + LETTERS)))
-    given_one = load_corpus(path, alphabet=CharacterTokenizer("abcdefghijklmnopqrstE "))
+    given_one = load_corpus(path, given=CharacterTokenizer("abcdefghijklmnopqrstE "))
     assert everything(given_one)[0] == "ete a"
-    with pytest.raises(InputError, match="alphabet must be 'article' or 'corpus', got 'latin'"):
-        load_corpus(path, alphabet="latin")  # type: ignore[arg-type]
     write(path, "".join(map(chr, range(0x4E00, 0x4E00 + 20_001))))
     with pytest.raises(
         InputError, match=r"a\.txt: an alphabet has at most 20,000 characters, got 20,0"
@@ -187,19 +204,23 @@ def test_splits_are_disjoint_whole_and_the_seed_s(tmp_path_factory: Any, n: int,
     write(path, "\n".join([*lines, *lines[:7]]))
     corpus = load_corpus(path, seed=seed)
     assert everything(corpus) == sorted(lines)
-    assert len(corpus.val) == len(corpus.test) == n // 10
+    assert len(texts(corpus, "val")) == len(texts(corpus, "test")) == n // 10
     assert corpus.report.duplicates == 7
-    assert load_corpus(path, seed=seed) == corpus
+    assert data.corpus_hash(load_corpus(path, seed=seed)) == data.corpus_hash(corpus)
 
 
 def test_another_seed_splits_otherwise(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", TEXT)
-    assert load_corpus(path, seed=0).train != load_corpus(path, seed=1).train
+    assert texts(load_corpus(path, seed=0), "train") != texts(load_corpus(path, seed=1), "train")
 
 
 def test_a_directory_is_used_as_it_is(tmp_path: Path) -> None:
     corpus = load_corpus(directory(tmp_path / "d", train="b\na\nb\n", val="b\n\n", test="c\r\n"))
-    assert (corpus.train, corpus.val, corpus.test) == (["b", "a", "b"], ["b"], ["c"])
+    assert (texts(corpus, "train"), texts(corpus, "val"), texts(corpus, "test")) == (
+        ["b", "a", "b"],
+        ["b"],
+        ["c"],
+    )
     assert (corpus.report.shared, corpus.report.empty, corpus.report.duplicates) == (1, 1, 0)
 
 
@@ -374,20 +395,21 @@ def test_where_the_bundled_corpus_is(
     if installed:
         directory(package / "corpus", train="from the wheel\n")
     corpus = load_corpus(None)
-    assert corpus.train == ["from the wheel" if installed else "from the checkout"]
+    assert texts(corpus, "train") == ["from the wheel" if installed else "from the checkout"]
     assert corpus.name == "bundled"
 
 
 def test_the_bundled_corpus_needs_no_folding_and_knows_its_truth() -> None:
     corpus = load_corpus(None)
-    assert (corpus.report.folded, corpus.report.empty, corpus.cut(150)) == (0, 0, 0)
+    assert (corpus.report.folded, corpus.report.empty) == (0, 0)
+    assert not any(split.num_cut(150) for split in corpus.splits.values())
     assert corpus.truth is not None
     assert all(nats > 0 for nats in corpus.truth.values())
 
 
 def test_a_training_split_fills_a_batch(tmp_path: Path) -> None:
     corpus = load_corpus(write(tmp_path / "a.txt", TEXT))
-    check_batch(corpus, 16)
+    check_batch(corpus.name, corpus.splits["train"], 16)
     message = r"training split of a\.txt has 16 headlines, wanted at least a batch of 17"
     with pytest.raises(InputError, match=message):
-        check_batch(corpus, 17)
+        check_batch(corpus.name, corpus.splits["train"], 17)

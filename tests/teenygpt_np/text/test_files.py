@@ -18,8 +18,8 @@ LINES = [f"king {chr(97 + i // 26)}{chr(97 + i % 26)} wins" for i in range(300)]
 
 def read(path: Path, *columns: str) -> tuple[list[str | None], list[str]]:
     notes: list[str] = []
-    texts, _ = read_texts(path, columns, notes)
-    return texts["all"], notes
+    texts, _ = read_texts(path, columns, "utf-8", "", notes)
+    return list(texts["all"]), notes
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_an_encoding_is_for_every_format(tmp_path: Path, suffix: str) -> None:
     rows = {".txt": "\u00c9t\u00e9\n", ".jsonl": '{"t": "\u00c9t\u00e9"}'}
     text = rows.get(suffix, "t\n\u00c9t\u00e9\n")
     path.write_text(text, encoding="utf-16")
-    assert read_texts(path, (), [], "utf-16")[0]["all"] == ["\u00c9t\u00e9"]
+    assert list(read_texts(path, (), "utf-16", "", [])[0]["all"]) == ["\u00c9t\u00e9"]
     with pytest.raises(InputError, match="not utf-8; --encoding=utf-16 probably reads it"):
         read(path)
 

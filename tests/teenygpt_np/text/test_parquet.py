@@ -26,15 +26,15 @@ def write(path: Path, columns: dict[str, Any], **settings: Any) -> Path:
 
 
 def read(path: Path, *columns: str) -> list[str | None]:
-    return read_texts(path, columns, [])[0]["all"]
+    return list(read_texts(path, columns, "utf-8", "", [])[0]["all"])
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
 def test_the_only_column_of_texts_needs_no_name(tmp_path: Path, compression: str) -> None:
     columns = {"id": range(3000), "text": LINES}
     path = write(tmp_path / "a.parquet", columns, compression=compression, row_group_size=700)
-    texts, found = read_texts(path, (), [])
-    assert (texts, found) == ({"all": LINES}, ["text"])
+    texts, found = read_texts(path, (), "utf-8", "", [])
+    assert ({"all": list(texts["all"])}, found) == ({"all": LINES}, ["text"])
 
 
 def test_columns_by_name_and_number_row_by_row(tmp_path: Path) -> None:

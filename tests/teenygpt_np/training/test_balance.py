@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from running import after_step, left_behind
-from trainers import load, make, metrics, resumed, rows, run, trained
+from trainers import load, make, metrics, padded, resumed, rows, run, trained
 
 from teenygpt_np import run_directory
 from teenygpt_np.model.layers import Experts
@@ -46,7 +46,7 @@ def test_each_token_s_loss_has_a_hundredth_of_each_layer_s_imbalance(
     loss = minimized.item()
     pure = made.model.loss(batch.ids, batch.counted).item()
     added = 0.0
-    tokens = sum(rows(corpus, "train").lengths[:16] - 1) / 16  # of a row; the first is given
+    tokens = batch.counted.sum() / 16  # of a row
     for layer in layers(made):
         assert layer.routing
         added += 0.01 * tokens * layer.routing.imbalance.item()
@@ -76,7 +76,7 @@ def test_the_balance_moves_a_router_towards_equal_shares(corpus: Corpus) -> None
 def test_scores_know_nothing_of_the_balance(corpus: Corpus, tmp_path: Path, k: int) -> None:
     made = trained(corpus, tmp_path / "run", experts=4, active_experts=k, epochs=1)
     want = scores(made.model, rows(corpus, "val"))
-    nll = made.model.eval().loss(rows(corpus, "val").ids).item()
+    nll = made.model.eval().loss(padded(corpus, "val")).item()
     assert want["nll"] == pytest.approx(nll, rel=ROUNDING)
     [record] = metrics(tmp_path / "run")
     assert {name: record[f"val_{name}"] for name in want} == want

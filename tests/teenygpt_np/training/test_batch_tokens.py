@@ -39,7 +39,7 @@ def test_a_run_takes_says_and_counts_larger_batches(corpus: Corpus, tmp_path: Pa
     assert [len(rows) for rows in made._order()] == [16] * 3
     assert made.planned_steps == 9
     assert made.run(tmp_path / "run", write_report) == 0
-    mean = made.rows["train"].lengths.mean()
+    mean = made.rows["train"].extent(made.rows["train"].in_order)[1].mean()
     text = f"    a step takes 16 headlines, not 4, as they are short: {mean:.1f} tokens\n"
     assert text in said.getvalue()
     assert made.place.step == 9

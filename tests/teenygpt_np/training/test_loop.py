@@ -12,17 +12,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rows import counted
+from rows import counted, texts
 from running import left_behind
-from trainers import TINY, Array, gradients, load, make, metrics, resumed, rows, run, trained
+from trainers import (
+    TINY,
+    Array,
+    gradients,
+    load,
+    make,
+    metrics,
+    padded,
+    resumed,
+    rows,
+    run,
+    trained,
+)
 
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.scores import scores
+from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.corpus import Corpus
-from teenygpt_np.training import loop, objectives
+from teenygpt_np.training import objectives
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
 
@@ -34,6 +47,8 @@ KEYS = [
     "val_nll_no_pad",
     "val_top1",
     "val_top1_no_pad",
+    "val_nats_per_character",
+    "val_bits_per_byte",
     "grad_norm",
     "grad_norms",
     "update_ratios",
@@ -91,7 +106,7 @@ def test_a_line_of_metrics_per_epoch(finished: Path, corpus: Corpus) -> None:
     for m in found:
         assert m["val_nll"] > m["val_nll_no_pad"] > 0
         assert 0 <= m["val_top1"] <= 1
-        tokens = sum(len(line) + 1 for line in corpus.train)  # and the pad that ends each
+        tokens = sum(len(line) + 1 for line in texts(corpus, "train"))  # and the pad that ends each
         assert m["tokens_per_s"] * m["seconds"] == pytest.approx(tokens)
 
 
@@ -155,7 +170,7 @@ def test_train_nll_is_the_mean_over_headlines(
     made = trained(
         corpus, tmp_path / "a", lr=1e-30, dropout=0.0, batch_size=20, ignore_pads=ignore_pads
     )
-    ids = rows(corpus, "train").ids
+    ids = padded(corpus, "train")
     want = made.model.loss(ids, counted(ids) if ignore_pads else None).item()
     for m in metrics(tmp_path / "a"):
         np.testing.assert_allclose(m["train_nll"], want, rtol=1e-6)  # sums in float32
@@ -177,7 +192,7 @@ def test_an_epoch_has_every_headline_once(
     monkeypatch.setattr(made.model, "loss", spy)
     run(made, tmp_path / "a")
     assert len(seen) == 6
-    train = sorted(corpus.train)
+    train = sorted(texts(corpus, "train"))
     decode = corpus.tokenizer.decode
     for epoch in (seen[:3], seen[3:]):
         assert sorted(decode(row) for x in epoch for row in x) == train
@@ -229,8 +244,9 @@ def test_muon_changes_the_matrices_of_the_blocks(corpus: Corpus, tmp_path: Path)
 def test_headlines_that_are_sampled_do_not_disturb_the_training(
     corpus: Corpus, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_SAMPLES", 3)
-    trained(corpus, tmp_path / "a")
+    made = make(corpus)
+    monkeypatch.setattr(made.objective, "samples", (3, 1, 1))
+    run(made, tmp_path / "a")
     ours, _ = checkpoint.load(tmp_path / "a" / "last.npz")
     theirs, _ = checkpoint.load(finished / "last.npz")
     for name, array in theirs.items():
@@ -252,7 +268,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Make validations give these values as nll_no_pad, and their negatives as nll."""
     script: Iterator[float] = iter(values)
 
-    def fake(model: Any, rows: Any, *_: Any) -> dict[str, float]:
+    def fake(model: Any, rows: Any, *_: Any, **settings: Any) -> dict[str, float]:
         if (value := next(script, None)) is None:
             return scores(model, rows)
         return {"nll": -value, "nll_no_pad": value, "top1": 0.0, "top1_no_pad": 0.0}
@@ -369,9 +385,9 @@ def test_going_on_after_a_failure_between_the_files_of_an_epoch(
 def test_another_text_is_no_way_to_go_on(corpus: Corpus, tmp_path: Path) -> None:
     trained(corpus, tmp_path / "a", max_steps=1)
     for split in ("train", "val", "test"):
-        lines = getattr(corpus, split)
-        change: dict[str, Any] = {split: [*lines[:-1], lines[-1] + "s"]}
-        other = dataclasses.replace(corpus, **change)
+        lines = texts(corpus, split)
+        changed = Rows.of([*lines[:-1], lines[-1] + "s"], corpus.tokenizer, 24)
+        other = dataclasses.replace(corpus, splits={**corpus.splits, split: changed})
         with pytest.raises(InputError, match=r"last\.npz was trained on another text than lines"):
             resumed(other, tmp_path / "a", max_steps=1)
     resumed(corpus, tmp_path / "a", max_steps=1)

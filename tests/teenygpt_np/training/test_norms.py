@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rows import counted
-from trainers import gradients, load, make, metrics, rows, trained
+from trainers import gradients, load, make, metrics, padded, trained
 
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.norms import norms_by_layer, update_ratios
@@ -82,7 +82,7 @@ def test_an_epoch_tells_the_mean_and_the_layers_of_its_last_step(
     for told in metrics(tmp_path / "a"):
         norms = []
         for which in order._order():
-            ids = rows(corpus, "train").ids[which]
+            ids = padded(corpus, "train")[which]
             model.zero_grad()
             model.loss(ids, counted(ids)).backward()
             norms.append(np.linalg.norm([np.linalg.norm(grad) for grad in gradients(done)]))

@@ -18,7 +18,7 @@ FAULTS = [
     ),
     (
         "sample: no longer than in training, learned positions or not",
-        "self.num_tokens if self.positional_embedding else math.inf",
+        "self.num_tokens if self.positional_embedding else sys.maxsize",
         "self.num_tokens",
     ),
     (

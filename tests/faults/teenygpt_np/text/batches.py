@@ -12,13 +12,43 @@ FAULTS = [
         "return max(1, wanted)",
     ),
     (
+        "batch_tokens: pads that count are no tokens",
+        "np.full(len(self), self.width) if padded else self.lengths",
+        "self.lengths",
+    ),
+    (
         "batch: the end mark does not count",
-        "(places < self.lengths[rows, None])",
-        "(places < self.lengths[rows, None] - 1)",
+        "(places < self.extent(rows)[1][:, None])",
+        "(places < self.extent(rows)[1][:, None] - 1)",
     ),
     (
         "batch: rows are cut too early",
-        "longest = self.lengths[rows].max()",
-        "longest = self.lengths[rows].max() - 1",
+        "lengths.max(initial=0)",
+        "lengths.max(initial=1) - 1",
+    ),
+    (
+        "batch: what lies behind a row is in its padding",
+        "found[places >= lengths[:, None]] = self.tokenizer.pad",
+        "pass",
+    ),
+    (
+        "running: windows overlap by two",
+        "return np.arange(0, len(self.ids) - 1, self.num_tokens)",
+        "return np.arange(0, len(self.ids) - 1, max(self.num_tokens - 1, 1))",
+    ),
+    (
+        "running: windows always begin at the same places",
+        "return cut_up(first + T * rng.permutation(number), batch_size)",
+        "return cut_up(T * rng.permutation(number), batch_size)",
+    ),
+    (
+        "running: the last token is not predicted",
+        "np.minimum(self.width, len(self.ids) - rows)",
+        "np.minimum(self.width, len(self.ids) - 1 - rows)",
+    ),
+    (
+        "running: only the first rows are scored",
+        "return self.in_order[::step]",
+        "return self.in_order[: -(-len(self) // step)]",
     ),
 ]

@@ -11,9 +11,4 @@ FAULTS = [
         'and not "\\udc80" <= character <= "\\udcff"',
         "",
     ),
-    (
-        "prompts: nothing to continue in running text",
-        'text or "\\n" * self.running',
-        "text",
-    ),
 ]

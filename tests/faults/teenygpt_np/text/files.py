@@ -3,7 +3,7 @@
 FAULTS = [
     (
         "formats: a column of a text is not refused",
-        "if columns and not format.columns:",
+        "if self.columns and not format.columns:",
         "if False:",
     ),
     (

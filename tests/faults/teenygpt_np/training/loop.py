@@ -46,7 +46,7 @@ FAULTS = [
     ),
     (
         "resume: another text is not noticed",
-        'if description.get("corpus") != corpus_hash(self.corpus):',
+        'if not is_hash_of(description.get("corpus"), self.corpus):',
         "if False:",
     ),
     (

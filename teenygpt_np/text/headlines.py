@@ -1,0 +1,137 @@
+"""A text of lines, such as headlines: cleaned, and in three splits without repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.batches import ANY, Rows, starts_of, with_ends
+from teenygpt_np.text.files import SPLITS
+from teenygpt_np.text.report import Report
+from teenygpt_np.text.saved import Sink
+from teenygpt_np.text.tokenizer import Tokenizer
+
+MIN_LINES = 10
+
+_AT_ONCE = 1 << 20  # characters that are held as texts
+_PARTS = 16
+# From how many blank lines on, what share of all they are, and how long a line: then it is prose.
+_BLANKS, _BLANK, _PARAGRAPH = 10, 0.05, 400
+
+Hashes = npt.NDArray[np.int64]  # of each line, to compare lines by
+
+
+def splits(
+    source: Path,
+    texts: Mapping[str, Iterable[str | None]],
+    tokenizer: Tokenizer,
+    report: Report,
+    sink: Sink,
+    seed: int,
+) -> dict[str, Rows]:
+    """The lines of 'train', 'val' and 'test', cleaned; or those of 'all', in three such splits.
+
+    Raises InputError for an empty split.
+    """
+    found = {name: _encoded(lines, tokenizer, report, sink) for name, lines in texts.items()}
+    if not any(len(rows) for rows, _ in found.values()):
+        raise InputError(
+            f"{source} has no headlines: {report.read:,} lines read, nothing left of them in "
+            f"{tokenizer}"
+        )
+    if _looks_running(report, [rows for rows, _ in found.values()]):
+        report.notes.append("it looks like running text, which --text running keeps as it is")
+    if "all" in found:
+        return _divided(source, *found["all"], report, seed)
+    for name, (rows, _) in found.items():
+        if not len(rows):
+            raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
+    every = np.concatenate([np.unique(hashes) for _, hashes in found.values()])
+    report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
+    return {name: rows for name, (rows, _) in found.items()}
+
+
+def whole(
+    source: Path, texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
+) -> Rows:
+    """All lines in their order. Raises InputError if nothing is left of them."""
+    rows, _ = _encoded(texts, tokenizer, report, sink)
+    if not len(rows):
+        raise InputError(f"{source} has no headlines: nothing left of {report.read:,} lines read")
+    return rows
+
+
+def _encoded(
+    texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
+) -> tuple[Rows, Hashes]:
+    """The lines as rows of any length, without empty ones, and a hash of each."""
+    parts, hashes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
+    for some in _in_turn(texts):
+        given = [text for text in some if text is not None]
+        lines, took = tokenizer.fold_lines(given)
+        kept = [line for line in lines if line]
+        report.read += len(some)
+        report.missing += len(some) - len(given)
+        report.empty += len(given) - len(kept)
+        report.folded += took.changed
+        report.replaced.update(took.replaced)
+        report.gap = took.gap
+        ids, of_each = with_ends(kept, tokenizer)
+        sink.append(ids)
+        parts.append(of_each.astype(np.uint32))
+        hashes.append(np.fromiter(map(hash, kept), np.int64, len(kept)))
+    lengths = np.concatenate(parts)
+    return Rows(sink.taken(), starts_of(lengths), lengths, tokenizer, ANY), np.concatenate(hashes)
+
+
+def _looks_running(report: Report, splits: Sequence[Rows]) -> bool:
+    """Whether a text has blank lines between its parts, or paragraphs for lines."""
+    mean = sum(len(rows.ids) for rows in splits) / sum(len(rows) for rows in splits)
+    return report.empty > max(_BLANKS, _BLANK * report.read) or mean > _PARAGRAPH
+
+
+def _in_turn(texts: Iterable[str | None]) -> Iterator[list[str | None]]:
+    """Some texts at a time: so many that loops over them cost little, and few enough to hold."""
+    some: list[str | None] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += len(text or "") + 1
+        if size > _AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _divided(
+    source: Path, rows: Rows, hashes: Hashes, report: Report, seed: int
+) -> dict[str, Rows]:
+    # The same line in two splits would be learned in one and then predicted in the other. Different
+    # lines share a hash of 64 bits once in a million texts of ten million lines.
+    distinct = _first_of_each(hashes)
+    report.duplicates = len(hashes) - len(distinct)
+    if len(distinct) < MIN_LINES:
+        raise InputError(
+            f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
+        )
+    shuffled = np.random.default_rng(seed).permutation(distinct)
+    tenth = len(shuffled) // 10
+    which = dict(zip(SPLITS, np.split(shuffled, [-2 * tenth, -tenth]), strict=True))
+    return {
+        name: Rows(rows.ids, rows.starts[w], rows.lengths[w], rows.tokenizer, rows.num_tokens)
+        for name, w in which.items()
+    }
+
+
+def _first_of_each(hashes: Hashes) -> npt.NDArray[np.int64]:
+    """Where each hash stands for the first time. In parts, as sorting takes much memory."""
+    kept = np.zeros(len(hashes), bool)
+    for part in range(_PARTS):
+        here = np.flatnonzero(hashes % _PARTS == part)
+        kept[here[np.unique(hashes[here], return_index=True)[1]]] = True
+    return np.flatnonzero(kept)

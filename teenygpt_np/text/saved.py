@@ -1,0 +1,173 @@
+"""A large text's token ids in a file, which is mapped into memory and made only once.
+
+The file has the ids, then the other arrays, then JSON that says where each is, and 16 bytes: the
+JSON's length, its CRC-32, and `_MAGIC`. All arrays are little-endian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from teenygpt_np.text.batches import Rows, Split, Windows
+from teenygpt_np.text.mapping import mapped, offset_of
+from teenygpt_np.text.report import Report
+from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
+from teenygpt_np.text.tokenizers import described_tokenizer
+
+LARGE = 1 << 23  # bytes of a source from which on a file is worth it
+VERSION = 1  # of the file, and of what becomes of a text
+
+_MAGIC = b"IDS1"
+_CHUNK = 1 << 22
+_KINDS: dict[str, type[Split]] = {kind.__name__: kind for kind in (Rows, Windows)}
+
+
+class Sink(Protocol):
+    """Where ids go, chunk by chunk, as a text is read."""
+
+    def append(self, ids: Unsigned) -> None:
+        """Take the next ids of the text."""
+
+    def taken(self) -> Unsigned:
+        """All ids that were taken since the last call."""
+
+
+class InMemory:
+    """Ids of a text that is not large."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._parts = [np.zeros(0, dtype)]
+
+    def append(self, ids: Unsigned) -> None:
+        """Take the next ids of the text."""
+        self._parts.append(ids)
+
+    def taken(self) -> Unsigned:
+        """All ids that were taken since the last call."""
+        ids = np.concatenate(self._parts)
+        self._parts = [ids[:0]]
+        return ids
+
+
+class InFile:
+    """Ids at the beginning of a new file that is open for writing."""
+
+    def __init__(self, file: IO[bytes], dtype: npt.DTypeLike) -> None:
+        self._file, self._dtype, self._begun = file, np.dtype(dtype), 0
+
+    def append(self, ids: Unsigned) -> None:
+        """Take the next ids of the text."""
+        self._file.write(np.ascontiguousarray(ids).data)
+
+    def taken(self) -> Unsigned:
+        """All ids that were taken since the last call, mapped from the file."""
+        self._file.flush()
+        begun, self._begun = self._begun, self._file.tell()
+        length = (self._begun - begun) // self._dtype.itemsize
+        return mapped(Path(self._file.name), self._dtype, begun, length)
+
+
+def complete(file: IO[bytes], described: dict[str, Any], splits: Mapping[str, Split]) -> None:
+    """Write all but the ids, which an `InFile` has written.
+
+    described: the key by which `load` knows the file again, the digest of the text, its tokenizer's
+    description and its report
+    """
+    file.flush()
+    path = Path(file.name)
+    places = {}
+    for name, split in splits.items():
+        first = offset_of(split.ids)
+        arrays = {"ids": [split.ids.dtype.str, first, len(split.ids)]}
+        for field, array in split.places().items():
+            file.write(b"\0" * (-file.tell() % array.itemsize))
+            arrays[field] = [array.dtype.str, file.tell(), len(array)]
+            file.write(np.ascontiguousarray(array).data)
+        places[name] = {"kind": type(split).__name__, "arrays": arrays}
+    file.flush()
+    crc = _crc(path, file.tell())
+    text = json.dumps(described | {"splits": places, "crc": crc}).encode("utf-8")
+    file.write(text + len(text).to_bytes(8, "little"))
+    file.write(zlib.crc32(text).to_bytes(4, "little") + _MAGIC)
+
+
+def load(path: Path, key: str) -> tuple[dict[str, Split], Tokenizer, Report, str]:
+    """Map what `complete` wrote.    -> splits, tokenizer, report, digest
+
+    Raises ValueError if the file is damaged or has another key, OSError if it cannot be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 16))
+        tail = file.read(16)
+        length = int.from_bytes(tail[:8], "little")
+        if tail[12:] != _MAGIC or length > size - 16:
+            raise ValueError("is not whole")
+        file.seek(size - 16 - length)
+        text = file.read(length)
+    if zlib.crc32(text) != int.from_bytes(tail[8:12], "little"):
+        raise ValueError("is damaged")
+    described = json.loads(text)
+    if described["key"] != key:
+        raise ValueError("is of another text")
+    if _crc(path, size - 16 - length) != described["crc"]:
+        raise ValueError("is damaged")
+    tokenizer = described_tokenizer(described["tokenizer"])
+    report = described["report"] | {"replaced": Counter(described["report"]["replaced"])}
+    splits = {}
+    for name, split in described["splits"].items():
+        arrays = {field: mapped(path, *where) for field, where in split["arrays"].items()}
+        splits[name] = _KINDS[split["kind"]].of_arrays(arrays, tokenizer)
+    return splits, tokenizer, Report(**report), described["digest"]
+
+
+def is_large(source: Path) -> bool:
+    """Whether a source is so large that its ids are kept in a file."""
+    return sum(path.stat().st_size for path in files_of(source) if path.is_file()) >= LARGE
+
+
+def key_of(source: Path, settings: Mapping[str, Any]) -> str:
+    """SHA-256 of a source's files and the settings that say what becomes of them."""
+    digest = hashlib.sha256(json.dumps([VERSION, sys.byteorder, settings]).encode("utf-8"))
+    for path in files_of(source):
+        digest.update(f"\n{path.name if source.is_dir() else ''}\n".encode("utf-8", "replace"))
+        for chunk in _chunks(path):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def files_of(source: Path) -> list[Path]:
+    """The files of a source: itself, or those of a directory, at any depth, but no hidden ones."""
+    if not source.is_dir():
+        return [source]
+    found = sorted(source.rglob("*"))
+    return [
+        path
+        for path in found
+        if path.is_file() and not any(n.startswith(".") for n in path.relative_to(source).parts)
+    ]
+
+
+def _crc(path: Path, size: int) -> int:
+    crc = 0
+    for chunk in _chunks(path, size):
+        crc = zlib.crc32(chunk, crc)
+    return crc
+
+
+def _chunks(path: Path, size: int = sys.maxsize) -> Iterator[bytes]:
+    """The first `size` bytes of a file."""
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(min(_CHUNK, size)):
+            size -= len(chunk)
+            yield chunk

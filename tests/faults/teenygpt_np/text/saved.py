@@ -1,0 +1,20 @@
+"""Seeded faults in `teenygpt_np/text/saved.py`."""
+
+FAULTS = [
+    (
+        "saved: damaged ids are used",
+        'if _crc(path, size - 16 - length) != described["crc"]:',
+        "if False:",
+    ),
+    ("saved: the ids of another text are used", 'if described["key"] != key:', "if False:"),
+    (
+        "saved: settings make no difference",
+        "json.dumps([VERSION, sys.byteorder, settings])",
+        "json.dumps([VERSION, sys.byteorder])",
+    ),
+    (
+        "saved: the second split has the ids of the first",
+        "begun, self._begun = self._begun, self._file.tell()",
+        "begun, self._begun = 0, self._file.tell()",
+    ),
+]
