@@ -64,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     if args.encoding is not None:
         check_encoding(args.encoding, "--encoding")
+    if args.eval_tokens is not None and args.eval_tokens < 0:
+        raise InputError(f"--eval-tokens is {args.eval_tokens}, wanted 0 or above")
     set_up(args.threads)
 
     import numpy as np

@@ -164,9 +164,9 @@ def _from_file(
 ) -> Corpus:
     """The corpus with its ids in a file of `folder`, which is made if it is not there."""
     key = saved.key_of(source, dataclasses.asdict(reading))
-    path = folder / f".{name.split('.')[0]}-{key[:12]}.ids"
+    path = folder / f".text-{key[:16]}.ids"
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(path.with_suffix(".lock")):
+    with _locked(path.with_suffix(".lock"), tell):
         why = ""
         try:
             corpus = Corpus(name, *saved.load(path, key))
@@ -194,13 +194,14 @@ def _from_file(
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, tell: Tell) -> Iterator[None]:
     """Hold a lock, as soon as no other process does."""
     while True:
         try:
             file = locking.lock(path)
             break
-        except locking.HeldError:
+        except locking.HeldError as held:
+            tell(f"waiting for process {held}, which reads the same text")
             time.sleep(_RETRY)
     with file:
         try:

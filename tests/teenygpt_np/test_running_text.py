@@ -88,6 +88,7 @@ def test_the_table_and_other_text(run: Path, tmp_path: Path) -> None:
     other.write_text("KING:\nWhy not?\n", encoding="utf-8")
     done = call("evaluate", run, "--data", other)
     assert done.out.startswith("1 window, all of other.txt\n")
+    call("evaluate", run, "--eval-tokens=-1").assert_refused("eval-tokens is -1, wanted 0 or above")
     call("evaluate", run, "--each").assert_refused("--each is for lines, and .*run was trained on")
 
 

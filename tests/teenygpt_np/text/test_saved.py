@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from teenygpt_np import locking
 from teenygpt_np.errors import InputError
 from teenygpt_np.text import corpus as corpora
 from teenygpt_np.text import saved
@@ -65,7 +67,7 @@ def test_made_once_and_found_again(
     in_memory = load_corpus(path, **settings)
     first = load(path, **settings)
     [name] = files(path)
-    assert name.startswith(".many-")
+    assert name.startswith(".text-")
     with monkeypatch.context() as patch:
         patch.setattr(corpora, "_made", None)  # it is not read again
         again = load(path, **settings)
@@ -134,6 +136,27 @@ def test_a_file_of_another_text_or_tokenizer_is_made_again(path: Path) -> None:
     assert corpus_hash(found) == corpus_hash(load_corpus(path, given=CharacterTokenizer("abc")))
 
 
+def test_a_text_that_has_moved_is_the_same(path: Path) -> None:
+    first = load(path)
+    moved = path.rename(path.with_name("moved.txt"))
+    assert corpus_hash(load(moved)) == corpus_hash(first)
+    assert len(files(path)) == 1
+
+
+def test_waiting_for_another_process_is_told(path: Path) -> None:
+    load(path)
+    [name] = files(path)
+    held = locking.lock((path.parent / "runs" / name).with_suffix(".lock"))
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        held.close()
+
+    load(path, tell=tell)
+    assert told == [f"waiting for process {os.getpid()}, which reads the same text"]
+
+
 def test_a_full_disk_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: saved.InFile, ids: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -142,7 +165,7 @@ def test_a_full_disk_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch)
         patch.setattr(saved.InFile, "append", full)
         with pytest.raises(OSError, match="No space left") as caught:
             load(path)
-    assert Path(caught.value.filename).name.startswith(".many-")
+    assert Path(caught.value.filename).name.startswith(".text-")
     assert files(path) == []
     load(path)
 
