@@ -70,7 +70,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             type=type(said),
             choices=setting.choices and list(setting.choices),
             metavar=None if setting.choices else _METAVARS[type(said)],
-            help=f"{setting.help} (preset small: {said})",
+            help=f"{setting.help} (preset small: {'none' if said == '' else said})",
         )
 
 
