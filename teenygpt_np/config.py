@@ -263,7 +263,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 10,
     },
     # For a megabyte of running text, such as plays.
-    "shakespeare": {"text": "running", "mixer": "convolution,attention", "epochs": 4},
+    "shakespeare": {"text": "running", "mixer": "convolution,attention", "epochs": 3},
     # The article's hyperparameters: 4,284,061 parameters, padding counted.
     "article": {
         "num_tokens": 150,
