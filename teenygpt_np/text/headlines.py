@@ -11,6 +11,7 @@ import numpy.typing as npt
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import ANY, Rows, starts_of, with_ends
 from teenygpt_np.text.files import SPLITS
+from teenygpt_np.text.reading import shown
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
 from teenygpt_np.text.tokenizer import Tokenizer
@@ -40,8 +41,8 @@ def splits(
     found = {name: _encoded(lines, tokenizer, report, sink) for name, lines in texts.items()}
     if not any(len(rows) for rows, _ in found.values()):
         raise InputError(
-            f"{source} has no headlines: {report.read:,} lines read, nothing left of them in "
-            f"{tokenizer}"
+            f"{shown(source)} has no headlines: {report.read:,} lines read, nothing left of them "
+            f"in {tokenizer}"
         )
     if _looks_running(report, [rows for rows, _ in found.values()]):
         report.notes.append("it looks like running text, which --text running keeps as it is")
@@ -61,7 +62,9 @@ def whole(
     """All lines in their order. Raises InputError if nothing is left of them."""
     rows, _ = _encoded(texts, tokenizer, report, sink)
     if not len(rows):
-        raise InputError(f"{source} has no headlines: nothing left of {report.read:,} lines read")
+        raise InputError(
+            f"{shown(source)} has no headlines: nothing left of {report.read:,} lines read"
+        )
     return rows
 
 
@@ -117,7 +120,7 @@ def _divided(
     report.duplicates = len(hashes) - len(distinct)
     if len(distinct) < MIN_LINES:
         raise InputError(
-            f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
+            f"{shown(source)} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
         )
     shuffled = np.random.default_rng(seed).permutation(distinct)
     tenth = len(shuffled) // 10

@@ -10,6 +10,7 @@ import numpy as np
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Windows
 from teenygpt_np.text.files import SPLITS
+from teenygpt_np.text.reading import shown
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
 from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
@@ -42,7 +43,8 @@ def splits(
     for name, ids in found.items():
         if len(ids) < _SHORTEST:
             raise InputError(
-                f"{source} has {len(ids)} tokens in its {name} split, wanted at least {_SHORTEST}"
+                f"{shown(source)} has {len(ids)} tokens in its {name} split, wanted at least "
+                f"{_SHORTEST}"
             )
     return {name: Windows(ids, tokenizer, len(ids) - 1) for name, ids in found.items()}
 
@@ -53,7 +55,7 @@ def whole(
     """All of the text. Raises InputError if nothing is left of it."""
     ids = _encoded(pieces, tokenizer, report, sink)
     if len(ids) < _SHORTEST:
-        raise InputError(f"{source} has {len(ids)} tokens, wanted at least {_SHORTEST}")
+        raise InputError(f"{shown(source)} has {len(ids)} tokens, wanted at least {_SHORTEST}")
     return Windows(ids, tokenizer, len(ids) - 1)
 
 

@@ -1,7 +1,7 @@
 """A large text's token ids in a file, which is mapped into memory and made only once.
 
 The file has the ids, then the other arrays, then JSON that says where each is, and 16 bytes: the
-JSON's length, its CRC-32, and `_MAGIC`. All arrays are little-endian.
+JSON's length, its CRC-32, and `_MAGIC`. The order of bytes is in each array's dtype.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows, Split, Windows
 from teenygpt_np.text.mapping import mapped, offset_of
 from teenygpt_np.text.report import Report
@@ -25,6 +26,7 @@ from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
 from teenygpt_np.text.tokenizers import described_tokenizer
 
 LARGE = 1 << 23  # bytes of a source from which on a file is worth it
+MOST_HELD = 1 << 29  # ids in memory
 VERSION = 1  # of the file, and of what becomes of a text
 
 _MAGIC = b"IDS1"
@@ -43,13 +45,20 @@ class Sink(Protocol):
 
 
 class InMemory:
-    """Ids of a text that is not large."""
+    """Ids of a text that is not large.
+
+    Raises InputError for too many of them: a small compressed file can unpack to more than memory
+    holds.
+    """
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
-        self._parts = [np.zeros(0, dtype)]
+        self._parts, self._room = [np.zeros(0, dtype)], MOST_HELD
 
     def append(self, ids: Unsigned) -> None:
         """Take the next ids of the text."""
+        self._room -= len(ids)
+        if self._room < 0:
+            raise InputError(f"the text is too large: more than {MOST_HELD:,} tokens in memory")
         self._parts.append(ids)
 
     def taken(self) -> Unsigned:

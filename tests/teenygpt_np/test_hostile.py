@@ -21,7 +21,7 @@ from paths import ROOT
 from running import LINES, SMALL, TEXT, call, tiny_run
 
 from teenygpt_np import checkpoint
-from teenygpt_np.text import files
+from teenygpt_np.text import files, saved
 
 GRAMMAR = str(ROOT / "data" / "grammar.py")
 COMMANDS = ["train", "sample", "evaluate", "inspect"]
@@ -189,6 +189,18 @@ def test_bombs_of_many_lines(
     flags = [] if ".txt" in name else ["--column=t"]
     done = call("train", "--data", tmp_path / name, "--out", tmp_path / "run", *SMALL, *flags)
     done.assert_refused("is too large: more than .*5,000 ")
+
+
+@pytest.mark.parametrize("flags", [[], ["--text=running"]])
+def test_a_bomb_is_no_more_than_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    monkeypatch.setattr(saved, "MOST_HELD", 5000)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"king wins\n" * 10**5))
+    out = tmp_path / "run"
+    done = call("train", "--data", tmp_path / "a.txt.gz", "--out", out, *SMALL, *flags)
+    done.assert_refused("the text is too large: more than 5,000 tokens in memory")
+    assert not out.exists()
 
 
 STRAY = {
