@@ -6,7 +6,17 @@ import dataclasses
 import json
 import sys
 
-from teenygpt_np.cli import Parser, add_settings, add_threads, path, run_command, set_up
+from teenygpt_np.cli import (
+    Parser,
+    add_settings,
+    add_threads,
+    as_flag,
+    given_settings,
+    path,
+    run_command,
+    set_up,
+)
+from teenygpt_np.config import SETTINGS
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import STDIN, check_encoding, shown
 
@@ -64,8 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     if args.encoding is not None:
         check_encoding(args.encoding, "--encoding")
-    if args.eval_tokens is not None and args.eval_tokens < 0:
-        raise InputError(f"--eval-tokens is {args.eval_tokens}, wanted 0 or above")
+    for name, value in given_settings(args).items():
+        if wanted := SETTINGS[name].wanted(name, value):
+            raise InputError(f"{as_flag(name)} is {value}, wanted {wanted}")
     set_up(args.threads)
 
     import numpy as np

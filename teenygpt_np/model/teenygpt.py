@@ -189,32 +189,15 @@ class TeenyGPT(Module):
         prompt: Sequence[int],
         end: int | None = None,
         length: int | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        rng: Generator | None = None,
+        **settings: Any,
     ) -> Array:
         """Draw rows token by token.    -> ids (B, length); only `end` after a row's first `end`
 
-        prompt: the ids that each row begins with.    end: the id that ends a row; None: none
-        length: tokens in a row, the prompt's too; None: T. With learned positions a longer row goes
-            on from its last T // 2 tokens whenever T are read; so the model should have learned
-            from windows of running text
-        rng: without it every call draws other rows. The other settings are those of
-        `sampling.choose`. Dropout is off, whatever the mode.
-
-        Raises ValueError for a setting or a prompt that cannot be used, IndexError for an id in it
-        outside 0..V-1.
+        The settings are those of `stream`. Raises as `stream` does.
         """
         length = self.num_tokens if length is None else length
         drawn = self.stream(
-            batch_size,
-            temperature,
-            prompt=prompt,
-            end=end,
-            length=length,
-            top_k=top_k,
-            top_p=top_p,
-            rng=rng,
+            batch_size, temperature, prompt=prompt, end=end, length=length, **settings
         )
         return gathered(drawn, np.array(prompt), length, end)
 
@@ -230,9 +213,18 @@ class TeenyGPT(Module):
         top_p: float | None = None,
         rng: Generator | None = None,
     ) -> Iterator[Array]:
-        """Draw as `sample` does; each row's next id, (B), is there as soon as it is drawn.
+        """Draw rows token by token.    -> the next id of each row, (B), as soon as it is drawn
 
-        Dropout is off until the last one is taken, or the iterator is closed.
+        prompt: the ids that each row begins with.    end: the id that ends a row; None: none
+        length: tokens in a row, the prompt's too; None: T. With learned positions a longer row goes
+            on from its last T // 2 tokens whenever T are read; so the model should have learned
+            from windows of running text
+        rng: without it every call draws other rows. The other settings are those of
+        `sampling.choose`. Dropout is off, whatever the mode, until the last id is taken or the
+        iterator is closed.
+
+        Raises ValueError for a setting or a prompt that cannot be used, IndexError for an id in it
+        outside 0..V-1.
         """
         length = self.num_tokens if length is None else length
         ids = np.array(prompt)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.files import SPLITS, FileTexts, has_columns
+from teenygpt_np.text.files import SPLITS, FileTexts, files_of, has_columns
 from teenygpt_np.text.reading import STDIN, chunks_of, readable, shown
-from teenygpt_np.text.saved import files_of
 
 Pieces = Iterable[str | None]  # of documents, with None after the last of each
 

@@ -121,6 +121,18 @@ def read_texts(
     return {name: FileTexts(path, found, encoding, notes) for name, path in paths.items()}, found
 
 
+def files_of(source: Path) -> list[Path]:
+    """The files of a source: itself, or those of a directory, at any depth, but no hidden ones."""
+    if not source.is_dir():
+        return [source]
+    found = sorted(source.rglob("*"))
+    return [
+        path
+        for path in found
+        if path.is_file() and not any(n.startswith(".") for n in path.relative_to(source).parts)
+    ]
+
+
 def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
     """The format of a file, by its suffix; a compressed one without another is looked into.
 
@@ -132,10 +144,8 @@ def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
         raise InputError(f"{path} is not there; wanted {_WANTED}")
     if not path.is_file():  # reading a pipe would wait for a writer
         raise InputError(f"{path} is no file; wanted {_WANTED}")
-    suffix = path.suffix.lower()
-    packed = suffix if suffix in COMPRESSIONS else ""
-    if packed:
-        suffix = path.with_suffix("").suffix.lower() or _looked_into(path, packed, encoding, notes)
+    suffix, packed = _suffixes(path)
+    suffix = suffix or (_looked_into(path, packed, encoding, notes) if packed else "")
     format = _BY_SUFFIX.get(suffix)
     if format is None:
         raise InputError(f"{path} has the suffix {suffix!r}; wanted {FILES}")
@@ -146,9 +156,14 @@ def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
 
 def has_columns(path: Path) -> bool:
     """Whether a file is a table or JSON, by its suffix."""
-    suffix = path.with_suffix("").suffix if path.suffix.lower() in COMPRESSIONS else path.suffix
-    format = _BY_SUFFIX.get(suffix.lower())
+    format = _BY_SUFFIX.get(_suffixes(path)[0])
     return format is not None and format.columns
+
+
+def _suffixes(path: Path) -> tuple[str, str]:
+    """The suffix of a file's format, and behind it that of a compression; '' for none."""
+    last = path.suffix.lower()
+    return (path.with_suffix("").suffix.lower(), last) if last in COMPRESSIONS else (last, "")
 
 
 def _looked_into(path: Path, packed: str, encoding: str, notes: list[str]) -> str:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows, Split, Windows
+from teenygpt_np.text.files import files_of
 from teenygpt_np.text.mapping import mapped, offset_of
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
@@ -153,18 +154,6 @@ def key_of(source: Path, settings: Mapping[str, Any]) -> str:
         for chunk in _chunks(path):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def files_of(source: Path) -> list[Path]:
-    """The files of a source: itself, or those of a directory, at any depth, but no hidden ones."""
-    if not source.is_dir():
-        return [source]
-    found = sorted(source.rglob("*"))
-    return [
-        path
-        for path in found
-        if path.is_file() and not any(n.startswith(".") for n in path.relative_to(source).parts)
-    ]
 
 
 def _crc(path: Path, size: int) -> int:

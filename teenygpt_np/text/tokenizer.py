@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -54,7 +55,11 @@ class Tokenizer(ABC):
     def fold_lines(self, lines: Sequence[str]) -> tuple[list[str], Folded]:
         """Each line as `fold` makes it, and what it took for all of them."""
         folded = [self.fold(line) for line in lines]
-        return [f.text for f in folded], Folded("", sum(f.changed for f in folded), {})
+        replaced: Counter[str] = Counter()
+        for one in folded:
+            replaced.update(one.replaced)
+        gap = folded[0].gap if folded else " "
+        return [f.text for f in folded], Folded("", sum(f.changed for f in folded), replaced, gap)
 
     @property
     def start(self) -> str:
