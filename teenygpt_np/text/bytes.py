@@ -14,11 +14,9 @@ import numpy.typing as npt
 from minigrad import Array
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.folding import Folded, tidy
-from teenygpt_np.text.tokenizer import Ids, Tokenizer, Unsigned
+from teenygpt_np.text.tokenizer import Ids, Tokenizer, Unsigned, visible
 
 BYTES = [bytes([byte]) for byte in range(256)]
-# What cannot be seen, as Unicode's pictures of control characters; a space as in the other kinds.
-_SEEN = {**{code: chr(0x2400 + code) for code in range(32)}, 32: "␣", 127: "␡"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,10 @@ class ByteTokenizer(Tokenizer):
         '▷' for `begin`, '⏎' for `end`.
         """
         special = {self.end: "⏎", self.begin: "▷"}
-        return [special.get(i) or _seen(self.pieces[i]) for i in map(int, ids)]
+        return [
+            special.get(i) or visible(self.pieces[i].decode("utf-8", "backslashreplace"))
+            for i in map(int, ids)
+        ]
 
     def description(self) -> dict[str, Any]:
         """The kind, and whether white space is kept."""
@@ -143,10 +144,6 @@ def as_bytes(texts: Sequence[str]) -> tuple[Array, Array]:
 def _is_no_byte(character: str) -> bool:
     """Whether it is half of a surrogate pair, and does not stand for a byte that is no UTF-8."""
     return unicodedata.category(character) == "Cs" and not "\udc80" <= character <= "\udcff"
-
-
-def _seen(piece: bytes) -> str:
-    return piece.decode("utf-8", "backslashreplace").translate(_SEEN)
 
 
 def running_of(description: dict[str, Any]) -> bool:

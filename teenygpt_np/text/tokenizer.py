@@ -146,9 +146,10 @@ class Tokenizer(ABC):
         """The tokenizer described. Raises KeyError, TypeError or ValueError if it is none."""
 
 
-_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}
+# What cannot be seen, as Unicode's pictures of control characters; a space by a sign of its own.
+_SIGNS = {**{chr(code): chr(0x2400 + code) for code in range(32)}, " ": "␣", "\x7f": "␡"}
 
 
 def visible(text: str) -> str:
-    """A text with a sign for each space, line end and tab, and '·' for any other that is blank."""
+    """A text with a sign for each space and control character, and '·' for any other blank."""
     return "".join(_SIGNS.get(c) or ("·" if is_blank(c) else c) for c in text)
