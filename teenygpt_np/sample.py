@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     import numpy as np
 
     from teenygpt_np.run_directory import load_run
-    from teenygpt_np.training.objectives import LENGTH
+    from teenygpt_np.training.objectives.next_token import LENGTH
 
     run = load_run(args.run)
     running = run.tokenizer.running

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
-from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
 from teenygpt_np.text.batches import Split
 from teenygpt_np.text.corpus import SPLITS, Corpus
 from teenygpt_np.training.console import Console, duration
-from teenygpt_np.training.objectives import NextToken
+from teenygpt_np.training.objectives import Objective
 from teenygpt_np.training.optimizers import warmup_steps
 from teenygpt_np.training.place import Place
 
@@ -25,7 +24,7 @@ class Log:
     """The lines of one training, in the objective's unit."""
 
     def __init__(
-        self, console: Console, config: Config, corpus: Corpus, objective: NextToken
+        self, console: Console, config: Config, corpus: Corpus, objective: Objective
     ) -> None:
         self.console, self.config, self.corpus = console, config, corpus
         self.objective = objective
@@ -78,9 +77,9 @@ class Log:
         unit, say = self.objective.unit, self.console.line
         say()
         say(f"{'the validation split, by guessing with':42}{f'nats a {unit}':>15}{'top-1':>8}")
-        for name, score in baselines(train, val, self.config.eval_tokens).items():
+        for name, score in self.objective.baselines(train, val).items():
             say(f"    {name + ' probabilities':38}{score[nll]:15.{digits}f}{score[top1]:8.1%}")
-        if self.corpus.truth and self.config.ignore_pads:
+        if self.corpus.truth and self.objective.of_text:
             say(f"    {'the grammar that wrote it: the limit':38}{self.corpus.truth['val']:15.2f}")
         say()
 
@@ -134,12 +133,10 @@ class Log:
             f"test: {value:.{digits}f} nats per {unit}{self._above_truth(value, 'test')}, "
             f"top-1 {test[self.objective.top1]:.1%}, by the model of epoch {epoch}"
         )
-        say(
-            f"    which is {test['nats_per_character']:.3f} nats per character, "
-            f"{test['bits_per_byte']:.3f} bits per byte"
-        )
+        if others := self.objective.in_other_units(test):
+            say(f"    which is {others}")
         say()
-        say(f"{self.objective.written_at_the_end} it writes:")
+        say(f"{self.objective.written}:")
         self._show(samples)
         say()
         say(f"how it learned: {report}")
@@ -151,6 +148,6 @@ class Log:
             self.console.line(f"    {line}")
 
     def _above_truth(self, value: float, split: str) -> str:
-        if not self.corpus.truth or not self.config.ignore_pads:
+        if not self.corpus.truth or not self.objective.of_text:
             return ""
         return f" ({value - self.corpus.truth[split]:.2f} above the grammar)"

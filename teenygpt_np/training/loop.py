@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model
-from teenygpt_np.text.batches import Batch, check_batch
+from teenygpt_np.text.batches import check_batch
 from teenygpt_np.text.corpus import SPLITS, Corpus, corpus_hash, is_hash_of
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.log import Log
 from teenygpt_np.training.norms import fullest_experts, norms_by_layer, update_ratios
-from teenygpt_np.training.objectives import NextToken
+from teenygpt_np.training.objectives import Loss, objective_of
 from teenygpt_np.training.optimizers import make_optimizers, make_schedule
 from teenygpt_np.training.place import Place
 from teenygpt_np.training.signals import first_signal_to
@@ -60,7 +60,7 @@ class Trainer:
         }
         self.model = build_model(config, corpus.tokenizer.num_token_vals, self.rngs["model"])
         self.parameters = self.model.parameters()
-        self.objective = NextToken(config)
+        self.objective = objective_of(config, corpus.tokenizer)
         self.optimizers = make_optimizers(self.model, config)
         self.batch_size = self.objective.rows_per_batch(
             self.rows["train"], config.batch_size, config.batch_tokens
@@ -142,18 +142,17 @@ class Trainer:
             self._heed_signal()
             started = time.perf_counter()
             is_last = place.batches_done + 1 == len(order) or place.step + 1 == limit
-            batch = self.objective.batch(self.rows["train"], rows)
+            batch = self.objective.batch(self.rows["train"], rows, self.rngs["model"])
             loss = self._step(batch, is_last)
             place.batches_done += 1
-            place.epoch_loss += loss * len(rows)
+            place.epoch_loss += loss.nats
+            place.epoch_units += loss.units
             place.epoch_tokens += int(batch.counted.sum())
             place.epoch_seconds += time.perf_counter() - started
-            shown = loss * len(rows) / self.objective.units(self.rows["train"], rows)
-            self.log.step(place, shown, self.batches_per_epoch)
+            self.log.step(place, loss.nats / max(loss.units, 1), self.batches_per_epoch)
             if time.monotonic() - self.saved_at > _SAVE_AFTER:
                 self.save()
-        done = order[: place.batches_done]
-        self._end_epoch(sum(self.objective.units(self.rows["train"], rows) for rows in done))
+        self._end_epoch()
 
     def _order(self) -> list[Ids]:
         """The batches of this epoch; the same ones if it is resumed in its middle."""
@@ -162,8 +161,8 @@ class Trainer:
         order = self.objective.order(self.rows["train"], self.batch_size, rng)
         return order[: self.batches_per_epoch]
 
-    def _step(self, batch: Batch, is_last: bool) -> float:
-        """Take one step; returns its NLL.    is_last: of its epoch, so norms are kept by layer"""
+    def _step(self, batch: Any, is_last: bool) -> Loss:
+        """Take one step; returns its loss.    is_last: of its epoch, so norms are kept by layer"""
         rng, before = self.rngs["model"].bit_generator, self.rngs["model"].bit_generator.state
 
         def loss_again() -> mg.Tensor:
@@ -172,9 +171,9 @@ class Trainer:
 
         for parameter in self.parameters:
             parameter.zero_grad()
-        loss, nll = self.objective.loss(self.model, batch)
-        self._check_finite("loss", loss.item(), loss_again)
-        loss.backward()
+        loss = self.objective.loss(self.model, batch)
+        self._check_finite("loss", loss.minimized.item(), loss_again)
+        loss.minimized.backward()
         if is_last:
             layers = [name for name, _ in self.model.named_children()]
             weights = self.model.state_dict()
@@ -192,7 +191,7 @@ class Trainer:
             self.place.layers["update_ratios"] = update_ratios(weights, after, layers)
         self.place.epoch_grad_norm += norm
         self.place.step += 1
-        return nll
+        return loss
 
     def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
         """Raise InputError if a value is not finite.    again: computes it again, for the cause"""
@@ -215,7 +214,7 @@ class Trainer:
             f"{self.out / run_directory.LAST}, after step {self.saved_step:,}"
         )
 
-    def _end_epoch(self, units: int) -> None:
+    def _end_epoch(self) -> None:
         def score() -> dict[str, float]:
             return self.objective.scores(self.model, self.rows["val"], self._heed_signal)
 
@@ -224,7 +223,7 @@ class Trainer:
         record = {
             "epoch": place.epoch,
             "step": place.step,
-            "train_nll": place.epoch_loss / units if units else None,
+            "train_nll": place.epoch_loss / place.epoch_units if place.epoch_units else None,
             **{f"val_{name}": value for name, value in val.items()},
             "grad_norm": place.epoch_grad_norm / max(place.batches_done, 1),
             **place.layers,
@@ -232,7 +231,7 @@ class Trainer:
             "seconds": place.epoch_seconds,
         }
         is_best = place.best is None or record[self._key] < place.best[self._key]
-        samples = []
+        samples: Sequence[str] = []
         if is_best:
             place.best, place.bad_epochs = record, 0
             self._save(run_directory.BEST, self._weights())
@@ -259,15 +258,11 @@ class Trainer:
         """The score that decides which epoch is best, as the metrics name it."""
         return f"val_{self.objective.score}"
 
-    def _sample(self, model: Any, number: int) -> list[str]:
-        tokenizer = self.corpus.tokenizer
-        prompt, rng = tokenizer.encode_prompt("").tolist(), self.rngs["samples"]
-        length = self.objective.length
-        ids = model.sample(number, prompt=prompt, end=tokenizer.end, length=length, rng=rng)
-        return [tokenizer.decode(row) for row in ids]
+    def _written(self, model: Any, number: int) -> Sequence[str]:
+        return self.objective.write(model, self.rows["val"], number, self.rngs["samples"])
 
-    def _write_samples(self) -> list[str]:
-        texts = self._sample(self.model, self.objective.samples[0])
+    def _write_samples(self) -> Sequence[str]:
+        texts = self._written(self.model, self.objective.samples[0])
         path = self.out / run_directory.SAMPLES / f"epoch_{self.place.epoch:03}.txt"
         checkpoint.write_text(path, "".join(text + "\n" for text in texts))
         return texts
@@ -281,7 +276,7 @@ class Trainer:
             test["truth_nll"] = self.corpus.truth["test"]
         checkpoint.write_json(out / run_directory.TEST, test)
         report = write_report(out, self.corpus)
-        samples = self._sample(best.model, self.objective.samples[2])
+        samples = self._written(best.model, self.objective.samples[2])
         self.log.end(result, test["epoch"], samples, report, out)
 
     # -- checkpoints --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 from teenygpt_np.run_directory import MAX_COUNT
 
-_COUNTS = ("epoch", "step", "bad_epochs", "batches_done", "epoch_tokens")
+_COUNTS = ("epoch", "step", "bad_epochs", "batches_done", "epoch_tokens", "epoch_units")
 _SUMS = ("epoch_loss", "epoch_grad_norm", "epoch_seconds")
 
 
@@ -24,7 +24,7 @@ class Place:
 
     order_state: state of the batches' random generator when the epoch began
     epoch, step: how many are done.    batches_done: in the epoch.    bad_epochs: since the best one
-    epoch_tokens, epoch_loss, epoch_grad_norm, epoch_seconds: sums over the epoch's steps
+    epoch_tokens, epoch_units, epoch_loss, epoch_grad_norm, epoch_seconds: sums over its steps
     layers: of each layer in the last step of an epoch the gradient's norm, the update ratio and, if
         there are experts, the share of the tokens that the fullest has
     best: the metrics of the best epoch.    finished: whether the training is complete
@@ -36,6 +36,7 @@ class Place:
     bad_epochs: int = 0
     batches_done: int = 0
     epoch_tokens: int = 0
+    epoch_units: int = 0
     epoch_loss: float = 0.0
     epoch_grad_norm: float = 0.0
     epoch_seconds: float = 0.0
@@ -53,6 +54,8 @@ class Place:
 
         Raises ArithmeticError, AttributeError, KeyError, TypeError or ValueError for anything else.
         """
+        if "epoch_units" not in meta:  # older: the loss is then told of the steps that come
+            meta = {**meta, "epoch_units": 0, "epoch_loss": 0.0}
         place = cls(**{name: meta[name] for name in _NAMES})
         counts = [meta[name] for name in _COUNTS]
         if not all(type(n) is int and 0 <= n <= MAX_COUNT for n in counts):
@@ -68,7 +71,7 @@ class Place:
     def begin_epoch(self, order_state: Mapping[str, Any]) -> None:
         """Go to the next epoch, and set the epoch's counts and sums to 0."""
         self.epoch += 1
-        self.batches_done = self.epoch_tokens = 0
+        self.batches_done = self.epoch_tokens = self.epoch_units = 0
         self.epoch_loss = self.epoch_grad_norm = self.epoch_seconds = 0.0
         self.order_state = order_state
 

@@ -9,13 +9,13 @@ import numpy as np
 from teenygpt_np.config import Config
 from teenygpt_np.model.building import build_model
 from teenygpt_np.text.batches import Batch
-from teenygpt_np.training.objectives import NextToken
+from teenygpt_np.training.objectives import Objective
 from teenygpt_np.training.optimizers import make_optimizers
 
 _TOKENS = 32
 
 
-def warm_up(config: Config, objective: NextToken) -> None:
+def warm_up(config: Config, objective: Objective) -> None:
     """Take a step and a score with a tiny model like the configured one, then drop that model.
 
     Kernels are compiled for a dtype, not for sizes; but a few rows would take shortcuts that skip

@@ -22,9 +22,10 @@ from minigrad import kernels
 from teenygpt_np import checkpoint, run_directory, train
 from teenygpt_np.errors import InputError
 from teenygpt_np.scores import scores
-from teenygpt_np.training import loop, objectives
+from teenygpt_np.training import loop
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
+from teenygpt_np.training.objectives import next_token
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_a_signal_while_scoring_is_heeded_there(
         return scores(model, rows, *args, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(objectives, "scores", signalled)
+        patch.setattr(next_token, "scores", signalled)
         done = call("train", *flags)
     steps = [3, 6, 6][calls - 1]
     assert (done.status, done.err) == (128 + signal.SIGTERM, "")

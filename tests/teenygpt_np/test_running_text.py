@@ -16,6 +16,7 @@ from trainers import run as run_trainer
 from teenygpt_np.run_directory import load_run
 from teenygpt_np.text.batches import Batch
 from teenygpt_np.text.corpus import load_corpus
+from teenygpt_np.training.objectives import Loss
 
 PLAY = "".join(
     f"{who}:\nWhy, {what} is as {how} as the sea;\n\n"
@@ -119,7 +120,7 @@ def test_a_resumed_run_is_the_same(
     stopped = make(corpus, **settings)
     take_step = stopped._step
 
-    def step(batch: Batch, is_last: bool) -> float:
+    def step(batch: Batch, is_last: bool) -> Loss:
         loss = take_step(batch, is_last)
         stopped.stop_signal = 2 if stopped.place.step == steps else 0
         return loss

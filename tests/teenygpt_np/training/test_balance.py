@@ -13,8 +13,8 @@ from teenygpt_np import run_directory
 from teenygpt_np.model.layers import Experts
 from teenygpt_np.scores import scores
 from teenygpt_np.text.corpus import Corpus
-from teenygpt_np.training import objectives
 from teenygpt_np.training.loop import Trainer
+from teenygpt_np.training.objectives import next_token
 
 BLOCKS = 2
 ROUNDING = 1e-5  # relative, of a loss near 60 in float32
@@ -39,10 +39,10 @@ def test_each_token_s_loss_has_a_hundredth_of_each_layer_s_imbalance(
     corpus: Corpus, k: int
 ) -> None:
     made = make(corpus, experts=4, active_experts=k, num_blocks=BLOCKS, dropout=0.0)
-    batch = made.objective.batch(rows(corpus, "train"), np.arange(16))
+    batch = made.objective.batch(rows(corpus, "train"), np.arange(16), made.rngs["model"])
     for layer in layers(made):  # so lopsided that it could not be lost in rounding
         layer.router.weight.data = 100 * layer.router.weight.data
-    minimized, told = made.objective.loss(made.model, batch)
+    minimized, nats, units = made.objective.loss(made.model, batch)
     loss = minimized.item()
     pure = made.model.loss(batch.ids, batch.counted).item()
     added = 0.0
@@ -53,12 +53,12 @@ def test_each_token_s_loss_has_a_hundredth_of_each_layer_s_imbalance(
     assert added > 0.01 * tokens * BLOCKS * k
     assert loss == pytest.approx(pure + added, rel=ROUNDING)
     assert loss - pure > added / 2
-    assert told == pure
+    assert (nats, units) == (16 * pure, 16)
 
 
 def test_the_balance_moves_a_router_towards_equal_shares(corpus: Corpus) -> None:
     made = make(corpus, experts=4, num_blocks=BLOCKS, dropout=0.0)
-    batch = made.objective.batch(rows(corpus, "train"), np.arange(16))
+    batch = made.objective.batch(rows(corpus, "train"), np.arange(16), made.rngs["model"])
     made.model.loss(batch.ids, batch.counted)
     for layer in layers(made):
         assert layer.routing
@@ -88,7 +88,7 @@ def test_the_training_loss_that_is_told_is_without_the_balance(
 ) -> None:
     told = []
     for balance in (0, 1e6):
-        monkeypatch.setattr(objectives, "_BALANCE", balance)
+        monkeypatch.setattr(next_token, "BALANCE", balance)
         out = tmp_path / str(balance)
         trained(corpus, out, experts=4, active_experts=k, epochs=1, max_steps=1)
         told.append(metrics(out)[0]["train_nll"])

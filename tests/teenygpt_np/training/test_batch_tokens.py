@@ -15,6 +15,7 @@ from teenygpt_np.text.batches import Batch
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
+from teenygpt_np.training.objectives import Loss
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_resumed_run_has_the_same_batches(
     stopped = make(corpus, **settings)
     take_step = stopped._step
 
-    def step(batch: Batch, is_last: bool) -> float:
+    def step(batch: Batch, is_last: bool) -> Loss:
         loss = take_step(batch, is_last)
         stopped.stop_signal = 2 if stopped.place.step == 4 else 0
         return loss

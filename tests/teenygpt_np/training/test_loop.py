@@ -35,9 +35,9 @@ from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.corpus import Corpus
-from teenygpt_np.training import objectives
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
+from teenygpt_np.training.objectives import next_token
 
 KEYS = [
     "epoch",
@@ -273,7 +273,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
             return scores(model, rows)
         return {"nll": -value, "nll_no_pad": value, "top1": 0.0, "top1_no_pad": 0.0}
 
-    monkeypatch.setattr(objectives, "scores", fake)
+    monkeypatch.setattr(next_token, "scores", fake)
 
 
 @pytest.mark.parametrize(

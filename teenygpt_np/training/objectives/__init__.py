@@ -1,0 +1,18 @@
+"""What a model can be trained for: an objective is one file and one line in a table."""
+
+from teenygpt_np.config import Config
+from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.training.objectives.next_token import NextToken
+from teenygpt_np.training.objectives.objective import Loss, Objective
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "next": NextToken,
+}
+
+
+def objective_of(config: Config, tokenizer: Tokenizer) -> Objective:
+    """What a run with these settings is trained for."""
+    return NextToken(config, tokenizer)
+
+
+__all__ = ["OBJECTIVES", "Loss", "Objective", "objective_of"]

@@ -1,0 +1,98 @@
+"""The next token: what a decoder is trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from minigrad import Tensor
+from teenygpt_np.baselines import baselines
+from teenygpt_np.config import Config
+from teenygpt_np.model.layers import routings
+from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.scores import scores
+from teenygpt_np.text.batches import Batch, Split
+from teenygpt_np.text.tokenizer import Ids, Tokenizer
+from teenygpt_np.training.objectives.objective import BALANCE, Loss, Objective
+
+LENGTH = 500  # tokens of a sample of running text
+
+
+class NextToken(Objective):
+    """-ln p(x[t+1] | x[0..t]), summed over a row, in nats, and averaged over the rows of a batch.
+
+    With `ignore_pads` a row counts up to its end, in batches of rows of similar length; otherwise
+    with all T tokens, padding included, as in the article. A line is scored in nats as a whole, a
+    running text, which has no rows of its own, in nats per character.
+    """
+
+    def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
+        super().__init__(config, tokenizer)
+        self.padded = not config.ignore_pads
+        self.running = config.text == "running"
+        suffix = "" if self.padded else "_no_pad"
+        self.top1 = f"top1{suffix}"
+        self.score = "nats_per_character" if self.running else f"nll{suffix}"
+        self.unit, self.digits = ("character", 3) if self.running else ("headline", 2)
+        self.of_text = not self.padded
+        self.written = "a text it writes" if self.running else "ten headlines it writes"
+        self.samples = (4, 1, 1) if self.running else (64, 3, 10)
+        self.length = LENGTH if self.running else None  # of a sample, in tokens; None: as in a row
+
+    def rows_per_batch(self, split: Split, batch_size: int, batch_tokens: int) -> int:
+        """batch_size, or more where rows are so short that it makes less than batch_tokens."""
+        return split.rows_per_batch(batch_size, batch_tokens, padded=self.padded)
+
+    def order(self, split: Split, batch_size: int, rng: np.random.Generator) -> list[Ids]:
+        """The rows of each batch of an epoch."""
+        return split.shuffled(batch_size, rng, padded=self.padded)
+
+    def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Batch:
+        """The batch of these rows."""
+        return split.whole_batch(rows) if self.padded else split.batch(rows)
+
+    def loss(self, model: TeenyGPT, batch: Batch) -> Loss:
+        """The loss of a batch, per headline or, of running text, per character.
+
+        minimized is per row, and also has each layer of experts' imbalance: 0.01 of it for each
+        token that counts in the loss, on average over the rows.
+        """
+        nll = model.loss(batch.ids, batch.counted)
+        rows = len(batch.ids)
+        units = self.tokenizer.sizes[0][batch.ids[batch.counted]].sum() if self.running else rows
+        return Loss(balanced(model, nll, batch), nll.item() * rows, int(units))
+
+    def scores(
+        self, model: TeenyGPT, split: Split, before_batch: Callable[[], object] = lambda: None
+    ) -> dict[str, float]:
+        """See `scores.scores`."""
+        return scores(model, split, before_batch, most_tokens=self.config.eval_tokens)
+
+    def baselines(self, train: Split, split: Split) -> dict[str, dict[str, float]]:
+        """See `baselines.baselines`."""
+        return baselines(train, split, self.config.eval_tokens)
+
+    def write(
+        self, model: TeenyGPT, split: Split, number: int, rng: np.random.Generator
+    ) -> list[str]:
+        """Texts from their beginning."""
+        tokenizer = self.tokenizer
+        prompt = tokenizer.encode_prompt("").tolist()
+        ids = model.sample(number, prompt=prompt, end=tokenizer.end, length=self.length, rng=rng)
+        return [tokenizer.decode(row) for row in ids]
+
+    def in_other_units(self, scores: Mapping[str, float]) -> str:
+        """Those that any tokenizer can be compared by."""
+        return (
+            f"{scores['nats_per_character']:.3f} nats per character, "
+            f"{scores['bits_per_byte']:.3f} bits per byte"
+        )
+
+
+def balanced(model: TeenyGPT, loss: Tensor, batch: Batch) -> Tensor:
+    """A loss per row with what its pass through the model adds for an unequal use of experts."""
+    weight = float(BALANCE * batch.counted[:, 1:].sum() / len(batch.ids))
+    for routing in routings(model).values():
+        loss = loss + weight * routing.imbalance
+    return loss

@@ -1,0 +1,90 @@
+"""The interface of an objective, which is all that the trainer and its log know of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad import Tensor
+from teenygpt_np.config import Config
+from teenygpt_np.text.batches import Split
+from teenygpt_np.text.tokenizer import Ids, Tokenizer
+
+# Of the balance among experts, beside a loss per token: Switch Transformers, 2021,
+# arXiv:2101.03961, section 2.2. Ours is per row, so each counted token has it. Without that factor
+# three runs (tiny, 3 epochs, 8 experts, 2 active, seeds 0 to 2) ended at 35.4 test nats on average
+# instead of 35.1, and the fullest expert had 34 to 47% of the tokens instead of 30 to 33%, where
+# equal shares are 25%.
+BALANCE = 0.01
+
+
+class Loss(NamedTuple):
+    """What a step minimizes, and what is told of it: `nats` summed over the batch's `units`."""
+
+    minimized: Tensor
+    nats: float
+    units: int
+
+
+class Objective(ABC):
+    """What a model is trained for: the batches, their loss, and the score of the best epoch.
+
+    score: the name of that score, in `scores`; lower is better.    top1: of the share that is right
+    unit, digits: what the score is per, in words, and how many of its digits are told
+    of_text: whether the score is that of whole texts, which the grammar's can be compared with
+    samples: how many texts an epoch's file has, how many of them are told, and how many at the end
+    written: what is told before those at the end
+    """
+
+    score: str
+    top1: str
+    unit: str
+    digits: int = 2
+    of_text: bool = True
+    samples: tuple[int, int, int] = (64, 3, 10)
+    written: str
+
+    def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
+        self.config, self.tokenizer = config, tokenizer
+
+    @abstractmethod
+    def rows_per_batch(self, split: Split, batch_size: int, batch_tokens: int) -> int:
+        """batch_size, or more where rows are so short that it makes less than batch_tokens."""
+
+    @abstractmethod
+    def order(self, split: Split, batch_size: int, rng: np.random.Generator) -> list[Ids]:
+        """The rows of each batch of an epoch."""
+
+    @abstractmethod
+    def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Any:
+        """The batch of these rows, as `loss` takes it."""
+
+    @abstractmethod
+    def loss(self, model: Any, batch: Any) -> Loss:
+        """The loss of a batch."""
+
+    @abstractmethod
+    def scores(
+        self, model: Any, split: Split, before_batch: Callable[[], object] = lambda: None
+    ) -> dict[str, float]:
+        """All scores of a model on a split, `score` and `top1` among them.
+
+        before_batch: called before each batch; an exception that it raises ends the scoring
+        """
+
+    @abstractmethod
+    def baselines(self, train: Split, split: Split) -> dict[str, dict[str, float]]:
+        """`score` and `top1` of simple guesses on a split, by their names."""
+
+    @abstractmethod
+    def write(
+        self, model: Any, split: Split, number: int, rng: np.random.Generator
+    ) -> Sequence[str]:
+        """So many texts by the model.    split: of the run, should it need texts to begin with"""
+
+    def in_other_units(self, scores: Mapping[str, float]) -> str:
+        """The scores of the best model on the test split, told in other units too; '' for none."""
+        return ""

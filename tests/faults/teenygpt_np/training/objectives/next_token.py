@@ -1,0 +1,12 @@
+"""Seeded faults in `teenygpt_np/training/objectives/next_token.py`."""
+
+FAULTS = [
+    ("balance: not in the loss", "loss = loss + weight * routing.imbalance", "weight * routing"),
+    (
+        "balance: per row, not per token",
+        "BALANCE * batch.counted[:, 1:].sum() / len(batch.ids)",
+        "BALANCE",
+    ),
+    ("the mean of the rows told as their sum", "nll.item() * rows", "nll.item()"),
+    ("a running text told per row", "if self.running else rows", "if False else rows"),
+]
