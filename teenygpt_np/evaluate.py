@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     import minigrad as mg
     from teenygpt_np.baselines import baselines
-    from teenygpt_np.run_directory import load_own_corpus, load_run
+    from teenygpt_np.run_directory import check_text, load_own_corpus, load_run
     from teenygpt_np.scores import nats, scores
     from teenygpt_np.text.batches import Rows
     from teenygpt_np.text.corpus import is_hash_of, read_whole
@@ -103,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         if args.data:
             config = dataclasses.replace(config, data=str(args.data), columns=(), encoding="utf-8")
+        else:
+            check_text(args.run, config)
         if args.columns:
             config = dataclasses.replace(config, columns=tuple(args.columns))
         if args.encoding:

@@ -230,6 +230,15 @@ def check_files(directory: Path) -> None:
             raise InputError(f"{path} is a link or a pipe; wanted only what train writes")
 
 
+def check_text(directory: Path, config: Config) -> None:
+    """Raise InputError if the text that a run was trained on is not where it was."""
+    if config.data and not Path(config.data).exists():
+        raise InputError(
+            f"{config.data}, the text of {directory}, is not there; if it has moved, --data says "
+            "where it is"
+        )
+
+
 def lock(directory: Path) -> IO[bytes]:
     """Lock a run directory against other processes, until the returned file is closed.
 

@@ -196,6 +196,8 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     description, config, tokenizer = run_directory.read_description(out)
     mg.choose_backend(description.get("backend", ""))
     config = _named_as_flags(lambda: dataclasses.replace(config, **changes))
+    if args.data is None:
+        run_directory.check_text(out, config)
     owned.enter_context(run_directory.lock(out))
     last = out / run_directory.LAST
     # With none of these files the run was killed before it saved anything: it starts anew.

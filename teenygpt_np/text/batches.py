@@ -35,6 +35,7 @@ class Split(ABC):
 
     unit: str  # the word for one row
     measure: str  # what `amount` counts
+    shrinks: str  # the settings by which `least` becomes less
     ids: Unsigned
     tokenizer: Tokenizer
     num_tokens: int
@@ -58,6 +59,10 @@ class Split(ABC):
     @abstractmethod
     def rows_per_epoch(self) -> int:
         """How many rows training sees in one pass."""
+
+    @abstractmethod
+    def least(self, batch_size: int) -> int:
+        """How much text, in `measure`, fills one batch in training."""
 
     @abstractmethod
     def rows_per_batch(self, batch_size: int, batch_tokens: int, *, padded: bool) -> int:
@@ -142,7 +147,7 @@ class Rows(Split):
     lengths: npt.NDArray[Any]
     tokenizer: Tokenizer
     num_tokens: int
-    unit, measure = "headline", "headlines"
+    unit, measure, shrinks = "headline", "headlines", "--batch-size"
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, num_tokens: int) -> Rows:
@@ -169,6 +174,10 @@ class Rows(Split):
     def rows_per_epoch(self) -> int:
         """N."""
         return len(self.starts)
+
+    def least(self, batch_size: int) -> int:
+        """As many rows."""
+        return batch_size
 
     def rows_per_batch(self, batch_size: int, batch_tokens: int, *, padded: bool) -> int:
         """As many rows as `rows_per_batch` says of their lengths, which are all T with padding."""
@@ -223,7 +232,7 @@ class Windows(Split):
     ids: Unsigned
     tokenizer: Tokenizer
     num_tokens: int
-    unit, measure = "window", "tokens"
+    unit, measure, shrinks = "window", "tokens", "--num-tokens or --batch-size"
 
     @property
     def width(self) -> int:
@@ -245,6 +254,10 @@ class Windows(Split):
         """As many whole windows as fit wherever the first of them begins; none in a short text."""
         room = (len(self.ids) - 1) // self.num_tokens
         return room - 1 if room > 1 else room
+
+    def least(self, batch_size: int) -> int:
+        """What `rows_per_epoch` needs for so many windows."""
+        return (batch_size + (batch_size > 1)) * self.num_tokens + 1
 
     def rows_per_batch(self, batch_size: int, batch_tokens: int, *, padded: bool) -> int:
         """batch_size: all windows are equally long."""
@@ -345,6 +358,7 @@ def check_batch(name: str, train: Split, batch_size: int) -> None:
     """Raise InputError if the training split of a corpus does not fill one batch."""
     if train.rows_per_epoch < batch_size:
         raise InputError(
-            f"the training split of {name} has {train.rows_per_epoch:,} {train.unit}s, wanted at "
-            f"least a batch of {batch_size:,}"
+            f"the training split of {name} has {train.amount:,} {train.measure}, wanted at least "
+            f"{train.least(batch_size):,} for a batch of {batch_size:,}; a smaller "
+            f"{train.shrinks} needs less"
         )

@@ -73,7 +73,7 @@ class CharacterTokenizer(Tokenizer):
     ) -> CharacterTokenizer:
         """The article's alphabet, or that of the texts' own characters, sorted by code point.
 
-        Raises InputError as `CharacterTokenizer` does.
+        Raises InputError as `CharacterTokenizer` does, and for texts without a character.
         """
         if alphabet == "article":
             return cls(running=running)
@@ -81,6 +81,8 @@ class CharacterTokenizer(Tokenizer):
         for text in texts:
             kept = text if running else tidy(text)
             seen[np.frombuffer(kept.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))] = True
+        if not seen.any():
+            raise InputError("an alphabet needs at least one character, got none but white space")
         return cls("".join(map(chr, np.flatnonzero(seen))), running)
 
     @property

@@ -221,6 +221,8 @@ def _fitted(source: Path, texts: Texts, reading: Reading, tell: Tell) -> Tokeniz
                 if told % _TELL < len(part):
                     tell(f"what tokens the text has: {told:,} characters read")
                 yield part
+        if not told:
+            raise InputError(f"{shown(source)} is empty, or has only line ends; wanted a text")
 
     try:
         return TOKENIZERS[reading.tokenizer].fitted(

@@ -114,7 +114,10 @@ def read_texts(
     if source.is_dir():
         missing = [f"{name}.txt" for name in SPLITS if not (source / f"{name}.txt").is_file()]
         if missing:
-            raise InputError(f"{source} has no {', '.join(missing)}; wanted {_WANTED}")
+            raise InputError(
+                f"{source} has no {', '.join(missing)}; wanted {_WANTED}; or --text=running, for "
+                "which each file in a directory is a document"
+            )
         paths = {name: source / f"{name}.txt" for name in SPLITS}
     else:
         paths = {"all": source}
@@ -148,7 +151,8 @@ def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
     suffix = suffix or (_looked_into(path, packed, encoding, notes) if packed else "")
     format = _BY_SUFFIX.get(suffix)
     if format is None:
-        raise InputError(f"{path} has the suffix {suffix!r}; wanted {FILES}")
+        what = f"the suffix {suffix!r}" if suffix else "no suffix"
+        raise InputError(f"{path} has {what}; wanted {FILES}; or --text=running, for any file")
     if packed and not format.packed:
         raise InputError(f"{path} is compressed as a whole; wanted the {suffix} itself")
     return format

@@ -39,10 +39,12 @@ def splits(
     Raises InputError for an empty split.
     """
     found = {name: _encoded(lines, tokenizer, report, sink) for name, lines in texts.items()}
+    report.check_read(source)
     if not any(len(rows) for rows, _ in found.values()):
+        others = "; --alphabet=corpus is for a text's own characters" if report.replaced else ""
         raise InputError(
             f"{shown(source)} has no headlines: {report.read:,} lines read, nothing left of them "
-            f"in {tokenizer}"
+            f"in {tokenizer}{others}"
         )
     if _looks_running(report, [rows for rows, _ in found.values()]):
         report.notes.append("it looks like running text, which --text running keeps as it is")
@@ -61,6 +63,7 @@ def whole(
 ) -> Rows:
     """All lines in their order. Raises InputError if nothing is left of them."""
     rows, _ = _encoded(texts, tokenizer, report, sink)
+    report.check_read(source)
     if not len(rows):
         raise InputError(
             f"{shown(source)} has no headlines: nothing left of {report.read:,} lines read"

@@ -198,7 +198,8 @@ def _by_bytes(data: bytes) -> str | None:
         return None
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    if sum(character > "\x7f" for character in text) - bad > bad:
+    good = sum(character > "\x7f" for character in text) - bad
+    if good > bad or not bad:
         return "utf-8"
     if sum(byte > 0x7F for byte in data) <= _MOST_ACCENTS * len(data):
         with contextlib.suppress(UnicodeDecodeError):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.reading import shown
 from teenygpt_np.text.tables import show
 
 _MOST_SHOWN = 10
@@ -33,6 +36,11 @@ class Report:
     replaced: Counter[str] = field(default_factory=Counter)
     gap: str = " "
     notes: list[str] = field(default_factory=list)
+
+    def check_read(self, source: Path) -> None:
+        """Raise InputError if there was nothing to read."""
+        if not self.read:
+            raise InputError(f"{shown(source)} is empty: 0 {self.unit} read; wanted a text")
 
     def __str__(self) -> str:
         counts = [

@@ -36,16 +36,13 @@ def splits(
     Raises InputError for a split without text.
     """
     found = {name: _encoded(text, tokenizer, report, sink) for name, text in pieces.items()}
+    report.check_read(source)
     if "all" in found:
         ids = found["all"]
         cuts = [int(len(ids) * share) for share in _CUTS]
         found = dict(zip(SPLITS, np.split(ids, cuts), strict=True))
     for name, ids in found.items():
-        if len(ids) < _SHORTEST:
-            raise InputError(
-                f"{shown(source)} has {len(ids)} tokens in its {name} split, wanted at least "
-                f"{_SHORTEST}"
-            )
+        _check_length(f"the {name} split of {shown(source)}", ids)
     return {name: Windows(ids, tokenizer, len(ids) - 1) for name, ids in found.items()}
 
 
@@ -54,9 +51,15 @@ def whole(
 ) -> Windows:
     """All of the text. Raises InputError if nothing is left of it."""
     ids = _encoded(pieces, tokenizer, report, sink)
-    if len(ids) < _SHORTEST:
-        raise InputError(f"{shown(source)} has {len(ids)} tokens, wanted at least {_SHORTEST}")
+    report.check_read(source)
+    _check_length(shown(source), ids)
     return Windows(ids, tokenizer, len(ids) - 1)
+
+
+def _check_length(name: str, ids: Unsigned) -> None:
+    if len(ids) < _SHORTEST:
+        tokens = f"{len(ids)} token{'s' * (len(ids) != 1)}"
+        raise InputError(f"{name} has {tokens}, wanted at least {_SHORTEST}")
 
 
 def _encoded(

@@ -66,7 +66,12 @@ def test_a_text_that_has_moved(corpus: Path, finished: Path, tmp_path: Path) -> 
         call("train", "--data", old, "--out", out, *SMALL, "--epochs=2")
     new.parent.mkdir()
     old.rename(new)
-    call("train", "--resume", out).assert_refused(r"old\.txt is not there")
+    call("train", "--resume", out).assert_refused(
+        r"old\.txt, the text of \S*run, is not there; if it has moved, --data says"
+    )
+    assert call("evaluate", out).err == call("train", "--resume", out).err.replace(
+        "train", "evaluate"
+    )
     other = tmp_path / "other.txt"
     other.write_text(TEXT.replace("king", "kong"), encoding="utf-8")
     done = call("train", "--resume", out, "--data", other)

@@ -178,8 +178,11 @@ def test_some_of_a_split_is_scored(play: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--num-tokens=5000"], r"training split of play\.txt has 0 windows, wanted at least a "),
-        (["--batch-size=900"], r"has \d+ windows, wanted at least a batch of 900"),
+        (
+            ["--num-tokens=5000"],
+            r"of play\.txt has 1,044 tokens, wanted at least 25,001 for a batch of 4; a ",
+        ),
+        (["--batch-size=900"], "wanted at least 21,625 for a batch of 900; a smaller --num-tokens"),
         (["--split-on=***"], r"play\.txt has no line '\*\*\*', wanted one between two documents"),
         (["--tokenizer=bpe", "--vocab-size=4000"], "vocab-size is 4,000, and the text has only "),
         (["--tokenizer=bpe", "--vocab-size=100"], "vocab-size is 100, wanted 259 to 65,536"),

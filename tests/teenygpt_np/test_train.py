@@ -158,7 +158,7 @@ BAD_FLAGS = [
     (["--max-steps=-1"], "--max-steps is -1, wanted 0 or above"),
     (["--seed=-1"], "--seed is -1, wanted 0 or above"),
     (["--batch-size=0"], "--batch-size is 0, wanted at least 1"),
-    (["--batch-size=49"], r"of lines\.txt has 48 headlines, wanted at least a batch of 49"),
+    (["--batch-size=49"], r"of lines\.txt has 48 headlines, wanted at least 49 for a batch"),
     (["--num-heads=3"], "--num-emb is 8, wanted a multiple of --num-heads, 3"),
     (["--num-heads=0"], "--num-heads is 0, wanted at least 1"),
     (["--num-tokens=1"], "--num-tokens is 1, wanted at least 2"),
@@ -215,7 +215,10 @@ def test_sizes_that_no_memory_holds(corpus: Path, tmp_path: Path, flag: str, zer
 
 
 BAD_TEXTS: list[tuple[str, bytes, list[str], str]] = [
-    ("a.txt", b"", [], r"a\.txt has no headlines: 0 lines read"),
+    ("a.txt", b"", [], r"a\.txt is empty: 0 lines read; wanted a text"),
+    ("a.txt", b"\n\n", ["--alphabet=corpus"], r"a\.txt is empty, or has only line ends; wanted"),
+    ("a.txt", b" \t\n", ["--alphabet=corpus"], r"a\.txt: an alphabet needs at least one char"),
+    ("a.txt", b"", ["--tokenizer=bpe"], r"a\.txt is empty, or has only line ends; wanted a text"),
     ("a.txt", b"one\ntwo\n", [], r"a\.txt has 2 distinct headlines, wanted at least 10"),
     ("a.txt", "één\n".encode("latin-1") * 20, [], r"a\.txt, line 1: byte 0xe9 at offset 0 is"),
     ("a.csv", TEXT.encode(), ["--column=b"], r"a\.csv has no column 'b'; it has 'king wins talks'"),
@@ -411,7 +414,7 @@ def test_resume_of_another_text(finished: Path, tmp_path: Path) -> None:
     message = r"last\.npz was trained on another text than lines\.txt is now"
     call("train", "--resume", out).assert_refused(message)
     text.unlink()
-    call("train", "--resume", out).assert_refused(r"lines\.txt is not there; wanted")
+    call("train", "--resume", out).assert_refused(r"lines\.txt, the text of .*, is not there; if")
 
 
 @pytest.mark.parametrize(

@@ -253,13 +253,15 @@ FILES = "a .txt, .md, .csv, .tsv, .jsonl or .parquet file, plain, .gz or .zst"
 TWO = '{"a": "x", "b": "y"}\n'
 BAD: list[tuple[str, str | bytes, list[str], str]] = [
     ("a.docx", "x", [], f"a.docx has the suffix '.docx'; wanted {FILES}"),
-    ("a", "x", [], f"a has the suffix ''; wanted {FILES}"),
-    ("a.txt", "", [], "has no headlines: 0 lines read"),
+    ("a", "x", [], f"a has no suffix; wanted {FILES}; or --text=running, for"),
+    ("a.txt", "", [], "a.txt is empty: 0 lines read; wanted a text"),
+    ("a.jsonl", "", [], "a.jsonl is empty: 0 lines read; wanted a text"),
     (
         "a.txt",
         "中文\n?\n",
         [],
-        "no headlines: 2 lines read, nothing left of them in the alphabet 'abc",
+        "no headlines: 2 lines read, nothing left of them in the alphabet 'abcdefghijklmnopqrstuvwx"
+        "yz '; --alphabet=corpus is for a text's own characters",
     ),
     ("a.txt", "a\nb\na\n", [], "a.txt has 2 distinct headlines, wanted at least 10"),
     ("a.txt", TEXT, ["t"], "column 't' is for .csv, .tsv, .jsonl and .parquet files, and"),
@@ -410,6 +412,6 @@ def test_the_bundled_corpus_needs_no_folding_and_knows_its_truth() -> None:
 def test_a_training_split_fills_a_batch(tmp_path: Path) -> None:
     corpus = load_corpus(write(tmp_path / "a.txt", TEXT))
     check_batch(corpus.name, corpus.splits["train"], 16)
-    message = r"training split of a\.txt has 16 headlines, wanted at least a batch of 17"
+    message = r"training split of a\.txt has 16 headlines, wanted at least 17 for a batch of 17; "
     with pytest.raises(InputError, match=message):
         check_batch(corpus.name, corpus.splits["train"], 17)

@@ -106,6 +106,7 @@ MISFITS: list[tuple[str, bytes, str]] = [
     ("cp1252", "\u00dd\u0150\n".encode(), "byte 0x9d at offset 1 is not cp1252; --encoding=utf-8"),
     ("utf-16", "ab".encode("utf-16")[:-1], "byte 0x62 at offset 4 is not utf-16; most of the text"),
     ("utf-16", "abc".encode("utf-16-le"), "offset 0 is not utf-16; --encoding=utf-16-le probably"),
+    ("utf-16", b"plain\n", "line 1: byte 0x70 at offset 0 is not utf-16; --encoding=utf-8 prob"),
     ("utf-16-le", b"\0\xd8a\0", "line 1: byte 0x00 at offset 0 is not utf-16-le; "),
     ("shift_jis", b"a\n\x81\xff", "line 2: byte 0x81 at offset 2 is not shift_jis; "),
 ]  # fmt: skip

@@ -111,8 +111,9 @@ def test_pieces_of_a_file_make_no_difference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "settings", "message"),
     [
-        ("", {}, "an alphabet needs at least one character, got none"),
-        ("a", {}, r"has 1 tokens in its train split, wanted at least 2"),
+        ("", {}, "a.txt is empty, or has only line ends; wanted a text"),
+        ("", {"tokenizer": "bytes"}, "a.txt is empty: 0 characters read; wanted a text"),
+        ("a", {}, r"the train split of .*a.txt has 1 token, wanted at least 2"),
         ("a\n--b\n", {"split_on": "--"}, "a.txt has no line '--', wanted one between two"),
         (TEXT, {"columns": ["t"]}, "column 't' is for tables and JSON, and .*a.txt is text"),
     ],
@@ -136,7 +137,7 @@ def test_a_file_as_a_whole(tmp_path: Path) -> None:
     split, report = read_whole(written(tmp_path / "a.txt", "ab c\nba\n"), LETTERS)
     assert LETTERS.decode(split.ids[:-1]) == "ab  \nba\n"
     assert report.replaced == {"c": 1}
-    with pytest.raises(InputError, match="has 1 tokens, wanted at least 2"):
+    with pytest.raises(InputError, match="is empty: 0 characters read"):
         read_whole(written(tmp_path / "a.txt", ""), LETTERS)
 
 
@@ -172,6 +173,13 @@ def test_an_epoch_has_whole_windows_that_do_not_overlap(
         targets += ids[:, 1:].ravel().tolist()
     assert len(set(targets)) == len(targets) == split.rows_per_epoch * num_tokens
     assert len(targets) >= length - 1 - 2 * num_tokens  # but for the two ends
+
+
+@given(st.integers(1, 7), st.integers(1, 30))
+def test_the_least_text_that_fills_a_batch(batch_size: int, num_tokens: int) -> None:
+    least = windows(2, num_tokens).least(batch_size)
+    assert windows(least, num_tokens).rows_per_epoch == batch_size
+    assert windows(least - 1, num_tokens).rows_per_epoch == batch_size - 1
 
 
 def test_windows_begin_anywhere() -> None:

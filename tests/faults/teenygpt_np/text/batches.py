@@ -51,4 +51,9 @@ FAULTS = [
         "return self.in_order[::step]",
         "return self.in_order[: -(-len(self) // step)]",
     ),
+    (
+        "running: a text of one token too few fills a batch",
+        "return (batch_size + (batch_size > 1)) * self.num_tokens + 1",
+        "return batch_size * self.num_tokens + 1",
+    ),
 ]

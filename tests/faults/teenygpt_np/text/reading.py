@@ -20,4 +20,5 @@ FAULTS = [
         "(zstd.ZstdError, EOFError)",
         "(zstd.ZstdError,)",
     ),
+    ("byte: a plain text is taken for cp1252", "if good > bad or not bad:", "if good > bad:"),
 ]
