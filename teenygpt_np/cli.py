@@ -43,7 +43,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError instead of exiting."""
-        flag = re.match(r"argument ((?:-\w/)?--[\w-]+): expected one argument$", message)
+        flag = re.match(
+            r"argument ((?:-\w/)?--[\w-]+): expected (?:at least )?one argument$", message
+        )
         if flag:
             message += f"; one that begins with - is written {flag[1].rpartition('/')[2]}=-..."
         raise InputError(f"{message}; --help lists the arguments")

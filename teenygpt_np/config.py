@@ -74,6 +74,7 @@ class Config:
 
     preset: str = "small"
     data: str = ""
+    more_data: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     text: str = _setting(
         "lines",
@@ -212,9 +213,15 @@ class Config:
         """The names in `mixer`: the pattern that is repeated over the blocks."""
         return tuple(name.strip() for name in self.mixer.split(","))
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files of the text; () for the bundled one."""
+        return (self.data, *self.more_data) if self.data else ()
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as a dictionary that JSON can hold."""
-        return dataclasses.asdict(self) | {"columns": list(self.columns)}
+        settings = dataclasses.asdict(self)
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in settings.items()}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:
@@ -236,7 +243,8 @@ class Config:
             if not fits:
                 raise InputError(f"setting {name} is {value!r}, wanted {wanted.__name__}")
         older = {n: s.before for n, s in SETTINGS.items() if s.before is not None}
-        return cls(**older | settings | {"columns": tuple(settings.get("columns", ()))})
+        tuples = {n: tuple(v) for n, v in settings.items() if known[n] is tuple}
+        return cls(**older | settings | tuples)
 
 
 SETTINGS: dict[str, Setting] = {

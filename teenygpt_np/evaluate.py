@@ -102,7 +102,9 @@ def main(arguments: list[str] | None = None) -> int:
         whole, report = read_whole(args.data, tokenizer, **settings)
     else:
         if args.data:
-            config = dataclasses.replace(config, data=str(args.data), columns=(), encoding="utf-8")
+            config = dataclasses.replace(
+                config, data=str(args.data), more_data=(), columns=(), encoding="utf-8"
+            )
         else:
             check_text(args.run, config)
         if args.columns:

@@ -32,7 +32,7 @@ REPORT = "report.html"  # written last, so a run that has it is finished
 
 FORMAT = 2  # of config.json and of a checkpoint's description; without a number it is 1
 # Settings that a run may go on with others of. Its text may have moved, but is known by its hash.
-MAY_CHANGE = ("data", "epochs", "max_steps", "patience")
+MAY_CHANGE = ("data", "more_data", "epochs", "max_steps", "patience")
 MAX_COUNT = 2**53  # as far as a float counts
 _MAX_CONFIG = 1 << 20  # characters; a longer file is cut, and so is no JSON
 
@@ -56,7 +56,7 @@ def load_own_corpus(
     already begun.    tell: is called with how far it is
     """
     return load_corpus(
-        Path(config.data) if config.data else None,
+        [Path(path) for path in config.paths] or None,
         tokenizer,
         folder,
         tell,
@@ -232,9 +232,9 @@ def check_files(directory: Path) -> None:
 
 def check_text(directory: Path, config: Config) -> None:
     """Raise InputError if the text that a run was trained on is not where it was."""
-    if config.data and not Path(config.data).exists():
+    if missing := [path for path in config.paths if not Path(path).exists()]:
         raise InputError(
-            f"{config.data}, the text of {directory}, is not there; if it has moved, --data says "
+            f"{missing[0]}, the text of {directory}, is not there; if it has moved, --data says "
             "where it is"
         )
 

@@ -39,10 +39,12 @@ def _parser() -> Parser:
     parser.add_argument(
         "--data",
         type=path,
+        nargs="+",
+        action="extend",
         metavar="PATH",
         help=f"a directory with train.txt, val.txt, test.txt; or {FILES}, which is split 80/10/10; "
-        "or - for standard input; running text may be in any file, or in all files of a directory "
-        "(default: the bundled headlines)",
+        "or - for standard input; running text may be in any file, or in all files of a directory; "
+        "several files are read one after the other (default: the bundled headlines)",
     )
     parser.add_argument(
         "--column",
@@ -68,6 +70,9 @@ def _parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train; 0 at the end, 128 + the signal's number if a signal stopped the run."""
     args = _parser().parse_args(arguments)
+    args.data, *args.more_data = args.data or [None]
+    if STDIN in args.more_data or (args.data == STDIN and args.more_data):
+        raise InputError("--data - is standard input, and is given alone")
     set_up(args.threads if args.threads is not None else _threads_of(args.resume))
     keep_freed_memory()
     from teenygpt_np.inspector.page import write_report
@@ -85,6 +90,7 @@ def _changes(args: Namespace) -> dict[str, Any]:
         given["preset"] = args.preset
     if args.data is not None:
         given["data"] = str(STDIN) if args.data == STDIN else os.path.abspath(args.data)
+        given["more_data"] = tuple(map(os.path.abspath, args.more_data))
     if args.columns:
         given["columns"] = tuple(args.columns)
     return given

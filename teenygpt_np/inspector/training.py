@@ -30,9 +30,11 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
         samples = [[int(path.stem[6:]), _lines(path)[:_SAMPLES]] for path in paths]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{directory} is no run directory: {error}") from error
+    settings = config.as_dict() | {"data": ", ".join(Path(p).name for p in config.paths)}
+    del settings["more_data"]
     return {
         "name": directory.resolve().name,
-        "config": config.as_dict() | {"data": Path(config.data).name or "bundled"},
+        "config": settings | {"data": settings["data"] or "bundled"},
         "parameters": described.get("parameters"),
         "epochs": epochs,
         "test": test,

@@ -47,8 +47,8 @@ class Kind(NamedTuple):
     unit: str
     alphabet: str
     read: Callable[[Path, Sequence[str], str, str, list[str]], tuple[Texts, list[str]]]
-    splits: Callable[[Path, Texts, Tokenizer, Report, Sink, int], Mapping[str, Split]]
-    whole: Callable[[Path, Iterable[str | None], Tokenizer, Report, Sink], Split]
+    splits: Callable[[str, Texts, Tokenizer, Report, Sink, int], Mapping[str, Split]]
+    whole: Callable[[str, Iterable[str | None], Tokenizer, Report, Sink], Split]
 
 
 KINDS = {
@@ -100,7 +100,7 @@ class Reading:
 
 
 def load_corpus(
-    path: Path | None,
+    path: Path | Sequence[Path] | None,
     given: Tokenizer | None = None,
     folder: Path | None = None,
     tell: Tell = lambda text: None,
@@ -110,25 +110,27 @@ def load_corpus(
 
     path: None for the bundled corpus; a directory with train.txt, val.txt and test.txt, used as
     they are; or one file of a format in `files.FORMATS`, or standard input, as `reading.STDIN`;
-    for running text any file or directory
+    for running text any file or directory; several files are read one after the other
     given: a tokenizer to use as it is; otherwise one is fitted to the text
     folder: where the ids of a large text are kept for the next time; None: they are not
     tell: is called with how far it is, again and again.    settings: those of `Reading`
 
     Raises InputError, with file and line, for anything that cannot be read, and for an empty split.
     """
-    source, reading = _bundled() if path is None else Path(path), Reading(**settings)
-    name = "bundled" if path is None else source.absolute().name
-    name = shown(source) if source == STDIN else name
-    if folder is not None and is_large(source):
-        return _from_file(name, source, reading, given, folder, tell)
-    corpus = _made(name, source, reading, given, tell, InMemory)
-    return dataclasses.replace(corpus, truth=_truth(source))
+    reading = Reading(**settings)
+    sources = [path] if isinstance(path, str | Path) else path or [_bundled()]
+    first, *more = map(Path, sources)
+    name = "bundled" if path is None else shown(first) if first == STDIN else first.absolute().name
+    name += f" and {len(more)} more" * bool(more)
+    if folder is not None and is_large([first, *more]):
+        return _from_file(name, [first, *more], reading, given, folder, tell)
+    corpus = _made(name, [first, *more], reading, given, tell, InMemory)
+    return dataclasses.replace(corpus, truth=None if more else _truth(first))
 
 
 def _made(
     name: str,
-    source: Path,
+    sources: Sequence[Path],
     reading: Reading,
     given: Tokenizer | None,
     tell: Tell,
@@ -136,10 +138,10 @@ def _made(
 ) -> Corpus:
     """The corpus, as it is read.    sink_of: where ids of a dtype go"""
     kind = KINDS[reading.text]
-    texts, report = _read(source, kind, reading)
-    tokenizer = given or _fitted(source, texts, reading, tell)
+    texts, report = _read(sources, kind, reading)
+    tokenizer = given or _fitted(sources, texts, reading, tell)
     sink = _Told(sink_of(tokenizer.dtype), tell)
-    splits = kind.splits(source, texts, tokenizer, report, sink, reading.seed)
+    splits = kind.splits(_all_shown(sources), texts, tokenizer, report, sink, reading.seed)
     report.notes = list(dict.fromkeys(report.notes))  # to fit a tokenizer, all is read twice
     return Corpus(name, splits, tokenizer, report)
 
@@ -160,10 +162,15 @@ class _Told:
 
 
 def _from_file(
-    name: str, source: Path, reading: Reading, given: Tokenizer | None, folder: Path, tell: Tell
+    name: str,
+    sources: Sequence[Path],
+    reading: Reading,
+    given: Tokenizer | None,
+    folder: Path,
+    tell: Tell,
 ) -> Corpus:
     """The corpus with its ids in a file of `folder`, which is made if it is not there."""
-    key = saved.key_of(source, dataclasses.asdict(reading))
+    key = saved.key_of(sources, dataclasses.asdict(reading))
     path = folder / f".text-{key[:16]}.ids"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(path.with_suffix(".lock"), tell):
@@ -178,7 +185,7 @@ def _from_file(
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = str(error)
         with checkpoint.atomic_file(path) as file:
-            made = _made(name, source, reading, given, tell, lambda dtype: InFile(file, dtype))
+            made = _made(name, sources, reading, given, tell, lambda dtype: InFile(file, dtype))
             described = {
                 "key": key,
                 "digest": corpus_hash(made),
@@ -210,7 +217,7 @@ def _locked(path: Path, tell: Tell) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _fitted(source: Path, texts: Texts, reading: Reading, tell: Tell) -> Tokenizer:
+def _fitted(sources: Sequence[Path], texts: Texts, reading: Reading, tell: Tell) -> Tokenizer:
     alphabet, told = reading.alphabet, 0
 
     def parts() -> Iterator[str]:
@@ -222,7 +229,8 @@ def _fitted(source: Path, texts: Texts, reading: Reading, tell: Tell) -> Tokeniz
                     tell(f"what tokens the text has: {told:,} characters read")
                 yield part
         if not told:
-            raise InputError(f"{shown(source)} is empty, or has only line ends; wanted a text")
+            what = "is empty, or has only line ends; wanted a text"
+            raise InputError(f"{_all_shown(sources)} {what}")
 
     try:
         return TOKENIZERS[reading.tokenizer].fitted(
@@ -232,9 +240,9 @@ def _fitted(source: Path, texts: Texts, reading: Reading, tell: Tell) -> Tokeniz
             vocab_size=reading.vocab_size,
         )
     except InputError as error:
-        if shown(source) in str(error):  # a file that cannot be read is named already
+        if any(shown(path) in str(error) for path in sources):  # named already
             raise
-        raise InputError(f"{shown(source)}: {error}") from error
+        raise InputError(f"{_all_shown(sources)}: {error}") from error
 
 
 def read_whole(path: Path, tokenizer: Tokenizer, **settings: Any) -> tuple[Split, Report]:
@@ -246,15 +254,41 @@ def read_whole(path: Path, tokenizer: Tokenizer, **settings: Any) -> tuple[Split
     """
     reading = Reading("running" if tokenizer.running else "lines", **settings)
     kind = KINDS[reading.text]
-    texts, report = _read(path, kind, reading)
-    return kind.whole(path, texts["all"], tokenizer, report, InMemory(tokenizer.dtype)), report
+    texts, report = _read([path], kind, reading)
+    return kind.whole(
+        shown(path), texts["all"], tokenizer, report, InMemory(tokenizer.dtype)
+    ), report
 
 
-def _read(source: Path, kind: Kind, reading: Reading) -> tuple[Texts, Report]:
+def _read(sources: Sequence[Path], kind: Kind, reading: Reading) -> tuple[Texts, Report]:
     """The texts as they are in the files, and a report that gets the notes from reading them."""
     notes: list[str] = []
-    texts, found = kind.read(source, reading.columns, reading.encoding, reading.split_on, notes)
-    return texts, Report(kind.unit, columns=found, notes=notes)
+    how = reading.columns, reading.encoding, reading.split_on, notes
+    texts, found = kind.read(sources[0], *how)
+    report = Report(kind.unit, columns=found, notes=notes)
+    if len(sources) > 1:
+        for path in sources:
+            if path == STDIN or path.is_dir():
+                raise InputError(f"{shown(path)} is one of {len(sources)} texts; wanted files")
+        others = [kind.read(path, *how)[0]["all"] for path in sources[1:]]
+        texts = {"all": _Chain([texts["all"], *others])}
+    return texts, report
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The texts of several files. Each time they are iterated, they are read."""
+
+    files: Sequence[Iterable[str | None]]
+
+    def __iter__(self) -> Iterator[str | None]:
+        return itertools.chain.from_iterable(self.files)
+
+
+def _all_shown(sources: Sequence[Path]) -> str:
+    """The sources' names, for a message."""
+    first, *more = map(shown, sources)
+    return f"{first} and {len(more)} more" if more else first
 
 
 def _bundled() -> Path:

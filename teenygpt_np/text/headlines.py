@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,6 @@ import numpy.typing as npt
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import ANY, Rows, starts_of, with_ends
 from teenygpt_np.text.files import SPLITS
-from teenygpt_np.text.reading import shown
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
 from teenygpt_np.text.tokenizer import Tokenizer
@@ -27,7 +25,7 @@ Hashes = npt.NDArray[np.int64]  # of each line, to compare lines by
 
 
 def splits(
-    source: Path,
+    source: str,
     texts: Mapping[str, Iterable[str | None]],
     tokenizer: Tokenizer,
     report: Report,
@@ -43,7 +41,7 @@ def splits(
     if not any(len(rows) for rows, _ in found.values()):
         others = "; --alphabet=corpus is for a text's own characters" if report.replaced else ""
         raise InputError(
-            f"{shown(source)} has no headlines: {report.read:,} lines read, nothing left of them "
+            f"{source} has no headlines: {report.read:,} lines read, nothing left of them "
             f"in {tokenizer}{others}"
         )
     if _looks_running(report, [rows for rows, _ in found.values()]):
@@ -52,22 +50,20 @@ def splits(
         return _divided(source, *found["all"], report, seed)
     for name, (rows, _) in found.items():
         if not len(rows):
-            raise InputError(f"{source / name}.txt has no headlines, wanted at least one")
+            raise InputError(f"{source}/{name}.txt has no headlines, wanted at least one")
     every = np.concatenate([np.unique(hashes) for _, hashes in found.values()])
     report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
     return {name: rows for name, (rows, _) in found.items()}
 
 
 def whole(
-    source: Path, texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
+    source: str, texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
 ) -> Rows:
     """All lines in their order. Raises InputError if nothing is left of them."""
     rows, _ = _encoded(texts, tokenizer, report, sink)
     report.check_read(source)
     if not len(rows):
-        raise InputError(
-            f"{shown(source)} has no headlines: nothing left of {report.read:,} lines read"
-        )
+        raise InputError(f"{source} has no headlines: nothing left of {report.read:,} lines read")
     return rows
 
 
@@ -114,16 +110,14 @@ def _in_turn(texts: Iterable[str | None]) -> Iterator[list[str | None]]:
         yield some
 
 
-def _divided(
-    source: Path, rows: Rows, hashes: Hashes, report: Report, seed: int
-) -> dict[str, Rows]:
+def _divided(source: str, rows: Rows, hashes: Hashes, report: Report, seed: int) -> dict[str, Rows]:
     # The same line in two splits would be learned in one and then predicted in the other. Different
     # lines share a hash of 64 bits once in a million texts of ten million lines.
     distinct = _first_of_each(hashes)
     report.duplicates = len(hashes) - len(distinct)
     if len(distinct) < MIN_LINES:
         raise InputError(
-            f"{shown(source)} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
+            f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
         )
     shuffled = np.random.default_rng(seed).permutation(distinct)
     tenth = len(shuffled) // 10

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text.reading import shown
 from teenygpt_np.text.tables import show
 
 _MOST_SHOWN = 10
@@ -37,10 +35,10 @@ class Report:
     gap: str = " "
     notes: list[str] = field(default_factory=list)
 
-    def check_read(self, source: Path) -> None:
-        """Raise InputError if there was nothing to read."""
+    def check_read(self, source: str) -> None:
+        """Raise InputError if there was nothing to read.    source: its name"""
         if not self.read:
-            raise InputError(f"{shown(source)} is empty: 0 {self.unit} read; wanted a text")
+            raise InputError(f"{source} is empty: 0 {self.unit} read; wanted a text")
 
     def __str__(self) -> str:
         counts = [

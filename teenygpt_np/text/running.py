@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Windows
 from teenygpt_np.text.files import SPLITS
-from teenygpt_np.text.reading import shown
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
 from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
@@ -20,7 +18,7 @@ _SHORTEST = 2  # windows of one token predicted
 
 
 def splits(
-    source: Path,
+    source: str,
     pieces: Mapping[str, Iterable[str | None]],
     tokenizer: Tokenizer,
     report: Report,
@@ -42,17 +40,17 @@ def splits(
         cuts = [int(len(ids) * share) for share in _CUTS]
         found = dict(zip(SPLITS, np.split(ids, cuts), strict=True))
     for name, ids in found.items():
-        _check_length(f"the {name} split of {shown(source)}", ids)
+        _check_length(f"the {name} split of {source}", ids)
     return {name: Windows(ids, tokenizer, len(ids) - 1) for name, ids in found.items()}
 
 
 def whole(
-    source: Path, pieces: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
+    source: str, pieces: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
 ) -> Windows:
     """All of the text. Raises InputError if nothing is left of it."""
     ids = _encoded(pieces, tokenizer, report, sink)
     report.check_read(source)
-    _check_length(shown(source), ids)
+    _check_length(source, ids)
     return Windows(ids, tokenizer, len(ids) - 1)
 
 

@@ -11,7 +11,7 @@ import json
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -141,18 +141,20 @@ def load(path: Path, key: str) -> tuple[dict[str, Split], Tokenizer, Report, str
     return splits, tokenizer, Report(**report), described["digest"]
 
 
-def is_large(source: Path) -> bool:
-    """Whether a source is so large that its ids are kept in a file."""
-    return sum(path.stat().st_size for path in files_of(source) if path.is_file()) >= LARGE
+def is_large(sources: Sequence[Path]) -> bool:
+    """Whether sources are so large that their ids are kept in a file."""
+    files = [path for source in sources for path in files_of(source) if path.is_file()]
+    return sum(path.stat().st_size for path in files) >= LARGE
 
 
-def key_of(source: Path, settings: Mapping[str, Any]) -> str:
-    """SHA-256 of a source's files and the settings that say what becomes of them."""
+def key_of(sources: Sequence[Path], settings: Mapping[str, Any]) -> str:
+    """SHA-256 of the sources' files and the settings that say what becomes of them."""
     digest = hashlib.sha256(json.dumps([VERSION, sys.byteorder, settings]).encode("utf-8"))
-    for path in files_of(source):
-        digest.update(f"\n{path.name if source.is_dir() else ''}\n".encode("utf-8", "replace"))
-        for chunk in _chunks(path):
-            digest.update(chunk)
+    for source in sources:
+        for path in files_of(source):
+            digest.update(f"\n{path.name if source.is_dir() else ''}\n".encode("utf-8", "replace"))
+            for chunk in _chunks(path):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

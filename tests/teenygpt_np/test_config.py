@@ -66,6 +66,7 @@ def test_a_configuration_does_not_change() -> None:
 OTHERS = Config(
     preset="tiny",
     data="/a/b.csv",
+    more_data=("/a/c.csv",),
     columns=("title", "é"),
     text="running",
     split_on="***",

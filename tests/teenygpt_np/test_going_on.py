@@ -86,6 +86,26 @@ def test_a_text_that_has_moved(corpus: Path, finished: Path, tmp_path: Path) -> 
     assert call("evaluate", out).status == 0
 
 
+def test_a_text_of_several_files(corpus: Path, tmp_path: Path) -> None:
+    """Given together or one by one; they may move."""
+    a, b, out = tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "run"
+    lines = TEXT.splitlines(keepends=True)
+    a.write_text("".join(lines[:30]), encoding="utf-8")
+    b.write_text("".join(lines[30:]), encoding="utf-8")
+    with after_step(4, lambda: signal.raise_signal(signal.SIGINT)):
+        done = call("train", "--data", a, b, "--out", out, *SMALL, "--epochs=2")
+    assert done.out.startswith("a.txt and 1 more: 48 ")
+    config = json.loads((out / "config.json").read_text("utf-8"))["config"]
+    assert (config["data"], config["more_data"]) == (str(a), [str(b)])
+    moved = b.rename(tmp_path / "c.txt")
+    call("train", "--resume", out).assert_refused(r"b\.txt, the text of \S*run, is not there; if")
+    call("train", "--resume", out, "--data", a).assert_refused("was trained on another text than")
+    assert call("train", "--resume", out, f"--data={a}", f"--data={moved}").status == 0
+    assert call("evaluate", out).status == 0
+    assert '"data":"a.txt, c.txt"' in (out / "report.html").read_text("utf-8")
+    call("train", "--data", a, "-").assert_refused("--data - is standard input, and is given alone")
+
+
 def test_resume_takes_the_run_s_number_of_threads(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for threads in ("3", "1"):  # neither may be what this machine has

@@ -21,7 +21,7 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text import corpus as data
 from teenygpt_np.text.batches import check_batch
 from teenygpt_np.text.characters import CharacterTokenizer
-from teenygpt_np.text.corpus import load_corpus
+from teenygpt_np.text.corpus import corpus_hash, load_corpus
 from teenygpt_np.text.files import SPLITS
 from teenygpt_np.text.report import Report
 
@@ -407,6 +407,36 @@ def test_the_bundled_corpus_needs_no_folding_and_knows_its_truth() -> None:
     assert not any(split.num_cut(150) for split in corpus.splits.values())
     assert corpus.truth is not None
     assert all(nats > 0 for nats in corpus.truth.values())
+
+
+@pytest.mark.parametrize("text", ["lines", "running"])
+def test_several_files_are_read_one_after_the_other(tmp_path: Path, text: str) -> None:
+    a, b = write(tmp_path / "a.txt", TEXT[:50] + "\n"), write(tmp_path / "b.txt", TEXT[50:])
+    both = write(tmp_path / "both.txt", TEXT[:50] + "\n" + TEXT[50:])
+    found, want = load_corpus([a, b], text=text), load_corpus(both, text=text)
+    assert (found.name, found.tokenizer) == ("a.txt and 1 more", want.tokenizer)
+    if text == "lines":
+        assert corpus_hash(found) == corpus_hash(want)
+    else:  # with an end behind the first file
+        ids = [i for split in found.splits.values() for i in split.ids.tolist()]
+        end = found.tokenizer.end
+        assert [i for i in ids if i != end] == [
+            i for split in want.splits.values() for i in split.ids.tolist() if i != end
+        ]
+        assert ids.index(end) == 51
+    assert corpus_hash(load_corpus([both])) == corpus_hash(load_corpus(both))
+
+
+def test_several_texts_are_files(tmp_path: Path) -> None:
+    a = write(tmp_path / "a.txt", TEXT)
+    for sources in ([a, tmp_path], [directory(tmp_path / "d"), a]):
+        with pytest.raises(InputError, match="is one of 2 texts; wanted files"):
+            load_corpus(sources)
+    empty = write(tmp_path / "b.txt", "")
+    with pytest.raises(InputError, match=r"b\.txt and 2 more is empty: 0 lines read"):
+        load_corpus([empty] * 3)
+    with pytest.raises(InputError, match=r"c\.txt is not there"):
+        load_corpus([a, tmp_path / "c.txt"])
 
 
 def test_a_training_split_fills_a_batch(tmp_path: Path) -> None:
