@@ -15,6 +15,7 @@ from teenygpt_np.text.mapping import release
 from teenygpt_np.text.tokenizer import Ids, Tokenizer, Unsigned
 
 ANY = 2**31 - 1  # tokens in a row that is not cut yet
+_AT_ONCE = 256  # rows gathered, between which memory is given back
 _WINDOW = 16  # batches whose rows are sorted by length together
 _LEAST_BATCHES = 100  # in an epoch, if it is not to learn too little
 
@@ -45,10 +46,9 @@ class Split(ABC):
     def width(self) -> int:
         """The most tokens in a row."""
 
-    @property
     @abstractmethod
-    def in_order(self) -> Ids:
-        """The numbers by which `batch` knows the rows of one pass.    -> (N,)"""
+    def every(self, step: int) -> Ids:
+        """The numbers by which `batch` knows each step-th row of one pass."""
 
     @property
     @abstractmethod
@@ -98,16 +98,26 @@ class Split(ABC):
     def num_cut(self, num_tokens: int) -> int:
         """How many rows a model that reads num_tokens would not see to their end."""
 
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self.in_order)
+        """N, how many rows one pass has."""
+
+    @property
+    def in_order(self) -> Ids:
+        """The numbers of all rows of one pass.    -> (N,)"""
+        return self.every(1)
 
     def batch(self, rows: Ids) -> Batch:
         """These rows, cut to the longest of them; the padding after a row's end does not count."""
         starts, lengths = self.extent(rows)
         places = np.arange(lengths.max(initial=0))
-        found = self.ids[np.minimum(starts[:, None] + places, len(self.ids) - 1)].astype(np.int64)
+        found = np.empty((len(rows), len(places)), np.int64)
+        last = len(self.ids) - 1
+        for some in range(0, len(rows), _AT_ONCE):  # each may be on another page of a file
+            part = slice(some, some + _AT_ONCE)
+            found[part] = self.ids[np.minimum(starts[part, None] + places, last)]
+            release(self.ids)
         found[places >= lengths[:, None]] = self.tokenizer.pad
-        release(self.ids)
         return Batch(found, self.counted(rows)[:, : len(places)])
 
     def whole_batch(self, rows: Ids) -> Batch:
@@ -127,7 +137,7 @@ class Split(ABC):
     def evenly(self, most_tokens: int) -> Ids:
         """Rows spread evenly over the text that have about most_tokens tokens; 0: all rows."""
         step = -(-self.size // most_tokens) if most_tokens else 1
-        return self.in_order[::step]
+        return self.every(step)
 
     def sizes(self, ids: Ids) -> tuple[int, int]:
         """The characters and the bytes of the text that these tokens stand for."""
@@ -160,10 +170,12 @@ class Rows(Split):
         """T."""
         return self.num_tokens
 
-    @property
-    def in_order(self) -> Ids:
-        """0..N-1."""
-        return np.arange(len(self.starts))
+    def every(self, step: int) -> Ids:
+        """0, step, 2 step, ... below N."""
+        return np.arange(0, len(self), step)
+
+    def __len__(self) -> int:
+        return len(self.starts)
 
     @property
     def size(self) -> int:
@@ -190,7 +202,9 @@ class Rows(Split):
 
     def extent(self, rows: Ids) -> tuple[Ids, Ids]:
         """The rows' starts and lengths."""
-        return self.starts[rows].astype(np.int64), self.lengths[rows].astype(np.int64)
+        starts = self.starts[rows].astype(np.int64)
+        release(self.starts)
+        return starts, self.lengths[rows].astype(np.int64)
 
     def cut(self, num_tokens: int) -> Rows:
         """The rows, each at most num_tokens long."""
@@ -239,10 +253,12 @@ class Windows(Split):
         """T + 1: a model reads all but the last."""
         return self.num_tokens + 1
 
-    @property
-    def in_order(self) -> Ids:
-        """0, T, 2T, ...: the last row may be shorter."""
-        return np.arange(0, len(self.ids) - 1, self.num_tokens)
+    def every(self, step: int) -> Ids:
+        """0, T, 2T, ..., or each step-th of them: the last row may be shorter."""
+        return np.arange(0, len(self.ids) - 1, self.num_tokens * step)
+
+    def __len__(self) -> int:
+        return -(-(len(self.ids) - 1) // self.num_tokens)
 
     @property
     def size(self) -> int:
@@ -310,7 +326,9 @@ def with_ends(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Unsigned, Ids
 
 def starts_of(lengths: npt.NDArray[Any]) -> Ids:
     """Where texts of these lengths begin, if each begins where the one before it ends."""
-    return np.concatenate([[0], lengths[:-1]]).cumsum(dtype=np.int64)[: len(lengths)]
+    starts = np.zeros(len(lengths), np.int64)
+    np.cumsum(lengths[:-1], out=starts[1:])
+    return starts
 
 
 def rows_per_batch(lengths: Ids, batch_size: int, batch_tokens: int) -> int:
@@ -341,11 +359,9 @@ def batches(
     order = rng.permutation(num_rows).astype(np.int64, copy=False)
     if lengths is None:
         return cut_up(order, batch_size)
-    windows = [
-        part[np.argsort(lengths[part], kind="stable")]
-        for part in cut_up(order, _WINDOW * batch_size)
-    ]
-    cut = [batch for window in windows for batch in cut_up(window, batch_size)]
+    for window in cut_up(order, _WINDOW * batch_size):
+        window[:] = window[np.argsort(lengths[window], kind="stable")]
+    cut = cut_up(order, batch_size)
     return [cut[i] for i in rng.permutation(len(cut))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -47,7 +48,11 @@ def splits(
     if _looks_running(report, [rows for rows, _ in found.values()]):
         report.notes.append("it looks like running text, which --text running keeps as it is")
     if "all" in found:
-        return _divided(source, *found["all"], report, seed)
+        rows, hashes = found.pop("all")
+        distinct = _first_of_each(hashes)
+        report.duplicates = len(hashes) - len(distinct)
+        del hashes  # before more memory is taken: there may be many millions
+        return _divided(source, rows, distinct, seed)
     for name, (rows, _) in found.items():
         if not len(rows):
             raise InputError(f"{source}/{name}.txt has no headlines, wanted at least one")
@@ -71,7 +76,8 @@ def _encoded(
     texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
 ) -> tuple[Rows, Hashes]:
     """The lines as rows of any length, without empty ones, and a hash of each."""
-    parts, hashes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
+    # These grow in place; to concatenate pieces would take twice the memory.
+    lengths, hashes = array("I"), array("q")
     for some in _in_turn(texts):
         given = [text for text in some if text is not None]
         lines, took = tokenizer.fold_lines(given)
@@ -84,10 +90,11 @@ def _encoded(
         report.gap = took.gap
         ids, of_each = with_ends(kept, tokenizer)
         sink.append(ids)
-        parts.append(of_each.astype(np.uint32))
-        hashes.append(np.fromiter(map(hash, kept), np.int64, len(kept)))
-    lengths = np.concatenate(parts)
-    return Rows(sink.taken(), starts_of(lengths), lengths, tokenizer, ANY), np.concatenate(hashes)
+        lengths.frombytes(of_each.astype(np.uint32).tobytes())
+        hashes.frombytes(np.fromiter(map(hash, kept), np.int64, len(kept)).tobytes())
+    sizes = np.frombuffer(lengths, np.uint32)
+    rows = Rows(sink.taken(), starts_of(sizes), sizes, tokenizer, ANY)
+    return rows, np.frombuffer(hashes, np.int64)
 
 
 def _looks_running(report: Report, splits: Sequence[Rows]) -> bool:
@@ -110,28 +117,30 @@ def _in_turn(texts: Iterable[str | None]) -> Iterator[list[str | None]]:
         yield some
 
 
-def _divided(source: str, rows: Rows, hashes: Hashes, report: Report, seed: int) -> dict[str, Rows]:
-    # The same line in two splits would be learned in one and then predicted in the other. Different
-    # lines share a hash of 64 bits once in a million texts of ten million lines.
-    distinct = _first_of_each(hashes)
-    report.duplicates = len(hashes) - len(distinct)
+def _divided(
+    source: str, rows: Rows, distinct: npt.NDArray[np.uint32], seed: int
+) -> dict[str, Rows]:
     if len(distinct) < MIN_LINES:
         raise InputError(
             f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
         )
-    shuffled = np.random.default_rng(seed).permutation(distinct)
-    tenth = len(shuffled) // 10
-    which = dict(zip(SPLITS, np.split(shuffled, [-2 * tenth, -tenth]), strict=True))
+    np.random.default_rng(seed).shuffle(distinct)
+    tenth = len(distinct) // 10
+    which = dict(zip(SPLITS, np.split(distinct, [-2 * tenth, -tenth]), strict=True))
     return {
         name: Rows(rows.ids, rows.starts[w], rows.lengths[w], rows.tokenizer, rows.num_tokens)
         for name, w in which.items()
     }
 
 
-def _first_of_each(hashes: Hashes) -> npt.NDArray[np.int64]:
-    """Where each hash stands for the first time. In parts, as sorting takes much memory."""
-    kept = np.zeros(len(hashes), bool)
+def _first_of_each(hashes: Hashes) -> npt.NDArray[np.uint32]:
+    """Where each hash stands for the first time. In parts, as sorting takes much memory.
+
+    The same line in two splits would be learned in one and then predicted in the other. Different
+    lines share a hash of 64 bits once in a million texts of ten million lines.
+    """
+    kept, parts = np.zeros(len(hashes), bool), hashes.astype(np.uint8) % _PARTS
     for part in range(_PARTS):
-        here = np.flatnonzero(hashes % _PARTS == part)
+        here = np.flatnonzero(parts == part)
         kept[here[np.unique(hashes[here], return_index=True)[1]]] = True
-    return np.flatnonzero(kept)
+    return np.flatnonzero(kept).astype(np.uint32)

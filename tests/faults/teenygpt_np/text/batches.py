@@ -33,8 +33,8 @@ FAULTS = [
     ),
     (
         "running: windows overlap by two",
-        "return np.arange(0, len(self.ids) - 1, self.num_tokens)",
-        "return np.arange(0, len(self.ids) - 1, max(self.num_tokens - 1, 1))",
+        "return np.arange(0, len(self.ids) - 1, self.num_tokens * step)",
+        "return np.arange(0, len(self.ids) - 1, max(self.num_tokens - 1, 1) * step)",
     ),
     (
         "running: windows always begin at the same places",
@@ -48,7 +48,7 @@ FAULTS = [
     ),
     (
         "running: only the first rows are scored",
-        "return self.in_order[::step]",
+        "return self.every(step)",
         "return self.in_order[: -(-len(self) // step)]",
     ),
     (
