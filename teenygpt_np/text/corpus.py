@@ -184,10 +184,12 @@ def _from_file(
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = str(error)
+        saved.remove_stale(folder)
         with checkpoint.atomic_file(path) as file:
             made = _made(name, sources, reading, given, tell, lambda dtype: InFile(file, dtype))
             described = {
                 "key": key,
+                "sources": saved.state_of(sources),
                 "digest": corpus_hash(made),
                 "tokenizer": made.tokenizer.description(),
                 "report": vars(made.report),

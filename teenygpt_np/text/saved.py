@@ -6,8 +6,10 @@ JSON's length, its CRC-32, and `_MAGIC`. The order of bytes is in each array's d
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import sys
 import zlib
 from collections import Counter
@@ -18,6 +20,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from teenygpt_np import locking
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows, Split, Windows
 from teenygpt_np.text.files import files_of
@@ -90,8 +93,8 @@ class InFile:
 def complete(file: IO[bytes], described: dict[str, Any], splits: Mapping[str, Split]) -> None:
     """Write all but the ids, which an `InFile` has written.
 
-    described: the key by which `load` knows the file again, the digest of the text, its tokenizer's
-    description and its report
+    described: the key by which `load` knows the file again, the state of its sources, the digest of
+    the text, its tokenizer's description and its report
     """
     file.flush()
     path = Path(file.name)
@@ -116,6 +119,22 @@ def load(path: Path, key: str) -> tuple[dict[str, Split], Tokenizer, Report, str
 
     Raises ValueError if the file is damaged or has another key, OSError if it cannot be read.
     """
+    described, size = _described(path)
+    if described["key"] != key:
+        raise ValueError("is of another text")
+    if _crc(path, size) != described["crc"]:
+        raise ValueError("is damaged")
+    tokenizer = described_tokenizer(described["tokenizer"])
+    report = described["report"] | {"replaced": Counter(described["report"]["replaced"])}
+    splits = {}
+    for name, split in described["splits"].items():
+        arrays = {field: mapped(path, *where) for field, where in split["arrays"].items()}
+        splits[name] = _KINDS[split["kind"]].of_arrays(arrays, tokenizer)
+    return splits, tokenizer, Report(**report), described["digest"]
+
+
+def _described(path: Path) -> tuple[dict[str, Any], int]:
+    """The JSON at a file's end, and how many bytes come before it. Raises as `load` does."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - 16))
@@ -127,18 +146,43 @@ def load(path: Path, key: str) -> tuple[dict[str, Split], Tokenizer, Report, str
         text = file.read(length)
     if zlib.crc32(text) != int.from_bytes(tail[8:12], "little"):
         raise ValueError("is damaged")
-    described = json.loads(text)
-    if described["key"] != key:
-        raise ValueError("is of another text")
-    if _crc(path, size - 16 - length) != described["crc"]:
-        raise ValueError("is damaged")
-    tokenizer = described_tokenizer(described["tokenizer"])
-    report = described["report"] | {"replaced": Counter(described["report"]["replaced"])}
-    splits = {}
-    for name, split in described["splits"].items():
-        arrays = {field: mapped(path, *where) for field, where in split["arrays"].items()}
-        splits[name] = _KINDS[split["kind"]].of_arrays(arrays, tokenizer)
-    return splits, tokenizer, Report(**report), described["digest"]
+    return json.loads(text), size - 16 - length
+
+
+def state_of(sources: Sequence[Path]) -> list[list[Any]]:
+    """Where each source is, how large, and when it was last changed, for `remove_stale`."""
+    found = []
+    for source in sources:
+        stats = [path.stat() for path in files_of(source)]
+        size, changed = (
+            sum(s.st_size for s in stats),
+            max((s.st_mtime_ns for s in stats), default=0),
+        )
+        found.append([os.path.abspath(source), size, changed])
+    return found
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove files of texts that are gone or have changed, and halves that killed processes left.
+
+    A file that another process makes or loads, which it locks, stays.
+    """
+    for path in [*folder.glob(".text-*.ids"), *folder.glob("..text-*.ids.tmp")]:
+        is_half = path.suffix == ".tmp"
+        ids = path.with_name(path.name[1:-4]) if is_half else path
+        lock = ids.with_suffix(".lock")
+        with contextlib.suppress(OSError, locking.HeldError), locking.lock(lock):
+            if is_half or _is_stale(path):
+                path.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+
+
+def _is_stale(path: Path) -> bool:
+    try:
+        recorded = _described(path)[0]["sources"]
+        return recorded != state_of([Path(source) for source, *_ in recorded])
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def is_large(sources: Sequence[Path]) -> bool:

@@ -91,9 +91,31 @@ def test_another_text_or_setting_has_another_file(path: Path) -> None:
     load(path)
     load(path, seed=1)
     load(path, text="running")
+    assert len(files(path)) == 3
+
+
+def test_what_no_run_would_find_is_removed(path: Path) -> None:
+    """Texts that have gone or changed, and what killed processes left."""
+    folder, gone = path.parent / "runs", path.with_name("gone.txt")
+    gone.write_text("\n".join(f"{line} indeed" for line in LINES), "utf-8")
+    load(path)
+    [ours] = files(path)
+    load(gone)
+    [theirs] = set(files(path)) - {ours}
+    (folder / "..text-0123.ids.tmp").write_bytes(b"half")
+    (folder / ".text-4567.ids").write_bytes(b"damaged")
+    held = locking.lock(folder / ".text-89ab.lock")
+    (folder / "..text-89ab.ids.tmp").write_bytes(b"half, and not yet done")
+    made_now = ["..text-89ab.ids.tmp", ".text-89ab.lock"]
+    gone.unlink()
+    load(path, seed=1)
+    assert len(files(path)) == 4
+    assert set(files(path)) >= {ours, *made_now}
+    held.close()
     path.write_text(path.read_text("utf-8") + "\none more", "utf-8")
     load(path)
-    assert len(files(path)) == 4
+    [left] = files(path)
+    assert left not in (ours, theirs)
 
 
 @pytest.mark.parametrize(

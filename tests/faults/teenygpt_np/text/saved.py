@@ -3,7 +3,7 @@
 FAULTS = [
     (
         "saved: damaged ids are used",
-        'if _crc(path, size - 16 - length) != described["crc"]:',
+        'if _crc(path, size) != described["crc"]:',
         "if False:",
     ),
     ("saved: the ids of another text are used", 'if described["key"] != key:', "if False:"),
@@ -16,5 +16,11 @@ FAULTS = [
         "saved: the second split has the ids of the first",
         "begun, self._begun = self._begun, self._file.tell()",
         "begun, self._begun = 0, self._file.tell()",
+    ),
+    ("saved: ids of a text that has gone stay", "if is_half or _is_stale(path):", "if is_half:"),
+    (
+        "saved: ids of a text that is there are removed",
+        "if is_half or _is_stale(path):",
+        "if True:",
     ),
 ]
