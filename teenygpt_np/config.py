@@ -145,10 +145,10 @@ class Config:
         before=0,
     )
     max_steps: int = _setting(0, "stop after this many steps; 0: no limit", at_least=0)
-    batch_size: int = _setting(32, "headlines, or windows of running text, per step", at_least=1)
+    batch_size: int = _setting(32, "lines, or windows of running text, per step", at_least=1)
     batch_tokens: int = _setting(
         1024,
-        "tokens per step that short headlines are filled up to, with more of them than batch-size; "
+        "tokens per step that short lines are filled up to, with more of them than batch-size; "
         "0, and wherever batch-size is given: never more",
         at_least=0,
         at_most=1_000_000,
@@ -188,7 +188,7 @@ class Config:
     )
     ignore_pads: bool = _setting(
         True,
-        "ignore padding: a headline counts up to its end; or count all num-tokens",
+        "ignore padding: a line counts up to its end; or count all num-tokens",
         choices={"ignore": True, "count": False},
         flag="pads",
     )

@@ -27,7 +27,7 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.sample", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "-n", type=int, metavar="N", help="how many (default: 10 headlines, or 1 running text)"
+        "-n", type=int, metavar="N", help="how many (default: 10 lines, or 1 running text)"
     )
     parser.add_argument(
         "--temperature",
@@ -50,7 +50,7 @@ def _parser() -> Parser:
         "--length",
         type=int,
         metavar="N",
-        help="tokens of a text, at most (default: 500 of running text; a headline as many as a row "
+        help="tokens of a text, at most (default: 500 of running text; a line as many as a row "
         "has in training, and more only for models without learned positions)",
     )
     parser.add_argument(
@@ -58,7 +58,7 @@ def _parser() -> Parser:
         type=int,
         default=None,
         metavar="N",
-        help="seed of the random numbers (default: other headlines each time)",
+        help="seed of the random numbers (default: other texts each time)",
     )
     parser.add_argument(
         "--interactive",

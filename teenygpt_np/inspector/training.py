@@ -11,6 +11,7 @@ from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.corpus import Corpus, is_hash_of
+from teenygpt_np.text.headlines import unit_of
 from teenygpt_np.text.tokenizer import Tokenizer
 
 _SAMPLES = 8  # rows shown of each epoch
@@ -34,6 +35,7 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
     del settings["more_data"]
     return {
         "name": directory.resolve().name,
+        "line": unit_of(config.data),
         "config": settings | {"data": settings["data"] or "bundled"},
         "parameters": described.get("parameters"),
         "epochs": epochs,

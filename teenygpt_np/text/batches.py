@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,6 @@ class Split(ABC):
     """
 
     unit: str  # the word for one row
-    measure: str  # what `amount` counts
     shrinks: str  # the settings by which `least` becomes less
     ids: Unsigned
     tokenizer: Tokenizer
@@ -88,6 +87,11 @@ class Split(ABC):
     @abstractmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], tokenizer: Tokenizer) -> Split:
         """The split of these ids and places, in rows of any length."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> str:
+        """What `amount` counts."""
 
     @property
     @abstractmethod
@@ -157,7 +161,8 @@ class Rows(Split):
     lengths: npt.NDArray[Any]
     tokenizer: Tokenizer
     num_tokens: int
-    unit, measure, shrinks = "headline", "headlines", "--batch-size"
+    unit: str = "line"
+    shrinks = "--batch-size"
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, num_tokens: int) -> Rows:
@@ -209,7 +214,7 @@ class Rows(Split):
     def cut(self, num_tokens: int) -> Rows:
         """The rows, each at most num_tokens long."""
         lengths = np.minimum(self.lengths, num_tokens)
-        return Rows(self.ids, self.starts, lengths, self.tokenizer, num_tokens)
+        return replace(self, lengths=lengths, num_tokens=num_tokens)
 
     def places(self) -> dict[str, npt.NDArray[Any]]:
         """Starts and lengths."""
@@ -218,7 +223,12 @@ class Rows(Split):
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], tokenizer: Tokenizer) -> Rows:
         """The rows, as long as they are."""
-        return cls(**arrays, tokenizer=tokenizer, num_tokens=ANY)
+        return cls(arrays["ids"], arrays["starts"], arrays["lengths"], tokenizer, ANY)
+
+    @property
+    def measure(self) -> str:
+        """Rows."""
+        return f"{self.unit}s"
 
     @property
     def amount(self) -> int:
@@ -246,7 +256,7 @@ class Windows(Split):
     ids: Unsigned
     tokenizer: Tokenizer
     num_tokens: int
-    unit, measure, shrinks = "window", "tokens", "--num-tokens or --batch-size"
+    unit, shrinks = "window", "--num-tokens or --batch-size"
 
     @property
     def width(self) -> int:
@@ -297,6 +307,11 @@ class Windows(Split):
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], tokenizer: Tokenizer) -> Windows:
         """The whole text as one window."""
         return cls(**arrays, tokenizer=tokenizer, num_tokens=max(len(arrays["ids"]) - 1, 1))
+
+    @property
+    def measure(self) -> str:
+        """Tokens."""
+        return "tokens"
 
     @property
     def amount(self) -> int:

@@ -22,6 +22,7 @@ from teenygpt_np.text import headlines, running, saved
 from teenygpt_np.text.batches import Rows, Split
 from teenygpt_np.text.documents import read_documents
 from teenygpt_np.text.files import SPLITS, read_texts
+from teenygpt_np.text.headlines import unit_of
 from teenygpt_np.text.mapping import release
 from teenygpt_np.text.reading import STDIN, shown
 from teenygpt_np.text.report import Report
@@ -125,7 +126,11 @@ def load_corpus(
     if folder is not None and is_large([first, *more]):
         return _from_file(name, [first, *more], reading, given, folder, tell)
     corpus = _made(name, [first, *more], reading, given, tell, InMemory)
-    return dataclasses.replace(corpus, truth=None if more else _truth(first))
+    splits = {
+        name: dataclasses.replace(split, unit=unit_of(path)) if isinstance(split, Rows) else split
+        for name, split in corpus.splits.items()
+    }
+    return dataclasses.replace(corpus, splits=splits, truth=None if more else _truth(first))
 
 
 def _made(

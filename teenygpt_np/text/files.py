@@ -92,7 +92,7 @@ class FileTexts:
                 characters += len(text or "")
                 if count > _MOST_TEXTS or characters > _MOST_CHARACTERS:
                     raise InputError(
-                        f"{shown(self.path)} is too large: more than {_MOST_TEXTS:,} headlines, or "
+                        f"{shown(self.path)} is too large: more than {_MOST_TEXTS:,} lines, or "
                         f"{_MOST_CHARACTERS:,} characters in them"
                     )
                 yield text

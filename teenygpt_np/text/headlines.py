@@ -25,6 +25,11 @@ _BLANKS, _BLANK, _PARAGRAPH = 10, 0.05, 400
 Hashes = npt.NDArray[np.int64]  # of each line, to compare lines by
 
 
+def unit_of(data: object) -> str:
+    """The word for a line of a text: the bundled one, which has no path, consists of headlines."""
+    return "line" if data else "headline"
+
+
 def splits(
     source: str,
     texts: Mapping[str, Iterable[str | None]],
@@ -42,7 +47,7 @@ def splits(
     if not any(len(rows) for rows, _ in found.values()):
         others = "; --alphabet=corpus is for a text's own characters" if report.replaced else ""
         raise InputError(
-            f"{source} has no headlines: {report.read:,} lines read, nothing left of them "
+            f"{source} has no text: {report.read:,} lines read, nothing left of them "
             f"in {tokenizer}{others}"
         )
     if _looks_running(report, [rows for rows, _ in found.values()]):
@@ -55,7 +60,7 @@ def splits(
         return _divided(source, rows, distinct, seed)
     for name, (rows, _) in found.items():
         if not len(rows):
-            raise InputError(f"{source}/{name}.txt has no headlines, wanted at least one")
+            raise InputError(f"{source}/{name}.txt has no text, wanted at least one line")
     every = np.concatenate([np.unique(hashes) for _, hashes in found.values()])
     report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
     return {name: rows for name, (rows, _) in found.items()}
@@ -68,7 +73,7 @@ def whole(
     rows, _ = _encoded(texts, tokenizer, report, sink)
     report.check_read(source)
     if not len(rows):
-        raise InputError(f"{source} has no headlines: nothing left of {report.read:,} lines read")
+        raise InputError(f"{source} has no text: nothing left of {report.read:,} lines read")
     return rows
 
 
@@ -122,7 +127,7 @@ def _divided(
 ) -> dict[str, Rows]:
     if len(distinct) < MIN_LINES:
         raise InputError(
-            f"{source} has {len(distinct)} distinct headlines, wanted at least {MIN_LINES}"
+            f"{source} has {len(distinct)} distinct lines, wanted at least {MIN_LINES}"
         )
     np.random.default_rng(seed).shuffle(distinct)
     tenth = len(distinct) // 10

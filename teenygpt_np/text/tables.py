@@ -169,7 +169,7 @@ def _csv_rows(
                 )
             yield line
 
-    # strict: otherwise a quote that is not closed makes one headline of the rest of the file.
+    # strict: otherwise a quote that is not closed makes one text of the rest of the file.
     reader = csv.reader(measured(), delimiter=separator, strict=True)
     while True:
         try:
@@ -273,7 +273,7 @@ def _is_text(kind: object) -> bool:
 def _only(path: Path, names: list[str]) -> list[str]:
     if len(names) != 1 or not names[0]:
         raise InputError(
-            f"{path} has columns {show(names)}; wanted --column with the one of the headlines"
+            f"{path} has columns {show(names)}; wanted --column with the one of the text"
         )
     return names
 

@@ -69,7 +69,7 @@ def test_the_table(run: Path) -> None:
     done = call("evaluate", run)
     assert (done.status, done.err) == (0, "")
     rows = done.out.splitlines()
-    assert rows[0] == "6 headlines, the test split of lines.txt"
+    assert rows[0] == "6 lines, the test split of lines.txt"
     assert rows[3].index("padding not counted") < rows[3].index("padding counted")
     want = by_hand(run, run.parent / "lines.txt", "test")
     assert [row.split() for row in rows[4:]] == [
@@ -138,7 +138,7 @@ def test_a_score_per_line_of_a_split(run: Path) -> None:
 def test_a_file_of_nothing(run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("123\n\n", encoding="utf-8")
     done = call("evaluate", run, "--data", tmp_path / "a.txt")
-    done.assert_refused(r"a\.txt has no headlines: nothing left of 2 lines read")
+    done.assert_refused(r"a\.txt has no text: nothing left of 2 lines read")
 
 
 def test_a_run_with_an_alphabet_of_its_own(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_first_free_directory(tmp_path: Path, fed: Any, monkeypatch: Any) ->
 
 HOPELESS: list[tuple[bytes, str]] = [
     (b"", "standard input is empty: 0 lines read"),
-    (b"king\n", "standard input has 1 distinct headlines, wanted at least 10"),
+    (b"king\n", "standard input has 1 distinct lines, wanted at least 10"),
     (b"king\n\xff", "standard input, line 2: byte 0xff at offset 5 is not utf-8"),
 ]
 

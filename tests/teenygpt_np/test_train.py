@@ -49,9 +49,9 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     done = call("train", "--data", corpus, "--out", out, *SMALL, "--epochs=2", "--num-tokens=21")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == "lines.txt: 48 headlines to learn from, 6 to validate, 6 to test"
+    assert lines[0] == "lines.txt: 48 lines to learn from, 6 to validate, 6 to test"
     assert lines[1] == "    60 lines read"
-    assert re.fullmatch(r"    \d+ headlines are cut to 20 tokens", lines[2])
+    assert re.fullmatch(r"    \d+ lines are cut to 20 tokens", lines[2])
     model = load_run(out).model
     assert f"preset small: {model.num_parameters():,} parameters, kernels: " in lines[3]
     assert lines[3].endswith(f"run directory {out}")
@@ -65,10 +65,10 @@ def test_train_tells_what_it_does(corpus: Path, tmp_path: Path) -> None:
     test = json.loads((out / "test.json").read_text(encoding="utf-8"))
     (line,) = [line for line in lines if line.startswith("test: ")]
     assert line == (
-        f"test: {test['test_nll_no_pad']:.2f} nats per headline, top-1 "
+        f"test: {test['test_nll_no_pad']:.2f} nats per line, top-1 "
         f"{test['test_top1_no_pad']:.1%}, by the model of epoch {test['epoch']}"
     )
-    ten = lines.index("ten headlines it writes:")
+    ten = lines.index("ten lines it writes:")
     assert lines[ten + 11 :] == [
         "",
         f"how it learned: {out / 'report.html'}",
@@ -158,7 +158,7 @@ BAD_FLAGS = [
     (["--max-steps=-1"], "--max-steps is -1, wanted 0 or above"),
     (["--seed=-1"], "--seed is -1, wanted 0 or above"),
     (["--batch-size=0"], "--batch-size is 0, wanted at least 1"),
-    (["--batch-size=49"], r"of lines\.txt has 48 headlines, wanted at least 49 for a batch"),
+    (["--batch-size=49"], r"of lines\.txt has 48 lines, wanted at least 49 for a batch"),
     (["--num-heads=3"], "--num-emb is 8, wanted a multiple of --num-heads, 3"),
     (["--num-heads=0"], "--num-heads is 0, wanted at least 1"),
     (["--num-tokens=1"], "--num-tokens is 1, wanted at least 2"),
@@ -204,6 +204,18 @@ def test_settings_of_the_preset_are_named_as_flags_too(tmp_path: Path) -> None:
     done.assert_refused("--num-emb is 10, wanted a multiple of --num-heads, 8")
 
 
+def test_the_bundled_text_has_headlines(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = call("train", "--out", out, *SMALL, "--max-steps=1", "--eval-tokens=900")
+    assert done.out.startswith("bundled: 8,664 headlines to learn from, ")
+    assert re.search(r"\n +[\d,]+ headlines are cut to 23 tokens\n", done.out)
+    assert "nats a headline" in done.out
+    assert "nats per headline" in done.out
+    assert "ten headlines it writes:\n" in done.out
+    assert '"line":"headline"' in (out / "report.html").read_text("utf-8")
+    assert "headlines, the test split of bundled" in call("evaluate", out).out
+
+
 @pytest.mark.parametrize("flag", ["--num-emb", "--num-neurons", "--num-tokens"])
 @pytest.mark.parametrize("zeros", [15, 18, 30])
 def test_sizes_that_no_memory_holds(corpus: Path, tmp_path: Path, flag: str, zeros: int) -> None:
@@ -219,7 +231,7 @@ BAD_TEXTS: list[tuple[str, bytes, list[str], str]] = [
     ("a.txt", b"\n\n", ["--alphabet=corpus"], r"a\.txt is empty, or has only line ends; wanted"),
     ("a.txt", b" \t\n", ["--alphabet=corpus"], r"a\.txt: an alphabet needs at least one char"),
     ("a.txt", b"", ["--tokenizer=bpe"], r"a\.txt is empty, or has only line ends; wanted a text"),
-    ("a.txt", b"one\ntwo\n", [], r"a\.txt has 2 distinct headlines, wanted at least 10"),
+    ("a.txt", b"one\ntwo\n", [], r"a\.txt has 2 distinct lines, wanted at least 10"),
     ("a.txt", "één\n".encode("latin-1") * 20, [], r"a\.txt, line 1: byte 0xe9 at offset 0 is"),
     ("a.csv", TEXT.encode(), ["--column=b"], r"a\.csv has no column 'b'; it has 'king wins talks'"),
     ("a.doc", TEXT.encode(), [], r"a\.doc has the suffix '\.doc'; wanted a \.txt"),
@@ -327,7 +339,7 @@ def test_data_by_a_link(corpus: Path, tmp_path: Path) -> None:
     done = call(
         "train", "--data", tmp_path / "mine.txt", "--out", tmp_path / "run", *SMALL, "--max-steps=1"
     )
-    assert done.out.startswith("mine.txt: 48 headlines")
+    assert done.out.startswith("mine.txt: 48 lines")
 
 
 def test_a_backend_that_is_not_there(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 // How the training went, epoch by epoch; of two runs, the second has dashed lines.
 
 const CHARTS = [
-  { title: 'Nats per headline, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', text: 'lines' },
-  { title: 'Nats per headline, padding counted', key: 'val_nll', guess: 'nll', text: 'lines' },
+  { title: 'Nats per {line}, padding not counted', key: 'val_nll_no_pad', guess: 'nll_no_pad', text: 'lines' },
+  { title: 'Nats per {line}, padding counted', key: 'val_nll', guess: 'nll', text: 'lines' },
   { title: 'Next tokens predicted right, padding not counted', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent, text: 'lines' },
   { title: 'Next tokens predicted right, padding counted', key: 'val_top1', guess: 'top1', format: percent, text: 'lines' },
   { title: 'Nats per character', key: 'val_nats_per_character', guess: 'nats_per_character', text: 'running' },
@@ -18,6 +18,7 @@ function showTraining(runs) {
   const first = runs[0]
   const told = runs.filter(run => run.epochs.length)
   const kinds = CHARTS.filter(kind => [undefined, first.config.text].includes(kind.text))
+    .map(kind => ({ ...kind, title: kind.title.replace('{line}', first.line) }))
   const charts = told.length ? kinds.map(kind => chart(kind, told)).filter(Boolean) : []
   section('training', 'Training', runs.map(ended).join(' '),
     runs.length > 1 ? differences(runs) : null,
@@ -28,7 +29,7 @@ function showTraining(runs) {
 }
 
 function ended(run) {
-  const [key, unit] = scoreOf(run.config)
+  const [key, unit] = scoreOf(run.config, run.line)
   const best = Math.min(...run.epochs.map(row => row[`val_${key}`]))
   const scores = run.epochs.length ? `, best validation ${digits(best)} nats per ${unit}` : ''
   const test = run.test ? `, test ${digits(run.test[`test_${key}`])}` : ''
@@ -37,9 +38,9 @@ function ended(run) {
 }
 
 // The score that a run is trained for, and what it is counted in.
-function scoreOf(config) {
+function scoreOf(config, line) {
   if (config.text === 'running') return ['nats_per_character', 'character']
-  return [config.ignore_pads ? 'nll_no_pad' : 'nll', 'headline']
+  return [config.ignore_pads ? 'nll_no_pad' : 'nll', line]
 }
 
 function differences(runs) {

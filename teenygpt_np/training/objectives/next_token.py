@@ -13,6 +13,7 @@ from teenygpt_np.model.layers import routings
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Batch, Split
+from teenygpt_np.text.headlines import unit_of
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 from teenygpt_np.training.objectives.objective import BALANCE, Loss, Objective
 
@@ -34,9 +35,10 @@ class NextToken(Objective):
         suffix = "" if self.padded else "_no_pad"
         self.top1 = f"top1{suffix}"
         self.score = "nats_per_character" if self.running else f"nll{suffix}"
-        self.unit, self.digits = ("character", 3) if self.running else ("headline", 2)
+        line = unit_of(config.data)
+        self.unit, self.digits = ("character", 3) if self.running else (line, 2)
         self.of_text = not self.padded
-        self.written = "a text it writes" if self.running else "ten headlines it writes"
+        self.written = "a text it writes" if self.running else f"ten {line}s it writes"
         self.samples = (4, 1, 1) if self.running else (64, 3, 10)
         self.length = LENGTH if self.running else None  # of a sample, in tokens; None: as in a row
 
@@ -53,7 +55,7 @@ class NextToken(Objective):
         return split.whole_batch(rows) if self.padded else split.batch(rows)
 
     def loss(self, model: TeenyGPT, batch: Batch) -> Loss:
-        """The loss of a batch, per headline or, of running text, per character.
+        """The loss of a batch, per line or, of running text, per character.
 
         minimized is per row, and also has each layer of experts' imbalance: 0.01 of it for each
         token that counts in the loss, on average over the rows.

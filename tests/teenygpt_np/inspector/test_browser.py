@@ -328,10 +328,7 @@ def test_predictions_add_up_to_the_loss(page: Any, run: Path, tape: Tape) -> Non
 def test_the_training_s_numbers(page: Any, run: Path) -> None:
     epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
     chart = find(page, ".chart")
-    assert (
-        chart.find_element("tag name", "figcaption").text
-        == "Nats per headline, padding not counted"
-    )
+    assert chart.find_element("tag name", "figcaption").text == "Nats per line, padding not counted"
     chart.find_element("tag name", "summary").click()
     rows = [row.text.split() for row in chart.find_elements("css selector", "tbody tr")]
     for row, epoch in zip(rows, epochs, strict=False):

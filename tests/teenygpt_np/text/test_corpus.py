@@ -260,10 +260,10 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
         "a.txt",
         "中文\n?\n",
         [],
-        "no headlines: 2 lines read, nothing left of them in the alphabet 'abcdefghijklmnopqrstuvwx"
+        "no text: 2 lines read, nothing left of them in the alphabet 'abcdefghijklmnopqrstuvwx"
         "yz '; --alphabet=corpus is for a text's own characters",
     ),
-    ("a.txt", "a\nb\na\n", [], "a.txt has 2 distinct headlines, wanted at least 10"),
+    ("a.txt", "a\nb\na\n", [], "a.txt has 2 distinct lines, wanted at least 10"),
     ("a.txt", TEXT, ["t"], "column 't' is for .csv, .tsv, .jsonl and .parquet files, and"),
     (
         "a.txt",
@@ -353,7 +353,7 @@ def test_directories_refused(tmp_path: Path) -> None:
     ):
         load_corpus(tmp_path / "nowhere")
     path = directory(tmp_path / "d", val=" \n")
-    with pytest.raises(InputError, match=r"val\.txt has no headlines, wanted at least one"):
+    with pytest.raises(InputError, match=r"val\.txt has no text, wanted at least one line"):
         load_corpus(path)
     with pytest.raises(
         InputError, match=r"column 't' is for \.csv, \.tsv, \.jsonl and \.parquet files"
@@ -442,6 +442,6 @@ def test_several_texts_are_files(tmp_path: Path) -> None:
 def test_a_training_split_fills_a_batch(tmp_path: Path) -> None:
     corpus = load_corpus(write(tmp_path / "a.txt", TEXT))
     check_batch(corpus.name, corpus.splits["train"], 16)
-    message = r"training split of a\.txt has 16 headlines, wanted at least 17 for a batch of 17; "
+    message = r"training split of a\.txt has 16 lines, wanted at least 17 for a batch of 17; "
     with pytest.raises(InputError, match=message):
         check_batch(corpus.name, corpus.splits["train"], 17)

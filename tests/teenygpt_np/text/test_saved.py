@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_text_that_cannot_be_used_leaves_nothing(path: Path) -> None:
     path.write_text("one\ntwo\n", "utf-8")
-    with pytest.raises(InputError, match="has 2 distinct headlines"):
+    with pytest.raises(InputError, match="has 2 distinct lines"):
         load(path)
     assert files(path) == []
 

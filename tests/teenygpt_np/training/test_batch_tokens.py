@@ -41,7 +41,7 @@ def test_a_run_takes_says_and_counts_larger_batches(corpus: Corpus, tmp_path: Pa
     assert made.planned_steps == 9
     assert made.run(tmp_path / "run", write_report) == 0
     mean = made.rows["train"].extent(made.rows["train"].in_order)[1].mean()
-    text = f"    a step takes 16 headlines, not 4, as they are short: {mean:.1f} tokens\n"
+    text = f"    a step takes 16 lines, not 4, as they are short: {mean:.1f} tokens\n"
     assert text in said.getvalue()
     assert made.place.step == 9
     assert run_directory.read_description(tmp_path / "run")[1] == config

@@ -470,5 +470,5 @@ def test_a_directory_holds_one_run(finished: Path, corpus: Corpus) -> None:
 
 def test_a_batch_is_no_more_than_the_training_split(corpus: Corpus, tmp_path: Path) -> None:
     make(corpus, batch_size=48)
-    with pytest.raises(InputError, match="has 48 headlines, wanted at least 49 for a batch of 49"):
+    with pytest.raises(InputError, match="has 48 lines, wanted at least 49 for a batch of 49"):
         make(corpus, batch_size=49)

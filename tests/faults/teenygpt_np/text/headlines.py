@@ -16,4 +16,9 @@ FAULTS = [
         "kept = [line for line in lines if line]",
         "kept = lines",
     ),
+    (
+        "train: lines of any text are headlines",
+        'return "line" if data else "headline"',
+        'return "headline"',
+    ),
 ]
