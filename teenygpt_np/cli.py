@@ -58,6 +58,17 @@ def path(text: str) -> Path:
     return Path(text).expanduser()  # a shell does not expand the ~ in --out=~/runs
 
 
+class _OrFile(list[str]):
+    """Choices beside which a file of some suffix may be given."""
+
+    def __init__(self, words: Iterable[str], suffix: str) -> None:
+        super().__init__([*words, f"FILE{suffix}"])
+        self._suffix = suffix
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and (word in self[:-1] or word.endswith(self._suffix))
+
+
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Add a flag for each of these settings of `Config`. A flag that is not given is None."""
     fields = {field.name: field for field in dataclasses.fields(Config)}
@@ -66,11 +77,12 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         said = default
         if setting.choices is not None:
             said = next(word for word, value in setting.choices.items() if value == default)
+        words = setting.choices and list(setting.choices)
         parser.add_argument(
             "--" + (setting.flag or name).replace("_", "-"),
             dest=name,
             type=type(said),
-            choices=setting.choices and list(setting.choices),
+            choices=_OrFile(words, setting.file) if words and setting.file else words,
             metavar=None if setting.choices else _METAVARS[type(said)],
             help=f"{setting.help} (preset small: {'none' if said == '' else said})",
         )

@@ -26,6 +26,7 @@ class Setting:
     help: its meaning, in a few words for --help.
     at_least, at_most, above, below: bounds of a number, which must also be finite.
     choices: the values allowed, by the words that the command line takes for them.
+    file: the suffix of a file that the command line takes in place of a choice.
     flag: its flag on the command line, if that is not the field's name with dashes.
     before: what runs did that are older than the setting, if that is not the default.
     unless: the setting that, where it is given, puts this one at `before`.
@@ -37,6 +38,7 @@ class Setting:
     above: float = -math.inf
     below: float = math.inf
     choices: Mapping[str, Any] | None = None
+    file: str = ""
     flag: str = ""
     before: Any = None
     unless: str = ""
@@ -87,8 +89,10 @@ class Config:
     )
     tokenizer: str = _setting(
         "characters",
-        "what a token is: a character, a byte, or what often comes together in a word",
+        "what a token is: a character, a byte, or what often comes together in a word; or the file "
+        "of a bpe that there is already, as HF `tokenizers` writes it",
         choices={name: name for name in ("characters", "bytes", "bpe")},
+        file=".json",
         before="characters",
     )
     vocab_size: int = _setting(

@@ -129,7 +129,14 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     from teenygpt_np import run_directory
 
     changes = {"preset": "small"} | _changes(args)
+    file = changes.get("tokenizer", "")
+    if file.endswith(".json"):
+        changes["tokenizer"] = "bpe"
     config = _named_as_flags(lambda: make_config(**changes))
+    tokenizer = None
+    if file.endswith(".json"):
+        tokenizer = _from_file(path(file), config)
+        config = dataclasses.replace(config, vocab_size=tokenizer.num_token_vals)
     out = Path(args.out or "runs")
     for folder in (out, *out.parents):
         if folder.exists() and not folder.is_dir():
@@ -137,8 +144,8 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     if args.out:
         run_directory.check_new(out)
     if args.data == STDIN:
-        return _from_stdin(args, config, out, owned)
-    trainer = _trainer(config, args.quiet, out.parent if args.out else out)
+        return _from_stdin(args, config, tokenizer, out, owned)
+    trainer = _trainer(config, args.quiet, out.parent if args.out else out, tokenizer)
     return trainer, _claimed(args, config, out, owned)
 
 
@@ -154,8 +161,25 @@ def _claimed(args: Namespace, config: Config, out: Path, owned: contextlib.ExitS
     return out
 
 
+def _from_file(file: Path, config: Config) -> Tokenizer:
+    """The tokenizer in a tokenizer.json, in place of one learned from the text."""
+    from teenygpt_np.text.tokenizer_json import read_json
+
+    tokenizer = read_json(file, running=config.text == "running")
+    if config.vocab_size not in (0, tokenizer.num_token_vals):
+        raise InputError(
+            f"--vocab-size is {config.vocab_size:,}, and {file} has "
+            f"{tokenizer.num_token_vals:,} token values"
+        )
+    return tokenizer
+
+
 def _from_stdin(
-    args: Namespace, config: Config, out: Path, owned: contextlib.ExitStack
+    args: Namespace,
+    config: Config,
+    tokenizer: Tokenizer | None,
+    out: Path,
+    owned: contextlib.ExitStack,
 ) -> tuple[Trainer, Path]:
     """A new run on standard input; its directory gets the text, so that the run can be resumed.
 
@@ -172,7 +196,7 @@ def _from_stdin(
         directory = _claimed(args, config, out, owned)
         text = run_directory.save_text(directory, source)
         config = dataclasses.replace(config, data=text)
-        return _trainer(config, args.quiet, directory.parent), directory
+        return _trainer(config, args.quiet, directory.parent, tokenizer), directory
     except BaseException as error:
         owned.close()  # the lock, which could not be removed otherwise on Windows
         if directory is not None:

@@ -105,6 +105,7 @@ QUICK = (
     "test_optimizers::",
     "test_norms::",
     "test_console::",
+    "test_tokenizer::test_out_and_in_again",
     "test_loop::test_the_run_directory",
     "test_loop::test_a_line_of_metrics_per_epoch",
     "test_loop::test_loss_falls",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from teenygpt_np.errors import InputError
@@ -28,6 +29,7 @@ _SPELT = {byte: chr(byte) for byte in SHOWN} | {b: chr(256 + n) for n, b in enum
 # What would change a text before it is cut into words, or the ids of a word.
 _NOTHING = ("normalizer", "post_processor", "truncation", "padding")
 _PLAIN = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges")
+_LARGEST = 1 << 24  # characters
 _WANTED = "byte-level BPE with the words of `teenygpt_np/text/words.py`"
 
 
@@ -62,6 +64,22 @@ def to_json(tokenizer: BpeTokenizer) -> str:
         },
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def read_json(path: Path, *, running: bool) -> BpeTokenizer:
+    """The tokenizer in a file.
+
+    Raises InputError as `from_json` does, and for a file that cannot be read.
+    """
+    if not path.is_file():  # reading a pipe would wait for a writer
+        what = "is no file" if path.exists() else "is not there"
+        raise InputError(f"{path} {what}; wanted a tokenizer.json of {_WANTED}")
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = file.read(_LARGEST)  # a longer file is cut, and so is no JSON
+        return from_json(content, running=running)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def from_json(content: str, *, running: bool) -> BpeTokenizer:

@@ -18,7 +18,7 @@ import minigrad as mg
 from teenygpt_np.cli import path, run_command, set_up
 from teenygpt_np.errors import InputError
 
-COMMANDS = ["train", "sample", "evaluate", "inspect"]
+COMMANDS = ["train", "sample", "evaluate", "inspect", "tokenizer"]
 
 
 @pytest.fixture(scope="module")

@@ -12,4 +12,9 @@ FAULTS = [
         "if args.out and (out / run_directory.TEXT).exists():",
         "if False:",
     ),
+    (
+        "tokenizer: the one of a file is not used",
+        "return _trainer(config, args.quiet, directory.parent, tokenizer), directory",
+        "return _trainer(config, args.quiet, directory.parent), directory",
+    ),
 ]
