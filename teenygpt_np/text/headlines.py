@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from teenygpt_np.text.batches import ANY, Rows, starts_of, with_ends
 from teenygpt_np.text.files import SPLITS
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
-from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
 
 MIN_LINES = 10
 
@@ -22,7 +23,20 @@ _PARTS = 16
 # From how many blank lines on, what share of all they are, and how long a line: then it is prose.
 _BLANKS, _BLANK, _PARAGRAPH = 10, 0.05, 400
 
-Hashes = npt.NDArray[np.int64]  # of each line, to compare lines by
+Hashes = npt.NDArray[np.int64]
+Places = npt.NDArray[np.uint32]
+
+
+class _Lines(NamedTuple):
+    """Lines one after the other: their ids, and the length and a hash of each, to compare by."""
+
+    ids: Unsigned
+    lengths: Places
+    hashes: Hashes
+
+    def rows(self, tokenizer: Tokenizer) -> Rows:
+        """A row for each line, of any length."""
+        return Rows(self.ids, starts_of(self.lengths), self.lengths, tokenizer, ANY)
 
 
 def unit_of(data: object) -> str:
@@ -44,43 +58,43 @@ def splits(
     """
     found = {name: _encoded(lines, tokenizer, report, sink) for name, lines in texts.items()}
     report.check_read(source)
-    if not any(len(rows) for rows, _ in found.values()):
+    if not any(len(lines.ids) for lines in found.values()):
         others = "; --alphabet=corpus is for a text's own characters" if report.replaced else ""
         raise InputError(
             f"{source} has no text: {report.read:,} lines read, nothing left of them "
             f"in {tokenizer}{others}"
         )
-    if _looks_running(report, [rows for rows, _ in found.values()]):
+    if _looks_running(report, list(found.values())):
         report.notes.append("it looks like running text, which --text running keeps as it is")
     if "all" in found:
-        rows, hashes = found.pop("all")
-        distinct = _first_of_each(hashes)
-        report.duplicates = len(hashes) - len(distinct)
-        del hashes  # before more memory is taken: there may be many millions
-        return _divided(source, rows, distinct, seed)
-    for name, (rows, _) in found.items():
-        if not len(rows):
+        lines = found.pop("all")
+        distinct = _first_of_each(lines.hashes)
+        report.duplicates = len(lines.hashes) - len(distinct)
+        lines = lines._replace(hashes=lines.hashes[:0].copy())  # before more memory is taken
+        return _divided(source, lines.rows(tokenizer), distinct, seed)
+    for name, lines in found.items():
+        if not len(lines.ids):
             raise InputError(f"{source}/{name}.txt has no text, wanted at least one line")
-    every = np.concatenate([np.unique(hashes) for _, hashes in found.values()])
+    every = np.concatenate([np.unique(lines.hashes) for lines in found.values()])
     report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
-    return {name: rows for name, (rows, _) in found.items()}
+    return {name: lines.rows(tokenizer) for name, lines in found.items()}
 
 
 def whole(
     source: str, texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
 ) -> Rows:
     """All lines in their order. Raises InputError if nothing is left of them."""
-    rows, _ = _encoded(texts, tokenizer, report, sink)
+    lines = _encoded(texts, tokenizer, report, sink)
     report.check_read(source)
-    if not len(rows):
+    if not len(lines.ids):
         raise InputError(f"{source} has no text: nothing left of {report.read:,} lines read")
-    return rows
+    return lines.rows(tokenizer)
 
 
 def _encoded(
     texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
-) -> tuple[Rows, Hashes]:
-    """The lines as rows of any length, without empty ones, and a hash of each."""
+) -> _Lines:
+    """The lines without empty ones."""
     # These grow in place; to concatenate pieces would take twice the memory.
     lengths, hashes = array("I"), array("q")
     for some in _in_turn(texts):
@@ -97,14 +111,12 @@ def _encoded(
         sink.append(ids)
         lengths.frombytes(of_each.astype(np.uint32).tobytes())
         hashes.frombytes(np.fromiter(map(hash, kept), np.int64, len(kept)).tobytes())
-    sizes = np.frombuffer(lengths, np.uint32)
-    rows = Rows(sink.taken(), starts_of(sizes), sizes, tokenizer, ANY)
-    return rows, np.frombuffer(hashes, np.int64)
+    return _Lines(sink.taken(), np.frombuffer(lengths, np.uint32), np.frombuffer(hashes, np.int64))
 
 
-def _looks_running(report: Report, splits: Sequence[Rows]) -> bool:
+def _looks_running(report: Report, splits: Sequence[_Lines]) -> bool:
     """Whether a text has blank lines between its parts, or paragraphs for lines."""
-    mean = sum(len(rows.ids) for rows in splits) / sum(len(rows) for rows in splits)
+    mean = sum(len(lines.ids) for lines in splits) / sum(len(s.lengths) for s in splits)
     return report.empty > max(_BLANKS, _BLANK * report.read) or mean > _PARAGRAPH
 
 
@@ -122,9 +134,7 @@ def _in_turn(texts: Iterable[str | None]) -> Iterator[list[str | None]]:
         yield some
 
 
-def _divided(
-    source: str, rows: Rows, distinct: npt.NDArray[np.uint32], seed: int
-) -> dict[str, Rows]:
+def _divided(source: str, rows: Rows, distinct: Places, seed: int) -> dict[str, Rows]:
     if len(distinct) < MIN_LINES:
         raise InputError(
             f"{source} has {len(distinct)} distinct lines, wanted at least {MIN_LINES}"
@@ -138,7 +148,7 @@ def _divided(
     }
 
 
-def _first_of_each(hashes: Hashes) -> npt.NDArray[np.uint32]:
+def _first_of_each(hashes: Hashes) -> Places:
     """Where each hash stands for the first time. In parts, as sorting takes much memory.
 
     The same line in two splits would be learned in one and then predicted in the other. Different
@@ -148,4 +158,4 @@ def _first_of_each(hashes: Hashes) -> npt.NDArray[np.uint32]:
     for part in range(_PARTS):
         here = np.flatnonzero(parts == part)
         kept[here[np.unique(hashes[here], return_index=True)[1]]] = True
-    return np.flatnonzero(kept).astype(np.uint32)
+    return np.arange(len(kept), dtype=np.uint32)[kept]
