@@ -138,6 +138,21 @@ class Config:
         choices={name: name for name in ("auto", "learned", "none")},
         before="learned",
     )
+    objective: str = _setting(
+        "next",
+        "what is learned: the next token, masked tokens from all of the row (an encoder), or both",
+        choices={name: name for name in ("next", "masked", "joint")},
+        before="next",
+    )
+    alpha: float = _setting(
+        1.0, "weight of the masked loss in objective joint", at_least=0, before=1.0
+    )
+    mask_share: float = _setting(
+        0.15, "share of the text's tokens that are masked", above=0, at_most=0.5, before=0.15
+    )
+    mask_span: float = _setting(
+        3.0, "tokens masked in a row, on average", at_least=1, at_most=1000, before=3.0
+    )
     dropout: float = _setting(
         0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
     )
@@ -222,6 +237,11 @@ class Config:
         """The files of the text; () for the bundled one."""
         return (self.data, *self.more_data) if self.data else ()
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether the model learns to fill in masked tokens."""
+        return self.objective in ("masked", "joint")
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as a dictionary that JSON can hold."""
         settings = dataclasses.asdict(self)
@@ -257,7 +277,14 @@ SETTINGS: dict[str, Setting] = {
     if "setting" in field.metadata
 }
 
-_OF_TOKENIZERS = {"alphabet": "characters", "vocab_size": "bpe"}
+# Settings that mean nothing unless another one has one of these values.
+_ONLY_WITH = {
+    "alphabet": ("tokenizer", ("characters",)),
+    "vocab_size": ("tokenizer", ("bpe",)),
+    "alpha": ("objective", ("joint",)),
+    "mask_share": ("objective", ("masked", "joint")),
+    "mask_span": ("objective", ("masked", "joint")),
+}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # For trying things: an epoch takes seconds.
@@ -305,7 +332,8 @@ def make_config(preset: str, **changes: Any) -> Config:
         raise InputError(f"preset is {preset!r}, wanted one of {', '.join(PRESETS)}")
     fixed = {name: s.before for name, s in SETTINGS.items() if s.unless in changes}
     config = Config(preset=preset, **PRESETS[preset] | fixed | changes)
-    for name, kind in _OF_TOKENIZERS.items():
-        if name in changes and config.tokenizer != kind:
-            raise InputError(f"{name} is for tokenizer {kind}, and tokenizer is {config.tokenizer}")
+    for name, (other, values) in _ONLY_WITH.items():
+        value = getattr(config, other)
+        if name in changes and value not in values:
+            raise InputError(f"{name} is for {other} {' or '.join(values)}, and {other} is {value}")
     return config

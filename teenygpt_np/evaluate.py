@@ -20,17 +20,18 @@ from teenygpt_np.config import SETTINGS
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import STDIN, check_encoding, shown
 
-# The columns of the table: title, width, and each score with how it is written.
-_BITS = ("bits a byte", 13, (("bits_per_byte", "13.3f"),))
+# The columns of the table: title, width, and each score with how it is written. Those are shown
+# that the model has.
 _OF_LINES = (
     ("padding not counted", 22, (("nll_no_pad", "12.2f"), ("top1_no_pad", "10.1%"))),
     ("padding counted", 22, (("nll", "12.2f"), ("top1", "10.1%"))),
     ("a character", 13, (("nats_per_character", "13.3f"),)),
-    _BITS,
+    ("bits a byte", 13, (("bits_per_byte", "13.3f"),)),
+    ("a masked token", 22, (("masked_nats", "12.3f"), ("masked_top1", "10.1%"))),
 )
 _OF_RUNNING_TEXT = (
     ("a character", 22, (("nats_per_character", "12.3f"), ("top1_no_pad", "10.1%"))),
-    _BITS,
+    *_OF_LINES[3:],
 )
 
 
@@ -82,18 +83,24 @@ def main(arguments: list[str] | None = None) -> int:
     import numpy as np
 
     import minigrad as mg
-    from teenygpt_np.baselines import baselines
     from teenygpt_np.run_directory import check_text, load_own_corpus, load_run
-    from teenygpt_np.scores import nats, scores
+    from teenygpt_np.scores import nats
     from teenygpt_np.text.batches import Rows
     from teenygpt_np.text.corpus import is_hash_of, read_whole
+    from teenygpt_np.training.objectives import objective_of
 
     mg.choose_backend()
     run = load_run(args.run)
     if args.each and run.tokenizer.running:
         raise InputError(f"--each is for lines, and {args.run} was trained on running text")
     config, tokenizer = run.config, run.tokenizer
-    most = config.eval_tokens if args.eval_tokens is None else args.eval_tokens
+    if args.each and config.objective == "masked":
+        raise InputError(
+            f"--each is the nats of whole lines, and {args.run} fills in masked tokens"
+        )
+    if args.eval_tokens is not None:
+        config = dataclasses.replace(config, eval_tokens=args.eval_tokens)
+    objective = objective_of(config, tokenizer)
     truth, train = None, None
     if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
         name, split = shown(STDIN) if args.data == STDIN else args.data.name, "all"
@@ -131,15 +138,15 @@ def main(arguments: list[str] | None = None) -> int:
             )
     rows = whole.cut(config.num_tokens)
     with np.errstate(all="ignore"):
-        table = {"model": scores(run.model, rows, most_tokens=most)}
+        table = {"model": objective.scores(run.model, rows)}
         each = nats(run.model, rows).tolist() if args.each else []
     if not np.isfinite([*table["model"].values(), *each]).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
     if train is not None:
-        table |= baselines(train, rows, most)
-    if truth:
+        table |= objective.baselines(train, rows)
+    if truth and "nll_no_pad" in table["model"]:
         table["grammar"] = {"nll_no_pad": truth}
-    scored = len(rows.evenly(most))
+    scored = len(rows.evenly(config.eval_tokens))
     if args.json:
         told = {"data": name, "split": split, "lines": scored, **table}
         print(json.dumps(told | ({"each": each} if args.each else {})))
@@ -151,8 +158,9 @@ def main(arguments: list[str] | None = None) -> int:
     what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
     share = "" if scored == len(rows) else f", {scored:,} of them scored, spread over it"
     print(f"{len(rows):,} {rows.unit}{'s' * (len(rows) != 1)}, {what}{share}")
-    print("nats, and the share of next tokens predicted right\n")
-    columns = _OF_RUNNING_TEXT if tokenizer.running else _OF_LINES
+    print("nats, and the share of tokens predicted right\n")
+    known = _OF_RUNNING_TEXT if tokenizer.running else _OF_LINES
+    columns = [column for column in known if column[2][0][0] in table["model"]]
     print(f"{'':10}" + "".join(f"{title:>{width}}" for title, width, _ in columns))
     for predictor, row in table.items():
         cells = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -136,4 +137,30 @@ def gathered(drawn: Iterable[Array], prompt: Array, num_tokens: int, end: int | 
     ids = np.full((len(new), num_tokens), -1 if end is None else end)
     ids[:, : len(prompt)] = prompt
     ids[:, len(prompt) : len(prompt) + new.shape[1]] = new
+    return ids
+
+
+def fill(
+    scores: Callable[[Array, Array], Array],
+    ids: Array,
+    blanks: Array,
+    special: Sequence[int],
+    *,
+    rng: np.random.Generator,
+    **settings: Any,
+) -> Array:
+    """Fill in blanks one after the other, each by what stands around it then.    -> ids (B, T)
+
+    scores: a function from some rows of ids (N, T), and which ones (N), to the logits (N, T, V) of
+        the tokens that stand there.
+    blanks: (B, T) bool, from left to right.    special: ids that are never filled in.
+    settings: those of `choose`
+    """
+    ids = ids.copy()
+    for t in np.flatnonzero(blanks.any(axis=0)):
+        rows = np.flatnonzero(blanks[:, t])
+        with np.errstate(all="ignore"):  # `choose` notices an overflow in the logits
+            logits = scores(ids[rows], rows)[:, t]
+            logits[:, special] = -np.inf
+            ids[rows, t] = choose(logits, rng, **settings)
     return ids

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from teenygpt_np import run_directory
-from teenygpt_np.baselines import baselines
-from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.corpus import Corpus, is_hash_of
 from teenygpt_np.text.headlines import unit_of
-from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.training.objectives import Objective, objective_of
 
 _SAMPLES = 8  # rows shown of each epoch
 
@@ -33,7 +31,10 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
         raise InputError(f"{directory} is no run directory: {error}") from error
     settings = config.as_dict() | {"data": ", ".join(Path(p).name for p in config.paths)}
     del settings["more_data"]
+    objective = objective_of(config, tokenizer)
     return {
+        "score": objective.score,
+        "unit": objective.unit,
         "name": directory.resolve().name,
         "line": unit_of(config.data),
         "config": settings | {"data": settings["data"] or "bundled"},
@@ -41,7 +42,7 @@ def training_data(directory: Path, corpus: Corpus | None = None) -> dict[str, An
         "epochs": epochs,
         "test": test,
         "samples": samples,
-        **_guesses(directory, config, tokenizer, described.get("corpus"), corpus),
+        **_guesses(directory, objective, described.get("corpus"), corpus),
     }
 
 
@@ -51,12 +52,12 @@ def _lines(path: Path) -> list[str]:
 
 def _guesses(
     directory: Path,
-    config: Config,
-    tokenizer: Tokenizer,
+    objective: Objective,
     digest: str | None,
     corpus: Corpus | None,
 ) -> dict[str, Any]:
     """The scores of the baselines, and of the grammar if it is known, on the validation split."""
+    config, tokenizer = objective.config, objective.tokenizer
     try:
         corpus = corpus or run_directory.load_own_corpus(config, directory.parent, tokenizer)
     except (InputError, OSError):
@@ -64,7 +65,7 @@ def _guesses(
     if not is_hash_of(digest, corpus):
         return {"baselines": {}}
     train, val = (corpus.rows(split, config.num_tokens) for split in ("train", "val"))
-    found = baselines(train, val, config.eval_tokens)
+    found = objective.baselines(train, val)
     if corpus.truth:
         found["grammar"] = {"nll_no_pad": corpus.truth["val"]}
     return {"baselines": found}

@@ -31,7 +31,10 @@ class Block(Module):
         mixer: Mixer = getattr(self, self.mixer_name)
         return mixer
 
-    def forward(self, x: Tensor, *state: Any) -> Tensor:
-        """Whole sequences; or, given the mixer's state, their next positions."""
-        x = self.layer_norm1(x + self.mixer_module(x, *state))
+    def forward(self, x: Tensor, *state: Any, **sight: Any) -> Tensor:
+        """Whole sequences; or, given the mixer's state, their next positions.
+
+        sight: what the mixer may see, if it can see other than what came before
+        """
+        x = self.layer_norm1(x + self.mixer_module(x, *state, **sight))
         return self.layer_norm2(x + self.mlp(x))

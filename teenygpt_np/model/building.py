@@ -40,6 +40,12 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         if name not in MIXERS:
             known = ", ".join(MIXERS)
             raise InputError(f"mixer {name!r} in {config.mixer!r} is not known, wanted: {known}")
+        if config.has_masks and not MIXERS[name].sees_both_ways:
+            able = " or ".join(name for name, kind in MIXERS.items() if kind.sees_both_ways)
+            raise InputError(
+                f"mixer is {config.mixer}, wanted {able} with objective {config.objective}: "
+                f"{name} sees only what came before"
+            )
     if len(config.mixers) > config.num_blocks:
         raise InputError(
             f"mixer {config.mixer!r} is of {len(config.mixers)} blocks, wanted at most "
@@ -62,6 +68,7 @@ def _built(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         config.num_blocks,
         mixers=config.mixers,
         positions=config.positions,
+        with_mask=config.has_masks,
         num_experts=config.experts,
         num_active=config.active_experts,
         rng=rng,

@@ -29,10 +29,10 @@ class Module:
     muon: Collection[str] = ()  # names of its own matrices that Muon may train
     no_decay: Collection[str] = ()  # names of its own parameters without weight decay
 
-    def __call__(self, *inputs: Any) -> Tensor:
+    def __call__(self, *inputs: Any, **settings: Any) -> Tensor:
         """Run `forward`, which each kind of Module defines, in a scope that names it to a trace."""
         with mg.scope(self):
-            return self.forward(*inputs)
+            return self.forward(*inputs, **settings)
 
     def _held(self) -> Iterator[tuple[str, Any]]:
         """(path, Tensor or Module) of everything that this module's attributes hold."""

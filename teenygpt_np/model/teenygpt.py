@@ -1,4 +1,4 @@
-"""TeenyGPT: a decoder transformer over tokens.
+"""TeenyGPT: a transformer over tokens, which reads from the left, or, as an encoder, both ways.
 
 Shapes: B rows of a batch, T = num_tokens, t tokens of a row, V = num_token_vals, D = num_emb.
 Source: the model at the end of J. Tomczak's article on large language models and generative AI,
@@ -20,7 +20,7 @@ from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module
-from teenygpt_np.sampling import draw, gathered
+from teenygpt_np.sampling import draw, fill, gathered
 
 _NOT_COUNTED = -100  # as a target: this token does not count in the loss
 
@@ -40,6 +40,8 @@ class TeenyGPT(Module):
     num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
     positions: 'learned', an embedding of each of the T positions, or 'none', which sets no limit to
         what can be read; 'auto': 'none' if all mixers know the order of the tokens by themselves.
+    with_mask: whether there is a token V, `mask`, which is read where a token is hidden, and never
+        predicted.
     num_experts, num_active: MLPs in a block, and how many of them work on each token.
     rng: for the initial weights and for dropout.
 
@@ -59,6 +61,7 @@ class TeenyGPT(Module):
         *,
         mixers: Sequence[str] = ("attention",),
         positions: str = "auto",
+        with_mask: bool = False,
         num_experts: int = 1,
         num_active: int = 1,
         rng: Generator | None = None,
@@ -78,7 +81,8 @@ class TeenyGPT(Module):
             )
         rng = np.random.default_rng(0) if rng is None else rng
         self.num_tokens, self.num_token_vals = num_tokens, num_token_vals
-        self.embedding = Embedding(num_token_vals, num_emb, rng=rng, dtype=dtype)
+        self.mask = num_token_vals
+        self.embedding = Embedding(num_token_vals + with_mask, num_emb, rng=rng, dtype=dtype)
         kinds = [MIXERS[mixers[i % len(mixers)]] for i in range(num_blocks)]
         if positions == "auto":
             positions = "none" if all(kind.knows_order for kind in kinds) else "learned"
@@ -111,13 +115,26 @@ class TeenyGPT(Module):
         """How many tokens can be read: T with learned positions, else any number."""
         return self.num_tokens if self.positional_embedding else sys.maxsize
 
-    def forward(self, x: Array, state: State | None = None) -> Tensor:
-        """Logits of the next token.    x: (B, t) ids -> (B, t, V)
+    def forward(
+        self, x: Array, state: State | None = None, *, lengths: Array | None = None
+    ) -> Tensor:
+        """Logits of the next token; with lengths, of each token itself.    x: (B, t) -> (B, t, V)
 
-        state: what was read before x; it is changed in place. Without it x begins the rows.
+        The settings are those of `hidden`, which this raises like.
+        """
+        return self.logits(self.hidden(x, state, lengths=lengths))
 
-        Raises ValueError for more than T positions, if they are learned, and IndexError for an id
-        outside 0..V-1.
+    def hidden(
+        self, x: Array, state: State | None = None, *, lengths: Array | None = None
+    ) -> Tensor:
+        """What the last block makes of each token and those that it sees.    (B, t) -> (B, t, D)
+
+        x: ids.    state: what was read before x; it is changed in place. Without it x begins the
+        rows.    lengths: (B), how many tokens each row has. Every token then sees all of these, as
+        in an encoder; without it only those before it and itself.
+
+        Raises ValueError for more than T positions, if they are learned, or lengths where a mixer
+        sees only what came before, and IndexError for an id outside 0..V-1.
         """
         x = np.asarray(x)
         start = 0 if state is None else state.position
@@ -129,11 +146,12 @@ class TeenyGPT(Module):
         if self.positional_embedding:
             h = h + self.positional_embedding(np.arange(start, start + x.shape[1]))
         h = self.dropout(h)
+        sight = {} if lengths is None else {"lengths": lengths}
         for i, block in enumerate(self.transformer_blocks):
-            h = block(h) if state is None else block(h, state.blocks[i])
+            h = block(h, **sight) if state is None else block(h, state.blocks[i], **sight)
         if state is not None:
             state.position += x.shape[1]
-        return self.logits(h)
+        return h
 
     def log_probs(self, x: Array, temperature: float = 1.0) -> Tensor:
         """ln p(next token) = log_softmax(logits / temperature).    x: (B, t) ids -> (B, t, V)
@@ -168,6 +186,19 @@ class TeenyGPT(Module):
         )
         return losses / len(x) if reduction == "mean" else losses
 
+    def masked_loss(self, x: Array, targets: Array, masked: Array, lengths: Array) -> Tensor:
+        """-ln p(target | what is not hidden of the row), summed over the masked tokens, in nats.
+
+        x: (B, t) ids, with `mask` where a token is hidden.    targets: (B, t), the row as it was
+        masked: (B, t) bool, the tokens that count.    lengths: (B), as for `hidden`
+
+        Source: Devlin et al., BERT, 2018, section 3.1, arXiv:1810.04805.
+        """
+        targets = np.where(masked, targets, _NOT_COUNTED)
+        return mg.cross_entropy(
+            self(x, lengths=lengths), targets, reduction="sum", ignore_index=_NOT_COUNTED
+        )
+
     def top1(self, x: Array, counted: Array | None = None) -> Array:
         """The share of next tokens that the likeliest guess gets right.    x: (B, t) -> (B)
 
@@ -180,6 +211,28 @@ class TeenyGPT(Module):
         weights = np.ones_like(right) if counted is None else counted[:, 1:]
         share: Array = (right & weights).sum(axis=1) / weights.sum(axis=1)
         return share
+
+    def fill(
+        self,
+        ids: Array,
+        lengths: Array,
+        *,
+        special: Sequence[int],
+        rng: Generator | None = None,
+        **settings: Any,
+    ) -> Array:
+        """Fill in each `mask`, from left to right, by the tokens around it.    (B, t) -> (B, t)
+
+        lengths: (B), the tokens of each row.    special: ids that stand for no text
+        settings: temperature, top_k, top_p, as for `stream`
+        """
+
+        def scores(some: Array, which: Array) -> Array:
+            return self(some, lengths=lengths[which]).data
+
+        rng = np.random.default_rng() if rng is None else rng
+        with self.evaluating(), mg.no_grad():
+            return fill(scores, ids, ids == self.mask, special, rng=rng, **settings)
 
     def sample(
         self,

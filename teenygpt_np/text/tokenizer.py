@@ -48,6 +48,11 @@ class Tokenizer(ABC):
     def num_token_vals(self) -> int:
         """V: how many token values there are, with those that stand for no text."""
 
+    @property
+    def special(self) -> list[int]:
+        """The ids that stand for no text."""
+        return sorted({self.pad, self.begin, self.end})
+
     @abstractmethod
     def fold(self, text: str) -> Folded:
         """Change a text as far as needed so that the tokenizer can encode it."""

@@ -6,9 +6,10 @@ import dataclasses
 
 import numpy as np
 
+import minigrad as mg
 from teenygpt_np.config import Config
 from teenygpt_np.model.building import build_model
-from teenygpt_np.text.batches import Batch
+from teenygpt_np.text.batches import Rows
 from teenygpt_np.training.objectives import Objective
 from teenygpt_np.training.optimizers import make_optimizers
 
@@ -31,10 +32,13 @@ def warm_up(config: Config, objective: Objective) -> None:
         experts=min(config.experts, 2),
         active_experts=min(config.active_experts, 2),
     )
-    model = build_model(tiny, 3, np.random.default_rng(0))
-    ids = np.ones((2, _TOKENS), np.int64)
+    tokenizer, rng = objective.tokenizer, np.random.default_rng(0)
+    model = build_model(tiny, tokenizer.num_token_vals, rng)
+    starts, lengths = np.array([0, _TOKENS]), np.full(2, _TOKENS)
+    split = Rows(np.ones(2 * _TOKENS, tokenizer.dtype), starts, lengths, tokenizer, _TOKENS)
+    batch = objective.batch(split, split.in_order, rng)
     with np.errstate(all="ignore"):  # a step by a huge learning rate overflows
-        objective.loss(model, Batch(ids, np.ones(ids.shape, bool))).minimized.backward()
+        objective.loss(model, batch).minimized.backward()
         for optimizer in make_optimizers(model, tiny).values():
             optimizer.step()
-        model.log_probs(ids)
+        mg.log_softmax(np.ones((2, 3), np.float32))  # for scores

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from running import Result, call, tiny_run
 
-from teenygpt_np import sample
 from teenygpt_np.interactive import COMMANDS, Settings
 from teenygpt_np.run_directory import load_run
 from teenygpt_np.text.folding import Folded
+from teenygpt_np.writing import Continuing
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_bytes_that_are_no_text_and_no_input_at_all(run: Path) -> None:
 class Bytes:
     """As much of a tokenizer as is asked for: each byte of UTF-8 is an id."""
 
-    end = 256
+    end, running = 256, False
 
     def fold(self, text: str) -> Folded:
         return Folded(text, changed=False, replaced={}, gap="")
@@ -153,9 +153,9 @@ class Bytes:
 )
 def test_a_character_is_shown_once_it_is_whole(text: bytes) -> None:
     columns = [np.array([byte]) for byte in [*text, Bytes.end]]
-    model = SimpleNamespace(stream=lambda **_: iter(columns))
+    model = SimpleNamespace(stream=lambda **_: iter(columns), num_tokens=99, most_tokens=99)
     run: Any = SimpleNamespace(model=model, tokenizer=Bytes())
-    pieces = list(sample._written(run, "\u00c9 ", Settings(1.0, None, None, None, 99)))
+    pieces = list(Continuing(run).pieces("\u00c9 ", Settings(1.0, None, None, None, 99)))
     assert "".join(pieces) == "\u00c9 " + text.decode("utf-8", "replace")
     assert max(map(len, pieces)) <= 2
 

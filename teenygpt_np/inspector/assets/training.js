@@ -8,6 +8,9 @@ const CHARTS = [
   { title: 'Nats per character', key: 'val_nats_per_character', guess: 'nats_per_character', text: 'running' },
   { title: 'Bits per byte', key: 'val_bits_per_byte', guess: 'bits_per_byte', text: 'running' },
   { title: 'Next tokens predicted right', key: 'val_top1_no_pad', guess: 'top1_no_pad', format: percent, text: 'running' },
+  { title: 'Nats per masked token', key: 'val_masked_nats', guess: 'masked_nats' },
+  { title: 'Masked tokens filled in right', key: 'val_masked_top1', guess: 'masked_top1', format: percent },
+  { title: 'Nats of both losses', key: 'val_joint', guess: 'joint' },
   { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
   { title: 'Norm of the gradient, before clipping', key: 'grad_norm', layers: 'grad_norms' },
   { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
@@ -29,18 +32,11 @@ function showTraining(runs) {
 }
 
 function ended(run) {
-  const [key, unit] = scoreOf(run.config, run.line)
-  const best = Math.min(...run.epochs.map(row => row[`val_${key}`]))
-  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per ${unit}` : ''
-  const test = run.test ? `, test ${digits(run.test[`test_${key}`])}` : ''
+  const best = Math.min(...run.epochs.map(row => row[`val_${run.score}`]))
+  const scores = run.epochs.length ? `, best validation ${digits(best)} nats per ${run.unit}` : ''
+  const test = run.test ? `, test ${digits(run.test[`test_${run.score}`])}` : ''
   return `${run.name}: preset ${run.config.preset} on ${run.config.data}, ` +
     `${count(run.parameters, 'parameter')}, ${count(run.epochs.length, 'epoch')}${scores}${test}.`
-}
-
-// The score that a run is trained for, and what it is counted in.
-function scoreOf(config, line) {
-  if (config.text === 'running') return ['nats_per_character', 'character']
-  return [config.ignore_pads ? 'nll_no_pad' : 'nll', line]
 }
 
 function differences(runs) {
@@ -61,7 +57,7 @@ function seriesOf(kind, runs) {
     }
     const read = key => run.epochs.map(row => ({ x: row.epoch, y: row[key] }))
     if (kind.key) add(kind.guess ? 'validation' : kind.layers ? 'all, mean of the epoch' : 'all', 'val', read(kind.key))
-    if (kind.guess === scoreOf(run.config)[0]) add('training', 'train', read('train_nll'))
+    if (kind.guess === run.score) add('training', 'train', read('train_nll'))
     if (kind.layers)
       for (const layer of Object.keys(run.epochs.at(-1)[kind.layers] ?? {}))
         add(`${layer}, last step`, 'layer', run.epochs.map(row => ({ x: row.epoch, y: row[kind.layers]?.[layer] })))

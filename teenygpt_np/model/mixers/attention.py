@@ -1,4 +1,4 @@
-"""Causal self-attention: each token attends to itself and to all tokens before it."""
+"""Self-attention: each token attends to itself and to all tokens before it, or to all there are."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ class KeysAndValues:
 
 
 class CausalSelfAttention(Mixer):
-    """y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(D/H), causal) v.
+    """y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(D/H), masked) v.
 
     x: (B, T, D) -> y: (B, T, D).    q, k, v = x W_in^T + b_in, divided into H heads of width D/H.
     W_in (3D, D) starts Xavier-uniform as one matrix, W_out uniform in +-1/sqrt(D), biases at 0.
+    masked: each token sees those before it and itself; or, as in an encoder, all of its row.
 
     Raises ValueError for a width that can't be divided into heads.
 
@@ -45,6 +46,7 @@ class CausalSelfAttention(Mixer):
     """
 
     attribute = "msha"  # "multi-head self-attention", the article's name
+    sees_both_ways = True
     muon: Collection[str] = ("in_proj_weight",)
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
@@ -57,8 +59,11 @@ class CausalSelfAttention(Mixer):
         self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
         self.out_proj.bias = parameter((width,), np.zeros, dtype)
 
-    def forward(self, x: Tensor, state: Any = None) -> Tensor:
-        """Whole sequences; or, given the state, their next positions."""
+    def forward(self, x: Tensor, state: Any = None, *, lengths: Array | None = None) -> Tensor:
+        """Whole sequences; or, given the state, their next positions.
+
+        lengths: (B); tokens then see each other both ways, the first so many of each row
+        """
         B, T, D = x.shape
         weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
         # The weights are split, not the product: then backward joins gradients of the size of the
@@ -69,7 +74,11 @@ class CausalSelfAttention(Mixer):
             .swapaxes(1, 2)
             for weight, bias in zip(weights, biases, strict=True)
         )  # each (B, H, T, D/H)
-        y = self.attend(q, k, v, state)
+        y = (
+            self.attend(q, k, v, state)
+            if lengths is None
+            else mg.attention(q, k, v, lengths=lengths)
+        )
         return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, state: Any) -> Tensor:

@@ -12,6 +12,9 @@ from teenygpt_np.model.module import Generator, Module
 class Mixer(Module):
     """y[t] is computed from x[0..t], and from nothing later.    x: (B, T, D) -> y: (B, T, D)
 
+    A mixer with `sees_both_ways` can do otherwise: in `mixer(x, lengths=lengths)` each y[t] is
+    computed from all of x[0..length-1] of its row.
+
     `mixer(x)` takes whole sequences, with gradients. For sampling, `mixer(x, state)` takes their
     next T >= 1 positions, under `mg.no_grad()`, and changes the state in place. A sequence given in
     parts has the same result as the whole sequence.
@@ -21,6 +24,7 @@ class Mixer(Module):
 
     attribute = "mixer"  # its name in a block, and so in the names of its parameters
     knows_order = False  # whether it tells tokens in one order from the same in another by itself
+    sees_both_ways = False
     part = "head"  # what each of its attention maps is of
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:

@@ -2,17 +2,20 @@
 
 from teenygpt_np.config import Config
 from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.training.objectives.masked import Joint, MaskedTokens
 from teenygpt_np.training.objectives.next_token import NextToken
 from teenygpt_np.training.objectives.objective import Loss, Objective
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "next": NextToken,
+    "masked": MaskedTokens,
+    "joint": Joint,
 }
 
 
 def objective_of(config: Config, tokenizer: Tokenizer) -> Objective:
     """What a run with these settings is trained for."""
-    return NextToken(config, tokenizer)
+    return OBJECTIVES[config.objective](config, tokenizer)
 
 
 __all__ = ["OBJECTIVES", "Loss", "Objective", "objective_of"]

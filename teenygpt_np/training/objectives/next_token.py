@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from minigrad import Tensor
+from minigrad import Array, Tensor
 from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
 from teenygpt_np.model.layers import routings
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.scores import scores
-from teenygpt_np.text.batches import Batch, Split
+from teenygpt_np.text.batches import Split
 from teenygpt_np.text.headlines import unit_of
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 from teenygpt_np.training.objectives.objective import BALANCE, Loss, Objective
@@ -42,19 +43,11 @@ class NextToken(Objective):
         self.samples = (4, 1, 1) if self.running else (64, 3, 10)
         self.length = LENGTH if self.running else None  # of a sample, in tokens; None: as in a row
 
-    def rows_per_batch(self, split: Split, batch_size: int, batch_tokens: int) -> int:
-        """batch_size, or more where rows are so short that it makes less than batch_tokens."""
-        return split.rows_per_batch(batch_size, batch_tokens, padded=self.padded)
-
-    def order(self, split: Split, batch_size: int, rng: np.random.Generator) -> list[Ids]:
-        """The rows of each batch of an epoch."""
-        return split.shuffled(batch_size, rng, padded=self.padded)
-
-    def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Batch:
+    def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Any:
         """The batch of these rows."""
         return split.whole_batch(rows) if self.padded else split.batch(rows)
 
-    def loss(self, model: TeenyGPT, batch: Batch) -> Loss:
+    def loss(self, model: TeenyGPT, batch: Any) -> Loss:
         """The loss of a batch, per line or, of running text, per character.
 
         minimized is per row, and also has each layer of experts' imbalance: 0.01 of it for each
@@ -63,7 +56,7 @@ class NextToken(Objective):
         nll = model.loss(batch.ids, batch.counted)
         rows = len(batch.ids)
         units = self.tokenizer.sizes[0][batch.ids[batch.counted]].sum() if self.running else rows
-        return Loss(balanced(model, nll, batch), nll.item() * rows, int(units))
+        return Loss(balanced(model, nll, batch.counted[:, 1:]), nll.item() * rows, int(units))
 
     def scores(
         self, model: TeenyGPT, split: Split, before_batch: Callable[[], object] = lambda: None
@@ -92,9 +85,12 @@ class NextToken(Objective):
         )
 
 
-def balanced(model: TeenyGPT, loss: Tensor, batch: Batch) -> Tensor:
-    """A loss per row with what its pass through the model adds for an unequal use of experts."""
-    weight = float(BALANCE * batch.counted[:, 1:].sum() / len(batch.ids))
+def balanced(model: TeenyGPT, loss: Tensor, counted: Array) -> Tensor:
+    """A loss per row with what its pass through the model adds for an unequal use of experts.
+
+    counted: (B, T) bool, the tokens that count in the loss
+    """
+    weight = float(BALANCE * counted.sum() / len(counted))
     for routing in routings(model).values():
         loss = loss + weight * routing.imbalance
     return loss

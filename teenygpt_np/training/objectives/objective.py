@@ -37,6 +37,7 @@ class Objective(ABC):
     of_text: whether the score is that of whole texts, which the grammar's can be compared with
     samples: how many texts an epoch's file has, how many of them are told, and how many at the end
     written: what is told before those at the end
+    padded: whether padding counts, and rows of any lengths share a batch
     """
 
     score: str
@@ -44,19 +45,20 @@ class Objective(ABC):
     unit: str
     digits: int = 2
     of_text: bool = True
+    padded: bool = False
     samples: tuple[int, int, int] = (64, 3, 10)
     written: str
 
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
         self.config, self.tokenizer = config, tokenizer
 
-    @abstractmethod
     def rows_per_batch(self, split: Split, batch_size: int, batch_tokens: int) -> int:
         """batch_size, or more where rows are so short that it makes less than batch_tokens."""
+        return split.rows_per_batch(batch_size, batch_tokens, padded=self.padded)
 
-    @abstractmethod
     def order(self, split: Split, batch_size: int, rng: np.random.Generator) -> list[Ids]:
         """The rows of each batch of an epoch."""
+        return split.shuffled(batch_size, rng, padded=self.padded)
 
     @abstractmethod
     def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Any:

@@ -1,4 +1,4 @@
-"""Seeded faults in `teenygpt_np/sample.py`."""
+"""Seeded faults in `teenygpt_np/writing.py`."""
 
 FAULTS = [
     ("interactive: half a character is shown", 'if not text.endswith("\\ufffd"):', "if True:"),

@@ -1,0 +1,183 @@
+"""What a trained model writes, as text: it goes on from a beginning, or fills in blanks."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from teenygpt_np.errors import InputError
+from teenygpt_np.interactive import Settings
+from teenygpt_np.run_directory import TrainedRun
+from teenygpt_np.text.tokenizer import Ids
+from teenygpt_np.training.objectives.next_token import LENGTH
+
+BLANK = "_"  # in a prompt: a token to fill in
+_BATCH = 64
+_LONGEST = 100_000
+
+
+class Writer(ABC):
+    """A trained model that writes texts; the kinds differ in what a prompt is to them.
+
+    running: whether it writes running text.    usual_length, longest: tokens of a text
+    """
+
+    def __init__(self, run: TrainedRun) -> None:
+        self.model, self.tokenizer = run.model, run.tokenizer
+        self.running = run.tokenizer.running
+        self.usual_length = LENGTH if self.running else run.model.num_tokens - 1
+        # Only a model of running text can read on from the middle of one.
+        self.longest = _LONGEST if self.running else min(_LONGEST, run.model.most_tokens - 1)
+
+    @abstractmethod
+    def rows(
+        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
+    ) -> Iterator[Ids]:
+        """The ids of so many texts. Raises InputError for a prompt that it cannot use."""
+
+    def texts(self, prompt: str, settings: Settings, number: int) -> Iterator[str]:
+        """So many texts. Raises as `rows` does."""
+        rows = self.rows(prompt, settings, number, np.random.default_rng(settings.seed))
+        return map(self.tokenizer.decode, rows)
+
+    def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
+        """The text of `texts(prompt, settings, 1)`, in pieces, each as soon as it is written."""
+        yield from self.texts(prompt, settings, 1)
+
+    def known(self, text: str, *, goes_on: bool = False) -> str:
+        """A text as the tokenizer can read it; what it does not know is told.
+
+        Folding removes spaces at the ends. But a space at a prompt's end asks for a new word, so it
+        is kept; and so is one at the beginning of a text that goes on from something.
+        """
+        folded = self.tokenizer.fold(text)
+        unknown = list(folded.replaced)
+        if not folded.gap and any(map(str.isspace, text)):
+            unknown.append("spaces")
+        if unknown:
+            became = "read as spaces" if folded.gap else "left out"
+            print(
+                f"{became}, because the model does not know them: {' '.join(unknown)}",
+                file=sys.stderr,
+            )
+        before = folded.gap * (goes_on and text.startswith(" ") and bool(folded.text))
+        return before + folded.text + folded.gap * text.endswith(" ")
+
+
+class Continuing(Writer):
+    """Goes on from a beginning, token by token."""
+
+    def rows(
+        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
+    ) -> Iterator[Ids]:
+        """The ids of so many texts. Raises InputError for a beginning that leaves no room."""
+        ids = self._begun(prompt, settings.length)
+        for size in _batches(number):
+            yield from self.model.sample(size, **self._choice(settings), prompt=ids, rng=rng)
+
+    def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
+        """The text, token by token."""
+        ids = self._begun(prompt, settings.length)
+        rng = np.random.default_rng(settings.seed)
+        drawn = self.model.stream(**self._choice(settings), prompt=ids, rng=rng)
+        pending: list[int] = []
+        for new in itertools.chain([ids], (column.tolist() for column in drawn)):
+            pending += new
+            text = self.tokenizer.decode(pending)
+            if not text.endswith("\ufffd"):  # or a character still lacks some of its bytes
+                yield text
+                pending = []
+        yield self.tokenizer.decode(pending) if pending else ""
+
+    def _choice(self, settings: Settings) -> dict[str, Any]:
+        """What `TeenyGPT.sample` is given for these settings."""
+        return _of_choice(settings) | {
+            "end": self.tokenizer.end,
+            "length": settings.length + 1,
+        }
+
+    def _begun(self, prompt: str, length: int) -> list[int]:
+        ids: list[int] = self.tokenizer.encode_prompt(self.known(prompt)).tolist()
+        if len(ids) > length:
+            raise InputError(
+                f"the prompt has {len(ids) - 1} characters, wanted at most {length - 1}, so that "
+                "one can follow"
+            )
+        return ids
+
+
+class Filling(Writer):
+    """Fills in each `BLANK` of a prompt, from left to right, by all that stands around it."""
+
+    def rows(
+        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
+    ) -> Iterator[Ids]:
+        """The ids of so many texts. Raises InputError without a blank, and for too long a text."""
+        ids = self._with_masks(prompt)[None]
+        for size in _batches(number):
+            rows, lengths = np.repeat(ids, size, axis=0), np.full(size, ids.shape[1])
+            special = self.tokenizer.special
+            yield from self.model.fill(
+                rows, lengths, special=special, rng=rng, **_of_choice(settings)
+            )
+
+    def _with_masks(self, prompt: str) -> Ids:
+        """The ids of a text, with a mask for each blank."""
+        if BLANK not in prompt:
+            raise InputError(
+                f"the prompt is {prompt!r}, wanted a text with {BLANK} for each token to fill in, "
+                f"such as 'mayor {3 * BLANK}s bridge'"
+            )
+        tokenizer = self.tokenizer
+        ids: list[int] = [] if tokenizer.running else [tokenizer.begin]
+        for i, text in enumerate(prompt.split(BLANK)):
+            known = self.known(text, goes_on=i > 0)
+            ids += [self.model.mask] * (i > 0) + tokenizer.encode([known])[0].tolist()
+        ids += [] if tokenizer.running else [tokenizer.end]
+        if len(ids) > self.model.num_tokens:
+            raise InputError(
+                f"the prompt has {len(ids)} tokens, wanted at most {self.model.num_tokens}"
+            )
+        return np.array(ids)
+
+
+class Both(Continuing):
+    """Fills in blanks where a prompt has any, and otherwise goes on from it."""
+
+    def __init__(self, run: TrainedRun) -> None:
+        super().__init__(run)
+        self.filling = Filling(run)
+
+    def rows(
+        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
+    ) -> Iterator[Ids]:
+        """The ids of so many texts, by one or the other."""
+        rows = self.filling.rows if BLANK in prompt else super().rows
+        return rows(prompt, settings, number, rng)
+
+    def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
+        """The text, token by token unless it has blanks."""
+        pieces = self.filling.pieces if BLANK in prompt else super().pieces
+        return pieces(prompt, settings)
+
+
+WRITERS: dict[str, type[Writer]] = {"next": Continuing, "masked": Filling, "joint": Both}
+
+
+def writer_of(run: TrainedRun) -> Writer:
+    """The kind of writer that a run's model is, by what it was trained for."""
+    return WRITERS[run.config.objective](run)
+
+
+def _batches(number: int) -> Iterable[int]:
+    return (min(_BATCH, number - start) for start in range(0, number, _BATCH))
+
+
+def _of_choice(settings: Settings) -> dict[str, Any]:
+    """What `sampling.choose` is given for these settings."""
+    return {name: getattr(settings, name) for name in ("temperature", "top_k", "top_p")}
