@@ -166,10 +166,10 @@ def cases(short: bool) -> list[Case]:
     ]
     for heads, d in ((4, D // 4), (8, article_d)):
         attention = Case(
-            "causal_attention",
+            "attention",
             ((B, heads, T, d),) * 3,
-            lambda k, *qkv: k.causal_attention(*qkv),
-            lambda k, dy, y, *qkv: k.causal_attention_vjp(dy, *qkv, *y),
+            lambda k, *qkv: k.attention(*qkv, None, True),
+            lambda k, dy, y, *qkv: k.attention_vjp(dy, *qkv, *y, None, True),
             lambda F, *qkv: lambda: F.scaled_dot_product_attention(*qkv, is_causal=True),
             flops=2 * B * heads * T * T * d,  # half of the two products' 4
         )

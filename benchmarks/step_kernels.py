@@ -34,8 +34,8 @@ FLOPS: dict[str, Callable[..., float]] = {
     "mlp": lambda x, w1, *_: 4.0 * x.size * len(w1),
     # Two of them to compute the hidden layer again, where it was not kept.
     "mlp_vjp": lambda dy, x, w1, b1, w2, hidden: (8.0 if len(hidden) else 10.0) * x.size * len(w1),
-    "causal_attention": lambda *qkv: 2 * _attention(*qkv),
-    "causal_attention_vjp": lambda dout, *qkv: 5 * _attention(*qkv),
+    "attention": lambda *qkv: 2 * _attention(*qkv),
+    "attention_vjp": lambda dout, *qkv: 5 * _attention(*qkv),
 }
 
 

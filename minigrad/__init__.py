@@ -7,6 +7,7 @@ from minigrad.kernels import available_backends, choose_backend, get_backend, se
 from minigrad.ops import (
     abs,
     add,
+    attention,
     broadcast_to,
     causal_attention,
     causal_convolution,

@@ -25,6 +25,45 @@ def causal_attention(q, k, v, /):
     Source: Vaswani et al., Attention Is All You Need, 2017, equation 1, arXiv:1706.03762; for the
     backward Dao et al., FlashAttention, 2022, algorithm 4, arXiv:2205.14135.
     """
+    return _attention("causal_attention", q, k, v, None, causal=True)
+
+
+@differentiable
+def attention(q, k, v, /, *, causal=False, lengths=None):
+    """out = softmax(q k^T / sqrt(d), masked) v: each query sees all keys, or those that it may see.
+
+    q: (B, H, T, d), k, v: (B, H, S, d) -> out: (B, H, T, d)
+
+    dq = ds k / sqrt(d), dk = ds^T q / sqrt(d), dv = p^T dout, with p the softmax and
+    ds = p (dp - sum(dp p)), dp = dout v^T.
+
+    Keeps q, k, v, out and one number per query, nothing of size T x S.
+
+    q may be of another sequence than k and v, as in cross-attention.
+
+    causal: query t sees only keys up to position S - T + t, as in `causal_attention`; S >= T then.
+    lengths: (B) integers in 1..S, how many keys of each sequence can be seen; those behind them
+        are padding, are never read and get no gradient. None: all.
+
+    Raises TypeError for lengths that are no integers, ValueError for one outside 1..S.
+
+    Source: as of `causal_attention`.
+    """
+    if lengths is not None:
+        lengths = np.asarray(lengths)
+        if lengths.dtype.kind not in "iu":
+            raise TypeError(f"attention has lengths of {lengths.dtype}, wanted integers")
+        if lengths.shape != q.shape[:1]:
+            raise ValueError(f"attention has lengths {lengths.shape}, wanted {q.shape[:1]}, (B)")
+        wrong = (lengths < 1) | (lengths > k.shape[2]) if k.ndim == 4 else ()
+        if np.any(wrong):
+            i = int(np.argmax(wrong))
+            raise ValueError(f"length {lengths[i]} at [{i}] is outside 1..{k.shape[2]}")
+        lengths = lengths.astype(np.int64)
+    return _attention("attention", q, k, v, lengths, causal=causal)
+
+
+def _attention(name, q, k, v, lengths, causal):
     if not (
         q.ndim == k.ndim == 4
         and k.shape == v.shape
@@ -32,15 +71,17 @@ def causal_attention(q, k, v, /):
         and q.shape[3] > 0
     ):
         raise ValueError(
-            f"causal_attention of q {q.shape}, k {k.shape}, v {v.shape}: "
+            f"{name} of q {q.shape}, k {k.shape}, v {v.shape}: "
             "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d), d at least 1"
         )
-    if q.shape[2] > k.shape[2]:
-        raise ValueError(f"causal_attention has {q.shape[2]} queries for {k.shape[2]} keys")
-    out, lse = kernels.causal_attention(q, k, v)
+    if causal and q.shape[2] > k.shape[2]:
+        raise ValueError(f"{name} has {q.shape[2]} queries for {k.shape[2]} keys")
+    if q.shape[2] and not k.shape[2]:
+        raise ValueError(f"{name} has {q.shape[2]} queries for no key")
+    out, lse = kernels.attention(q, k, v, lengths, causal)
 
     def vjp(dout):
-        return kernels.causal_attention_vjp(dout, q, k, v, out, lse)
+        return kernels.attention_vjp(dout, q, k, v, out, lse, lengths, causal)
 
     return out, vjp
 

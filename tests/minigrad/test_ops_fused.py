@@ -34,6 +34,20 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return mg.softmax(mg.where(later, -np.inf, scores)) @ v
 
 
+def attention(lengths: tuple[int, ...] | None, causal: bool) -> tuple[Any, Any]:
+    """The operation, and the same composed of small ones, for two sequences of these lengths."""
+
+    def composed(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        keys = k.shape[2]
+        hidden = np.arange(keys) >= np.array(lengths or (keys, keys))[:, None, None, None]
+        if causal:
+            hidden = hidden | np.triu(np.ones((q.shape[2], keys), bool), 1 + keys - q.shape[2])
+        scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+        return mg.softmax(mg.where(np.broadcast_to(hidden, scores.shape), -np.inf, scores)) @ v
+
+    return lambda *qkv: mg.attention(*qkv, lengths=lengths, causal=causal), composed
+
+
 def rnn(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
     h = [Tensor(np.zeros((len(x), len(w_hh))))]
     for t in range(x.shape[1]):
@@ -122,6 +136,16 @@ PAIRS = [
             ((2, 2, queries, 5), (2, 2, keys, 5), (2, 2, keys, 5)),
         )
         for queries, keys in QUERIES_AND_KEYS
+    ],
+    *[
+        Pair(
+            f"attention of {queries} and {keys}, {lengths}, causal {causal}",
+            *attention(lengths, causal),
+            ((2, 2, queries, 5), (2, 2, keys, 5), (2, 2, keys, 5)),
+        )
+        for queries, keys in (*QUERIES_AND_KEYS, (80, 65), (40, 5))
+        for lengths in (None, (keys, (keys + 1) // 2))
+        for causal in ((False, True) if queries <= keys else (False,))
     ],
     Pair(
         "causal_attention of 34 heads", mg.causal_attention, causal_attention, ((17, 2, 4, 3),) * 3

@@ -56,7 +56,7 @@ def test_train_step(tmp_path: Path) -> None:
 
 def test_step_kernels(tmp_path: Path) -> None:
     [rows] = run("step_kernels.py", tmp_path)
-    assert {"linear", "mlp_vjp", "causal_attention", "adamw", "rest"} <= {r["kernel"] for r in rows}
+    assert {"linear", "mlp_vjp", "attention", "adamw", "rest"} <= {r["kernel"] for r in rows}
     assert sum(row["of the step"] for row in rows) == pytest.approx(1)
 
 

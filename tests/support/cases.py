@@ -200,6 +200,22 @@ def attention(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def any_attention(draw: st.DrawFn) -> Case:
+    """Queries, keys and values, of one sequence or of two; all seen, or some."""
+    batch, heads = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    queries, keys, width = draw(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3)))
+    if draw(st.integers(0, 9)) == 0:  # from 17 queries on, the compiled kernel works differently
+        batch, heads, queries, keys, width = 2, 1, 17, draw(st.integers(16, 20)), 2
+    shapes = [(batch, heads, length, width) for length in (queries, keys, keys)]
+    of_row = st.integers(1, keys)
+    lengths = draw(st.none() | st.lists(of_row, min_size=batch, max_size=batch).map(np.array))
+    if lengths is not None:
+        lengths = lengths.astype(np.int64)  # an empty list has no integers
+    causal = draw(st.booleans()) if queries <= keys else False
+    return Case(real(draw(generators), shapes), {"lengths": lengths, "causal": causal})
+
+
+@st.composite
 def recurrence(draw: st.DrawFn, gates: int) -> Case:
     """Sequences, weights and biases of so many gates, and perhaps a state to begin with."""
     batch, length = draw(st.tuples(st.integers(0, 3), st.integers(1, 5)))

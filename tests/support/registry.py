@@ -180,6 +180,20 @@ def attend(q: Array, k: Array, v: Array) -> Array:
     return out
 
 
+def attend_to_any(
+    q: Array, k: Array, v: Array, lengths: Array | None = None, causal: bool = False
+) -> Array:
+    """Attention, row by row and query by query."""
+    out = np.zeros(q.shape, np.result_type(q, k, v))
+    for b, t in np.ndindex(len(q), q.shape[2]):
+        seen = k.shape[2] if lengths is None else lengths[b]
+        if causal:
+            seen = min(seen, k.shape[2] - q.shape[2] + t + 1)
+        s = np.einsum("hd,hsd->hs", q[b, :, t], k[b, :, :seen]) / math.sqrt(q.shape[3])
+        out[b, :, t] = np.einsum("hs,hsd->hd", softmax(s, -1), v[b, :, :seen])
+    return out
+
+
 def rnn(x: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, state: Array | None) -> Array:
     a, h = x @ w_ih.T + b_ih + b_hh, []
     state = np.zeros((len(x), len(w_hh))) if state is None else state
@@ -375,6 +389,7 @@ ROWS = [
         constants=(1,),
     ),
     Row("causal_attention", attend, cases.attention()),
+    Row("attention", attend_to_any, cases.any_attention()),
     Row("rnn", rnn, cases.recurrence(1), f=on_a_copy("rnn")),
     Row("gru", gru, cases.recurrence(3), f=on_a_copy("gru")),
     Row(

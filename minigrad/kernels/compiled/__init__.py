@@ -6,7 +6,7 @@ means the function of the same name in `minigrad.kernels.reference`. Importing t
 """
 
 from minigrad.kernels.compiled.adamw import adamw
-from minigrad.kernels.compiled.attention import causal_attention, causal_attention_vjp
+from minigrad.kernels.compiled.attention import attention, attention_vjp
 from minigrad.kernels.compiled.convolution import depthwise_convolution, depthwise_convolution_vjp
 from minigrad.kernels.compiled.decayed_attention import decayed_attention, decayed_attention_vjp
 from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
@@ -30,8 +30,8 @@ from minigrad.kernels.compiled.softmax import (
 
 __all__ = [
     "adamw",
-    "causal_attention",
-    "causal_attention_vjp",
+    "attention",
+    "attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
     "decayed_attention",

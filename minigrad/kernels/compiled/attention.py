@@ -1,9 +1,9 @@
-"""Causal attention, one sequence and head after the other, in blocks of queries.
+"""Attention, one sequence and head after the other, in blocks of queries.
 
 Scores are held transposed, keys along the first axis and a block of queries along the second: the
 softmax of all queries in the block is then computed side by side, and every product runs along
-whole rows of queries. Keys after the block's last query are never read. In memory, positions come
-before heads, in arguments and results, as in the layers around this one: nothing is copied.
+whole rows of queries. Keys that no query of the block sees are never read. In memory, positions
+come before heads, in arguments and results, as in the layers around this one: nothing is copied.
 
 Sequences of few positions would leave most of a block empty: few_positions.py has those.
 """
@@ -28,21 +28,32 @@ _QUERIES, _QUERIES_VJP = max(16, VECTOR_BYTES // 2), 32
 _FEW = 16  # up to this many queries of more keys, as in sampling, are left to NumPy
 
 
-def causal_attention(q, k, v):
+def attention(q, k, v, lengths, causal):
     """See the reference."""
     (batch, heads, queries, _), keys = q.shape, k.shape[2]
     if queries <= _FEW < keys:
-        return reference.causal_attention(q, k, v)
+        return reference.attention(q, k, v, lengths, causal)
     q, k, v = (plain(array.swapaxes(1, 2)) for array in (q, k, v))
     out, lse = np.empty_like(q), np.empty((batch, heads, queries), q.dtype)
     spans = threads.blocks(batch * heads, q.size * keys)
-    kernel = _attention if keys > _FEW else few_positions.attention
-    team.run(kernel, spans, q, k, v, out, lse)
+    if _is_small(keys, lengths, causal):
+        team.run(few_positions.attention, spans, q, k, v, out, lse)
+    else:
+        sight = _lengths(lengths, k), causal
+        team.run(_attention, spans, q, k, v, *sight, out, lse)
     return out.swapaxes(1, 2), lse
 
 
+def _is_small(keys, lengths, causal):
+    return keys <= _FEW and causal and lengths is None
+
+
+def _lengths(lengths, k):
+    return np.full(len(k), k.shape[1]) if lengths is None else plain(lengths)
+
+
 @jit
-def _attention(q, k, v, out, lse, part, start, stop):
+def _attention(q, k, v, lengths, causal, out, lse, part, start, stop):
     queries, heads, width = q.shape[1:]
     size = _QUERIES
     keys = k.shape[1]
@@ -55,13 +66,15 @@ def _attention(q, k, v, out, lse, part, start, stop):
         for t in range(0, queries, size):
             now = slice(t, min(queries, t + size))
             position = t + keys - queries
-            s = scores[: position + now.stop - t]
+            seen = min(position + now.stop - t, lengths[b]) if causal else lengths[b]
+            s = scores[:seen]
             transpose(q[b, now, h], scale, qt)
-            set_product(s, zeros, k[b, : len(s), h], qt)
-            _mask(s[position:], columns)
+            set_product(s, zeros, k[b, :seen, h], qt)
+            if causal:
+                _mask(s[position:], columns)
             exponentials(s, largest, total)
             means = out[b, now, h]
-            set_product(means, zeros, s[:, : len(means)].T, v[b, : len(s), h])
+            set_product(means, zeros, s[:, : len(means)].T, v[b, :seen, h])
             for j in range(len(means)):
                 lse[b, h, t + j] = largest[j] + math.log(total[j])
                 inverse = one / total[j]
@@ -81,20 +94,23 @@ def _mask(s, columns):
             s[i, j] = -np.inf if columns[j] < row else s[i, j]
 
 
-def causal_attention_vjp(dout, q, k, v, out, lse):
+def attention_vjp(dout, q, k, v, out, lse, lengths, causal):
     """See the reference."""
-    if q.shape[2] <= _FEW < k.shape[2]:
-        return reference.causal_attention_vjp(dout, q, k, v, out, lse)
+    if q.shape[2] <= _FEW < k.shape[2] or q.shape[2] == 0:
+        return reference.attention_vjp(dout, q, k, v, out, lse, lengths, causal)
     dout, q, k, v, out = (plain(array.swapaxes(1, 2)) for array in (dout, q, k, v, out))
     dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     spans = threads.blocks(lse.shape[0] * lse.shape[1], q.size * k.shape[1])
-    kernel = _attention_vjp if k.shape[1] > _FEW else few_positions.attention_vjp
-    team.run(kernel, spans, dout, q, k, v, out, plain(lse), dq, dk, dv)
+    arrays = dout, q, k, v, out, plain(lse)
+    if _is_small(k.shape[1], lengths, causal):
+        team.run(few_positions.attention_vjp, spans, *arrays, dq, dk, dv)
+    else:
+        team.run(_attention_vjp, spans, *arrays, _lengths(lengths, k), causal, dq, dk, dv)
     return dq.swapaxes(1, 2), dk.swapaxes(1, 2), dv.swapaxes(1, 2)
 
 
 @jit
-def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
+def _attention_vjp(dout, q, k, v, out, lse, lengths, causal, dq, dk, dv, part, start, stop):
     queries, heads, width = q.shape[1:]
     size = _QUERIES_VJP
     keys = k.shape[1]
@@ -105,12 +121,12 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
     columns, zeros = np.arange(size).astype(q.dtype), np.zeros((1, max(size, width)), q.dtype)
     for n in range(start, stop):
         b, h = n // heads, n % heads
-        final = (queries - 1) // size * size  # where the last block begins, which sees every key
+        final = (queries - 1) // size * size  # where the last block begins, which sees all there is
         for t in range(final, -1, -size):
             now = slice(t, min(queries, t + size))
             count = now.stop - t
             position = t + keys - queries
-            seen = position + count
+            seen = min(position + count, lengths[b]) if causal else lengths[b]
             p, ds = scores[:seen], dscores[:seen]
             transpose(q[b, now, h], scale, qt)
             transpose(dout[b, now, h], one, doutt)
@@ -118,7 +134,8 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
                 shift[0, j] = -lse[b, h, t + j]
                 mean[0, j] = -dot(dout[b, t + j, h], out[b, t + j, h])
             set_product(p, shift, k[b, :seen, h], qt)
-            _mask(p[position:], columns)
+            if causal:
+                _mask(p[position:], columns)
             set_product(ds, mean, v[b, :seen, h], doutt)
             through_softmax(p.reshape(-1), ds.reshape(-1))
             dq_now = dq[b, now, h]
@@ -129,6 +146,9 @@ def _attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
             dk_seen, dv_seen = dk[b, :seen, h], dv[b, :seen, h]
             set_product(dk_seen, dk_seen if t < final else zeros, ds[:, :count], q[b, now, h])
             set_product(dv_seen, dv_seen if t < final else zeros, p[:, :count], dout[b, now, h])
-        for i in range(keys):
+        for i in range(lengths[b]):
             for d in range(width):
                 dk[b, i, h, d] *= scale
+        for i in range(lengths[b], keys):
+            for d in range(width):
+                dk[b, i, h, d] = dv[b, i, h, d] = 0

@@ -5,7 +5,7 @@ x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
 """
 
 from minigrad.kernels.reference.adamw import adamw
-from minigrad.kernels.reference.attention import causal_attention, causal_attention_vjp
+from minigrad.kernels.reference.attention import attention, attention_vjp
 from minigrad.kernels.reference.convolution import depthwise_convolution, depthwise_convolution_vjp
 from minigrad.kernels.reference.decayed_attention import decayed_attention, decayed_attention_vjp
 from minigrad.kernels.reference.embedding import embedding, embedding_vjp
@@ -29,8 +29,8 @@ from minigrad.kernels.reference.softmax import (
 
 __all__ = [
     "adamw",
-    "causal_attention",
-    "causal_attention_vjp",
+    "attention",
+    "attention_vjp",
     "cross_entropy",
     "cross_entropy_vjp",
     "decayed_attention",

@@ -1,4 +1,4 @@
-"""Causal attention."""
+"""Attention."""
 
 from __future__ import annotations
 
@@ -9,37 +9,61 @@ import numpy as np
 from minigrad.kernels.reference.array import Array
 
 
-def causal_attention(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
-    """out = softmax(q k^T / sqrt(d), each query seeing only keys not later than itself) v.
+def attention(
+    q: Array, k: Array, v: Array, lengths: Array | None, causal: bool
+) -> tuple[Array, Array]:
+    """out = softmax(q k^T / sqrt(d), masked) v.
 
-    q: (B, H, T, d), k, v: (B, H, S, d), S >= T: the queries are the last T of S positions
+    q: (B, H, T, d), k, v: (B, H, S, d)
         -> out: (B, H, T, d), lse: (B, H, T), the logarithm of each softmax's denominator
+    lengths: (B), how many keys of a sequence are seen, at least 1; None: all
+    causal: each query sees only keys not later than itself; the queries are the last T of S >= T
     """
-    scores = _causal_scores(q, k)
+    k, v = _seen(k, lengths), _seen(v, lengths)
+    scores = _scores(q, k, lengths, causal)
     largest = scores.max(axis=-1, keepdims=True, initial=-np.inf)
     e = np.exp(scores - largest)
     total = e.sum(axis=-1, keepdims=True)
     return (e / total) @ v, (largest + np.log(total))[..., 0]
 
 
-def causal_attention_vjp(
-    dout: Array, q: Array, k: Array, v: Array, out: Array, lse: Array
+def attention_vjp(
+    dout: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    out: Array,
+    lse: Array,
+    lengths: Array | None,
+    causal: bool,
 ) -> tuple[Array, Array, Array]:
     """dv = p^T dout, ds = p (dp - sum(dp p)), dp = dout v^T.
 
     dq = ds k / sqrt(d), dk = ds^T q / sqrt(d). p is computed again from lse,
     and sum(dp p) is sum(dout out): nothing of size T x S was kept.
     """
+    k, v = _seen(k, lengths), _seen(v, lengths)
     scale = 1 / math.sqrt(q.shape[-1])
-    p = np.exp(_causal_scores(q, k) - lse[..., None])
+    p = np.exp(_scores(q, k, lengths, causal) - lse[..., None])
     dp = dout @ v.swapaxes(-1, -2)
     ds = p * (dp - (dout * out).sum(axis=-1, keepdims=True)) * scale
     return ds @ k, ds.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ dout
 
 
-def _causal_scores(q: Array, k: Array) -> Array:
+def _seen(x: Array, lengths: Array | None) -> Array:
+    """Keys or values with 0 for those that are not seen, which may hold anything."""
+    if lengths is None:
+        return x
+    return np.where((np.arange(x.shape[2]) < lengths[:, None])[:, None, :, None], x, 0)
+
+
+def _scores(q: Array, k: Array, lengths: Array | None, causal: bool) -> Array:
     scores = q @ k.swapaxes(-1, -2) * (1 / math.sqrt(q.shape[-1]))
     queries, keys = scores.shape[-2:]
-    later = np.arange(keys) > np.arange(queries)[:, None] + keys - queries
-    scores[..., later] = -np.inf
+    if causal:
+        later = np.arange(keys) > np.arange(queries)[:, None] + keys - queries
+        scores[..., later] = -np.inf
+    if lengths is not None:
+        hidden = (np.arange(keys) >= lengths[:, None])[:, None, None]
+        scores[np.broadcast_to(hidden, scores.shape)] = -np.inf
     return scores

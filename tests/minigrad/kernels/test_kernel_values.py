@@ -117,8 +117,8 @@ def test_nan_stays_in_its_head(twin: ModuleType, dtype: Any, length: int, rng: A
     q, k, v, dout = rng.standard_normal((4, 3, 2, length, 5)).astype(dtype)
     for array in (q, k, v, dout):
         array[1, 1] = NAN
-    out, lse = twin.causal_attention(q, k, v)
-    for result in (out, lse, *twin.causal_attention_vjp(dout, q, k, v, out, lse)):
+    out, lse = twin.attention(q, k, v, None, True)
+    for result in (out, lse, *twin.attention_vjp(dout, q, k, v, out, lse, None, True)):
         lost = np.isnan(result).reshape(3, 2, -1)
         np.testing.assert_array_equal(lost.all(2), [[False, False], [False, True], [False, False]])
         np.testing.assert_array_equal(lost.any(2), lost.all(2))
@@ -135,10 +135,10 @@ def test_nan_stays_in_its_row(twin: ModuleType, dtype: Any, bad: float, rng: Any
         q[0, 1, 40, 2] = bad  # which is row 110 of x
         lost = np.isnan(twin.mlp(x, w1, b1, w2, w2[:, 0], False)[0]).any(1)
         assert lost.nonzero()[0].tolist() == [110]
-        lost = np.isnan(twin.causal_attention(q, k, v)[0][0]).any(2)
+        lost = np.isnan(twin.attention(q, k, v, None, True)[0][0]).any(2)
         assert np.argwhere(lost).tolist() == [[1, 40]]
         q[0, 1, 40, 2], k[0, 1, 50, 3] = 0, NAN  # a key is seen from its position on
-        lost = np.isnan(twin.causal_attention(q, k, v)[0][0]).any(2)
+        lost = np.isnan(twin.attention(q, k, v, None, True)[0][0]).any(2)
         assert np.argwhere(lost).tolist() == [[1, t] for t in range(50, 70)]
 
 
@@ -179,15 +179,40 @@ def test_later_keys_change_nothing(
     twin: ModuleType, dtype: Any, length: int, now: int, rng: Any
 ) -> None:
     q, k, v, dout = rng.standard_normal((4, 1, 3, length, 5)).astype(dtype)
-    out, lse = twin.causal_attention(q, k, v)
-    dq, _, _ = twin.causal_attention_vjp(dout, q, k, v, out, lse)
+    out, lse = twin.attention(q, k, v, None, True)
+    dq, _, _ = twin.attention_vjp(dout, q, k, v, out, lse, None, True)
     k[:, :, now:] *= 50
     v[:, :, now:] += 9
-    others, other_lse = twin.causal_attention(q, k, v)
-    other_dq, _, _ = twin.causal_attention_vjp(dout, q, k, v, others, other_lse)
+    others, other_lse = twin.attention(q, k, v, None, True)
+    other_dq, _, _ = twin.attention_vjp(dout, q, k, v, others, other_lse, None, True)
     for ours, theirs in ((out, others), (lse, other_lse), (dq, other_dq)):
         np.testing.assert_array_equal(ours[:, :, :now], theirs[:, :, :now])
         assert not np.array_equal(ours[:, :, now:], theirs[:, :, now:])
+
+
+@EACH
+@DTYPES
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("queries", "keys"), [(7, 13), (40, 70), (70, 70), (3, 40)])
+def test_padding_may_hold_anything(
+    twin: ModuleType, dtype: Any, queries: int, keys: int, causal: bool, rng: Any
+) -> None:
+    """Keys and values from a row's length on are NaN; what they get is 0."""
+    lengths = np.array([keys, 1, keys - 2])
+    q, dout = rng.standard_normal((2, 3, 2, queries, 5)).astype(dtype)
+    k, v = rng.standard_normal((2, 3, 2, keys, 5)).astype(dtype)
+    padding = np.broadcast_to((np.arange(keys) >= lengths[:, None])[:, None, :, None], k.shape)
+    clean = [np.where(padding, 0, array) for array in (k, v)]
+    dirty = [np.where(padding, NAN, array).astype(dtype) for array in (k, v)]
+    results = []
+    for pair in (clean, dirty):
+        out, lse = twin.attention(q, *pair, lengths, causal)
+        grads = twin.attention_vjp(dout, q, *pair, out, lse, lengths, causal)
+        results.append([out, lse, *grads])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for grad in results[1][3:]:
+        np.testing.assert_array_equal(grad[padding], 0)
 
 
 @EACH

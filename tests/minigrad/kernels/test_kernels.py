@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
+import attention_kernels
 import numpy as np
 import pytest
 import recurrent_kernels
@@ -216,74 +217,6 @@ def embedding_vjp(d: Draw, N: int, V: int, w: int) -> Any:
     ), lambda dweight, ids, dy, rows: N * reference.embedding_vjp(ids, np.abs(dy), rows)
 
 
-def attention(d: Draw, n: int, T: int, w: int) -> list[Array]:
-    """q, k, v; all of the keys' positions may have a query, or only the last ones."""
-    n, keys = n % 4, T + d.choose((0, 1, 17, 256))  # sequences are alike: a few will do
-    heads = d.choose((1, 3))
-    return [d.raw(n, heads, T, w), d.raw(n, heads, keys, w), d.raw(n, heads, keys, w)]
-
-
-def weights(q: Array, k: Array, lse: Array) -> tuple[Array, Array]:
-    """The p of attention, and how far the scores of each row, its exponents, may be off."""
-    queries, keys, width = q.shape[2], k.shape[2], q.shape[3]
-    k, scale = k.swapaxes(2, 3), 1 / math.sqrt(width or 1)
-    seen = np.tri(queries, keys, keys - queries)
-    off = (width + 6) * scale * (np.abs(q) @ np.abs(k)).max(3, keepdims=True, initial=0)
-    return seen * np.exp(seen * (q @ k * scale - lse[..., None])), off
-
-
-def causal_attention(d: Draw, n: int, T: int, w: int) -> Any:
-    def bound(out: Array, lse: Array, q: Array, k: Array, v: Array) -> Any:
-        p, relative = weights(q, k, lse)
-        relative += 2 * k.shape[2] + 6
-        return p @ np.abs(v) * relative, relative[..., 0] + np.abs(lse)
-
-    return tuple(map(d.of, attention(d, n, T, w))), bound
-
-
-def causal_attention_vjp(d: Draw, n: int, T: int, w: int) -> Any:
-    inputs = attention(d, n, T, w)
-    arrays = [d.raw(*inputs[0].shape), *inputs, *reference.causal_attention(*inputs)]
-
-    def bound(*arrays: Array) -> Any:
-        dout, q, k, v, out, lse = arrays[3:]
-        p, relative = weights(q, k, lse)
-        relative += np.abs(lse)[..., None] + 6
-        dout, q, k, v, out = map(np.abs, (dout, q, k, v, out))
-        ds = p * (dout @ v.swapaxes(2, 3) + (dout * out).sum(3, keepdims=True)) / math.sqrt(w or 1)
-        ds = ds * (relative + 2 * w + k.shape[2])
-        return ds @ k, ds.swapaxes(2, 3) @ q, (p * (relative + T)).swapaxes(2, 3) @ dout
-
-    return tuple(map(d.of, arrays)), bound
-
-
-def decayed(d: Draw, n: int, T: int, w: int, e: int) -> list[Array]:
-    """q, k, v, decays between 0 and 1, and a state; more heads than a vector holds, or few."""
-    n, heads = n % 4, d.choose((11, 1, 3))
-    tall, wide = (n, heads, T, w), (n, heads, T, e)
-    decays = d.choose((0.1, 1, 100)) * d.raw(*tall)
-    state = d.raw(n, heads, w, e)
-    return [d.raw(*tall), d.raw(*tall), d.raw(*wide), np.exp(-np.abs(decays)), state]
-
-
-def decayed_attention(d: Draw, n: int, T: int, w: int, e: int) -> Any:
-    def bound(*arrays: Array) -> Any:
-        out, state = reference.decayed_attention(*map(np.abs, arrays[2:]))
-        return (2 * T + w + 2) * out, (2 * T + 2) * state
-
-    return tuple(map(d.of, decayed(d, n, T, w, e))), bound
-
-
-def decayed_attention_vjp(d: Draw, n: int, T: int, w: int, e: int) -> Any:
-    inputs = decayed(d, n, T, w, e)
-
-    def bound(*arrays: Array) -> Any:  # a state and its gradient are sums of up to 2 T roundings
-        dq, dk, dv, dw = reference.decayed_attention_vjp(*map(np.abs, arrays[4:]))
-        return (2 * T + e) * dq, (2 * T + e) * dk, (2 * T + w) * dv, (4 * T + e) * dw
-
-    return tuple(map(d.of, [d.raw(*inputs[2].shape), *inputs])), bound
-
-
 def linear(d: Draw, N: int, w: int, e: int) -> Any:
     return (
         d.normal(N, w),
@@ -354,9 +287,10 @@ CASES: dict[str, Callable[..., Any]] = {
     for f in (
         *(matmul, erf, gelu, gelu_vjp, softmax, softmax_vjp, log_softmax, log_softmax_vjp),
         *(cross_entropy, cross_entropy_vjp, layer_norm, layer_norm_vjp, embedding, embedding_vjp),
-        *(causal_attention, causal_attention_vjp, linear, linear_vjp, mlp, mlp_vjp),
+        *(linear, linear_vjp, mlp, mlp_vjp),
+        *attention_kernels.CASES,
         *recurrent_kernels.CASES,
-        *(decayed_attention, decayed_attention_vjp, adamw, newton_schulz),
+        *(adamw, newton_schulz),
     )
 }
 KERNELS = pytest.mark.parametrize("name", CASES)
@@ -366,7 +300,7 @@ KERNELS = pytest.mark.parametrize("name", CASES)
 NEVER_EMPTY = {
     *(("cross_entropy", "C"), ("cross_entropy_vjp", "C")),
     *(("layer_norm", "D"), ("layer_norm_vjp", "D")),
-    *(("causal_attention", "w"), ("causal_attention_vjp", "w")),
+    *(("attention", "w"), ("attention_vjp", "w")),
 }
 
 

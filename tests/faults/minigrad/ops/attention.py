@@ -3,13 +3,28 @@
 FAULTS = [
     (
         "causal_attention: q and k swapped on the way back",
-        "causal_attention_vjp(dout, q, k, v, out, lse)",
-        "causal_attention_vjp(dout, k, q, v, out, lse)",
+        "attention_vjp(dout, q, k, v, out, lse, lengths, causal)",
+        "attention_vjp(dout, k, q, v, out, lse, lengths, causal)",
     ),
     (
         "causal_attention: dq and dv swapped",
-        "causal_attention_vjp(dout, q, k, v, out, lse)",
-        "causal_attention_vjp(dout, q, k, v, out, lse)[::-1]",
+        "attention_vjp(dout, q, k, v, out, lse, lengths, causal)",
+        "attention_vjp(dout, q, k, v, out, lse, lengths, causal)[::-1]",
+    ),
+    (
+        "attention: all keys are seen on the way back",
+        "lse, lengths, causal)",
+        "lse, None, causal)",
+    ),
+    (
+        "attention: a length may be past the last key",
+        "(lengths > k.shape[2])",
+        "(lengths > k.shape[2] + 1)",
+    ),
+    (
+        "attention: never causal",
+        "q, k, v, lengths, causal=causal)",
+        "q, k, v, lengths, causal=False)",
     ),
     (
         "decayed_attention: w missing in dg",

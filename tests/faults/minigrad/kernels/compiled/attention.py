@@ -2,50 +2,70 @@
 
 FAULTS = [
     (
-        "causal_attention: compiled, the sum of another query",
+        "attention: compiled, the sum of another query",
         "inverse = one / total[j]",
         "inverse = one / total[max(j, 1) - 1]",
     ),
     (
-        "causal_attention: compiled, a query sees one key too far",
+        "attention: compiled, a query sees one key too far",
         "if columns[j] < row else",
         "if columns[j] < row - 1 else",
     ),
     (
-        "causal_attention: compiled, a query does not see itself",
+        "attention: compiled, a query does not see itself",
         "if columns[j] < row else",
         "if columns[j] <= row else",
     ),
     (
-        "causal_attention: compiled, cached keys are not counted",
-        "            s = scores[: position",
-        "            position = t\n            s = scores[: position",
+        "attention: compiled, cached keys are not counted",
+        "            s = scores[:seen]\n",
+        "            position = t\n            s = scores[:seen]\n",
     ),
     (
-        "causal_attention_vjp: compiled, = for += in dv",
+        "attention_vjp: compiled, = for += in dv",
         "dv_seen if t < final else zeros",
         "zeros",
     ),
     (
-        "causal_attention_vjp: compiled, dk not scaled",
+        "attention_vjp: compiled, dk not scaled",
         "dk[b, i, h, d] *= scale",
         "dk[b, i, h, d] *= 1",
     ),
-    ("causal_attention_vjp: compiled, dq not scaled", "dq_now[j, d] *= scale", "pass"),
+    ("attention_vjp: compiled, dq not scaled", "dq_now[j, d] *= scale", "pass"),
     (
-        "causal_attention_vjp: compiled, the softmax's sum is missing",
+        "attention_vjp: compiled, the softmax's sum is missing",
         "set_product(ds, mean, v[",
         "set_product(ds, zeros, v[",
     ),
-    ("causal_attention_vjp: compiled, lse is missing", "(p, shift, k[", "(p, zeros, k["),
+    ("attention_vjp: compiled, lse is missing", "(p, shift, k[", "(p, zeros, k["),
     (
-        "causal_attention_vjp: compiled, a stale ds",
+        "attention_vjp: compiled, a stale ds",
         "set_product(ds, mean, v[",
         "set_product(ds, ds, v[",
     ),
     (
-        "causal_attention_vjp: compiled, k for q",
+        "attention_vjp: compiled, k for q",
         "ds[:, :count], q[b, now, h]",
         "ds[:, :count], k[b, now, h]",
+    ),
+    (
+        "attention: compiled, few positions whatever is seen",
+        "return keys <= _FEW and causal and lengths is None",
+        "return keys <= _FEW",
+    ),
+    (
+        "attention: compiled, each sequence has the first one's length",
+        "min(position + now.stop - t, lengths[b]) if causal else lengths[b]",
+        "min(position + now.stop - t, lengths[0]) if causal else lengths[0]",
+    ),
+    (
+        "attention_vjp: compiled, what the padding gets is not set",
+        "dk[b, i, h, d] = dv[b, i, h, d] = 0",
+        "pass",
+    ),
+    (
+        "attention_vjp: compiled, no query, so nothing is set",
+        " or q.shape[2] == 0",
+        "",
     ),
 ]
