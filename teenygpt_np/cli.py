@@ -10,12 +10,14 @@ import mmap
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.files import FILES
+from teenygpt_np.text.reading import STDIN
 
 MOST_THREADS = 1024
 _METAVARS: dict[type, str] = {int: "N", float: "X", str: "NAME"}
@@ -69,8 +71,13 @@ class _OrFile(list[str]):
         return isinstance(word, str) and (word in self[:-1] or word.endswith(self._suffix))
 
 
-def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """Add a flag for each of these settings of `Config`. A flag that is not given is None."""
+def add_settings(
+    parser: argparse.ArgumentParser, names: Iterable[str], defaults: Mapping[str, str] | None = None
+) -> None:
+    """Add a flag for each of these settings of `Config`. A flag that is not given is None.
+
+    defaults: what --help says of those that are not the preset small's
+    """
     fields = {field.name: field for field in dataclasses.fields(Config)}
     for name in names:
         setting, default = SETTINGS[name], fields[name].default
@@ -78,14 +85,46 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         if setting.choices is not None:
             said = next(word for word, value in setting.choices.items() if value == default)
         words = setting.choices and list(setting.choices)
+        default = (defaults or {}).get(name, f"preset small: {'none' if said == '' else said}")
         parser.add_argument(
             "--" + (setting.flag or name).replace("_", "-"),
             dest=name,
             type=type(said),
             choices=_OrFile(words, setting.file) if words and setting.file else words,
             metavar=None if setting.choices else _METAVARS[type(said)],
-            help=f"{setting.help} (preset small: {'none' if said == '' else said})",
+            help=f"{setting.help} ({default})",
         )
+
+
+def add_text(parser: argparse.ArgumentParser) -> None:
+    """Add the flags --data and --column, which `take_text` then makes sense of."""
+    parser.add_argument(
+        "--data",
+        type=path,
+        nargs="+",
+        action="extend",
+        metavar="PATH",
+        help=f"a directory with train.txt, val.txt, test.txt; or {FILES}, which is split 80/10/10; "
+        "or - for standard input; running text may be in any file, or in all files of a directory; "
+        "several files are read one after the other (default: the bundled headlines)",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        dest="columns",
+        metavar="NAME",
+        help="the column with the text; may be given several times",
+    )
+
+
+def take_text(args: argparse.Namespace) -> None:
+    """Make `data` the first path given, or None, and `more_data` the others.
+
+    Raises InputError for standard input that is not the only one.
+    """
+    args.data, *args.more_data = args.data or [None]
+    if STDIN in args.more_data or (args.data == STDIN and args.more_data):
+        raise InputError("--data - is standard input, and is given alone")
 
 
 def add_threads(parser: argparse.ArgumentParser, more: str = "") -> None:

@@ -30,6 +30,7 @@ class Setting:
     flag: its flag on the command line, if that is not the field's name with dashes.
     before: what runs did that are older than the setting, if that is not the default.
     unless: the setting that, where it is given, puts this one at `before`.
+    of: 'model' if a trained model has it for good, 'fine-tuning' if it is for that alone.
     """
 
     help: str
@@ -42,6 +43,7 @@ class Setting:
     flag: str = ""
     before: Any = None
     unless: str = ""
+    of: str = "training"
 
     def wanted(self, name: str, value: Any) -> str:
         """What is wanted instead of this value; '' if the value is allowed."""
@@ -78,11 +80,15 @@ class Config:
     data: str = ""
     more_data: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    base: str = ""  # of fine-tuning: the run that it began from, its hash, and what that learned
+    base_hash: str = ""
+    base_objective: str = ""
     text: str = _setting(
         "lines",
         "what the text is: a headline, a name or the like on each line, or running text",
         choices={name: name for name in ("lines", "running")},
         before="lines",
+        of="model",
     )
     split_on: str = _setting(
         "", "a line that stands between two documents of a running text", before=""
@@ -94,9 +100,10 @@ class Config:
         choices={name: name for name in ("characters", "bytes", "bpe")},
         file=".json",
         before="characters",
+        of="model",
     )
     vocab_size: int = _setting(
-        0, "token values of bpe; 0: 1,024", at_least=0, at_most=65_536, before=0
+        0, "token values of bpe; 0: 1,024", at_least=0, at_most=65_536, before=0, of="model"
     )
     encoding: str = _setting(
         "utf-8", "encoding of the text's file, such as utf-8, utf-16, cp1252 or shift_jis"
@@ -106,6 +113,7 @@ class Config:
         "fold text to a-z and space as the article does, or keep the corpus's own characters; "
         "auto: article for lines, corpus for running text",
         choices={name: name for name in ("auto", "article", "corpus")},
+        of="model",
     )
     seed: int = _setting(
         0, "seed of all random numbers, and of the split of a single file", at_least=0
@@ -115,28 +123,35 @@ class Config:
         "length of a row: a token to begin it, then the characters",
         at_least=2,
         at_most=10_000,
+        of="model",
     )
-    num_emb: int = _setting(96, "width of the model", at_least=1, at_most=1_000_000)
-    num_heads: int = _setting(8, "heads of each mixer; must divide num-emb", at_least=1)
+    num_emb: int = _setting(96, "width of the model", at_least=1, at_most=1_000_000, of="model")
+    num_heads: int = _setting(8, "heads of each mixer; must divide num-emb", at_least=1, of="model")
     num_neurons: int = _setting(
-        4, "width of the MLPs, as a multiple of num-emb", at_least=1, at_most=1_000_000
+        4, "width of the MLPs, as a multiple of num-emb", at_least=1, at_most=1_000_000, of="model"
     )
-    num_blocks: int = _setting(4, "blocks, each a mixer and an MLP", at_least=1, at_most=1000)
+    num_blocks: int = _setting(
+        4, "blocks, each a mixer and an MLP", at_least=1, at_most=1000, of="model"
+    )
     experts: int = _setting(
         1,
         "MLPs in each block, among which a router chooses for each token; 1: one MLP, no router",
         at_least=1,
         at_most=64,
+        of="model",
     )
-    active_experts: int = _setting(1, "of them, so many work on each token", at_least=1)
+    active_experts: int = _setting(1, "of them, so many work on each token", at_least=1, of="model")
     mixer: str = _setting(
-        "attention", "mixer of the blocks; several names, with commas, are repeated over the blocks"
+        "attention",
+        "mixer of the blocks; several names, with commas, are repeated over the blocks",
+        of="model",
     )
     positions: str = _setting(
         "auto",
         "learned embeddings of the positions, or none; auto: none if all mixers know the order",
         choices={name: name for name in ("auto", "learned", "none")},
         before="learned",
+        of="model",
     )
     objective: str = _setting(
         "next",
@@ -152,6 +167,34 @@ class Config:
     )
     mask_span: float = _setting(
         3.0, "tokens masked in a row, on average", at_least=1, at_most=1000, before=3.0
+    )
+    lora_rank: int = _setting(
+        0,
+        "train only products of this rank that are added to some weights; 0: train all weights",
+        at_least=0,
+        at_most=10_000,
+        before=0,
+        of="fine-tuning",
+    )
+    lora_alpha: float = _setting(
+        8.0,
+        "of LoRA: the products are multiplied by this and divided by their rank",
+        above=0,
+        before=8.0,
+        of="fine-tuning",
+    )
+    lora_on: str = _setting(
+        "q,v",
+        "the matrices that LoRA adds to: q, k, v of attention, out, mlp, or others by their name",
+        before="q,v",
+        of="fine-tuning",
+    )
+    train_only: str = _setting(
+        "all",
+        "all weights, or only the last layer's, which is called the head",
+        choices={name: name for name in ("all", "head")},
+        before="all",
+        of="fine-tuning",
     )
     dropout: float = _setting(
         0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
@@ -239,8 +282,13 @@ class Config:
 
     @property
     def has_masks(self) -> bool:
-        """Whether the model learns to fill in masked tokens."""
-        return self.objective in ("masked", "joint")
+        """Whether the model learns, or has learned, to fill in masked tokens."""
+        return not {"masked", "joint"}.isdisjoint((self.objective, self.base_objective))
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether weights of the base stay as they are, and so are in no checkpoint."""
+        return bool(self.lora_rank) or self.train_only != "all"
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as a dictionary that JSON can hold."""

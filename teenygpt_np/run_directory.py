@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from teenygpt_np import checkpoint, locking
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model, outline
+from teenygpt_np.model.module import Module
 from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.text.corpus import Corpus, Reading, Tell, load_corpus
 from teenygpt_np.text.tokenizer import Tokenizer
@@ -76,8 +78,33 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
         raise InputError(f"{directory} {what}; wanted a run directory, made by teenygpt_np.train")
     arrays, meta, config, tokenizer = _load(path)
     model = build_model(config, tokenizer.num_token_vals, np.random.default_rng(0))
-    model.load_state_dict(under(arrays, "model/"))
+    if config.is_frozen:
+        take_base(model, config)
+    model.load_state_dict(model.state_dict() | under(arrays, "model/"))
     return TrainedRun(model.eval(), tokenizer, config, meta)
+
+
+def take_base(model: TeenyGPT, config: Config) -> None:
+    """Give a model the weights of the run that its own was fine-tuned from.
+
+    Raises InputError if that run is not there, or no longer the same.
+    """
+    base = load_run(Path(config.base))
+    weights = base.model.merged_state()
+    if weights_hash(weights) != config.base_hash:
+        raise InputError(
+            f"{config.base} is not the run that the fine-tuning began from: its weights differ"
+        )
+    model.load_state_dict(model.state_dict() | weights)
+
+
+def weights_hash(weights: Mapping[str, Array]) -> str:
+    """SHA-256 of the names and values of weights, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(f"{name} {weights[name].dtype} {weights[name].shape}".encode())
+        digest.update(np.ascontiguousarray(weights[name]).data)
+    return digest.hexdigest()
 
 
 def load_last(
@@ -105,10 +132,15 @@ def _load(path: Path) -> tuple[dict[str, Array], dict[str, Any], Config, Tokeniz
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of a run: {error}") from error
     # Checked before a model is built, so that a file cannot ask for more memory than it fills.
-    parameters = outline(config, tokenizer.num_token_vals).named_parameters("model/")
+    parameters = trained(outline(config, tokenizer.num_token_vals), "model/")
     weights = {name: array for name, array in arrays.items() if name.startswith("model/")}
-    check_arrays(weights, dict(parameters), path)
+    check_arrays(weights, parameters, path)
     return arrays, meta, config, tokenizer
+
+
+def trained(model: Module, prefix: str = "") -> dict[str, Tensor]:
+    """The parameters that training changes, by name."""
+    return {n: p for n, p in model.named_parameters(prefix) if p.requires_grad}
 
 
 def under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

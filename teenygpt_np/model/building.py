@@ -8,6 +8,7 @@ import numpy as np
 
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.lora import LoRA, freeze
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, shapes_only
 from teenygpt_np.model.teenygpt import TeenyGPT
@@ -52,9 +53,20 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
             f"{config.num_blocks}, num_blocks"
         )
     try:
-        return _built(config, num_token_vals, rng)
+        model = _built(config, num_token_vals, rng)
     except ValueError as error:  # what a mixer wants of its width and heads
         raise InputError(f"{error}: num_emb and num_heads") from None
+    if config.lora_rank:
+        words = [word.strip() for word in config.lora_on.split(",")]
+        try:
+            model.lora = LoRA(model, config.lora_rank, config.lora_alpha, words, rng=rng)
+        except ValueError as error:
+            raise InputError(f"lora_on is {config.lora_on!r}, and {error}") from None
+    elif config.train_only == "head":
+        freeze(model)
+        for parameter in model.logits.parameters():
+            parameter.requires_grad = True
+    return model
 
 
 def _built(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:

@@ -7,6 +7,7 @@ whose names it keeps.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import minigrad as mg
 from minigrad import Array, Tensor
 from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential
+from teenygpt_np.model.lora import LoRA
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module
 from teenygpt_np.sampling import draw, fill, gathered
@@ -45,9 +47,13 @@ class TeenyGPT(Module):
     num_experts, num_active: MLPs in a block, and how many of them work on each token.
     rng: for the initial weights and for dropout.
 
+    lora: what is added to weights that are frozen, if anything is
+
     Raises ValueError for a size below 1, a num_emb that num_heads does not divide or more active
     experts than there are, KeyError for an unknown mixer.
     """
+
+    lora: LoRA | None = None
 
     def __init__(
         self,
@@ -147,11 +153,20 @@ class TeenyGPT(Module):
             h = h + self.positional_embedding(np.arange(start, start + x.shape[1]))
         h = self.dropout(h)
         sight = {} if lengths is None else {"lengths": lengths}
-        for i, block in enumerate(self.transformer_blocks):
-            h = block(h, **sight) if state is None else block(h, state.blocks[i], **sight)
+        with self._adapted():
+            for i, block in enumerate(self.transformer_blocks):
+                h = block(h, **sight) if state is None else block(h, state.blocks[i], **sight)
         if state is not None:
             state.position += x.shape[1]
         return h
+
+    def _adapted(self) -> contextlib.AbstractContextManager[None]:
+        return self.lora.applied() if self.lora else contextlib.nullcontext()
+
+    def merged_state(self) -> dict[str, Array]:
+        """The parameters by name, with what LoRA adds to them, as those of a plain model."""
+        with mg.no_grad(), self._adapted():
+            return {n: a for n, a in self.state_dict().items() if not n.startswith("lora.")}
 
     def log_probs(self, x: Array, temperature: float = 1.0) -> Tensor:
         """ln p(next token) = log_softmax(logits / temperature).    x: (B, t) ids -> (B, t, V)
@@ -311,7 +326,8 @@ class TeenyGPT(Module):
         blocks = self.transformer_blocks
         kinds = {type(block.mixer_module) for block in blocks}
         if self.positional_embedding and len(kinds) == 1:
-            step = kinds.pop().fused_step(blocks, batch_size, self.num_tokens)
+            with self._adapted(), mg.no_grad():
+                step = kinds.pop().fused_step(blocks, batch_size, self.num_tokens)
             if step:
                 return self._fused(step, self.positional_embedding.weight.data)
         state = self.initial_state(batch_size)

@@ -296,7 +296,7 @@ class Trainer:
         }
 
     def _weights(self) -> dict[str, Array]:
-        return {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        return {name: p.numpy() for name, p in run_directory.trained(self.model, "model/").items()}
 
     def _arrays(self) -> dict[str, Array]:
         """All arrays of a checkpoint: the weights and the optimizers' state."""
@@ -327,7 +327,7 @@ class Trainer:
         """
         self.check_corpus(meta, path)
         run_directory.check_arrays(arrays, self._arrays(), path)
-        self.model.load_state_dict(run_directory.under(arrays, "model/"))
+        self.model.load_state_dict(self.model.state_dict() | run_directory.under(arrays, "model/"))
         for kind, optimizer in self.optimizers.items():
             optimizer.load_state_dict(run_directory.under(arrays, f"{kind}/"))
         try:

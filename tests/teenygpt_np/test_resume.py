@@ -19,7 +19,7 @@ from running import SMALL, call, left_behind, start, write_corpus
 
 import minigrad as mg
 from minigrad import kernels
-from teenygpt_np import checkpoint, run_directory, train
+from teenygpt_np import checkpoint, run_directory, starting
 from teenygpt_np.errors import InputError
 from teenygpt_np.scores import scores
 from teenygpt_np.training import loop
@@ -257,14 +257,14 @@ def test_two_that_start_at_once_have_a_directory_each(
     flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One makes its directory while the other reads the text."""
-    made = train._trainer
+    made = starting.trainer_of
 
     def slow(*args: Any) -> Trainer:
         Path("runs", "lines-small-1").mkdir(parents=True)
         return made(*args)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "_trainer", slow)
+    monkeypatch.setattr(starting, "trainer_of", slow)
     done = call("train", *(f for f in flags if not f.startswith("--out")), "--max-steps=1")
     assert (done.status, done.err) == (0, "")
     assert sorted(p.name for p in Path("runs").iterdir()) == ["lines-small-1", "lines-small-2"]

@@ -8,7 +8,7 @@ FAULTS = [
     ),
     (
         "checkpoint: a model may be larger than the weights that came",
-        "    check_arrays(weights, dict(parameters), path)\n",
+        "    check_arrays(weights, parameters, path)\n",
         "",
     ),
     ("format: a newer one is read", "if found not in range(1, FORMAT + 1):", "if False:"),

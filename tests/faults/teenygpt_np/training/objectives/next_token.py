@@ -4,7 +4,7 @@ FAULTS = [
     ("balance: not in the loss", "loss = loss + weight * routing.imbalance", "weight * routing"),
     (
         "balance: per row, not per token",
-        "BALANCE * batch.counted[:, 1:].sum() / len(batch.ids)",
+        "BALANCE * counted.sum() / len(counted)",
         "BALANCE",
     ),
     ("the mean of the rows told as their sum", "nll.item() * rows", "nll.item()"),

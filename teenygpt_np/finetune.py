@@ -1,0 +1,85 @@
+"""`python -m teenygpt_np.finetune RUN --data FILE`: go on training a model, with other text."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from typing import Any
+
+from teenygpt_np.cli import (
+    Parser,
+    add_settings,
+    add_text,
+    add_threads,
+    keep_freed_memory,
+    path,
+    run_command,
+    set_up,
+    take_text,
+)
+from teenygpt_np.config import SETTINGS, Config
+
+_SLOWER = 4  # times lower a learning rate, so that the first steps do not destroy what was learned
+_EPOCHS = 3
+_DEFAULTS = {
+    "lr": f"that of RUN / {_SLOWER}, or with --lora-rank and --train-only that of RUN",
+    "epochs": str(_EPOCHS),
+}
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="teenygpt_np.finetune", description=__doc__)
+    parser.add_argument("run", type=path, metavar="RUN", help="the directory of a finished run")
+    add_text(parser)
+    parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
+    names = [name for name, setting in SETTINGS.items() if setting.of != "model"]
+    said = {name: "that of RUN" for name in names if SETTINGS[name].of == "training"}
+    add_settings(parser, names, said | _DEFAULTS)
+    add_threads(parser)
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, load the run, train; 0 at the end, 128 + the number of a signal that stopped it."""
+    args = _parser().parse_args(arguments)
+    take_text(args)
+    set_up(args.threads)
+    keep_freed_memory()
+    from teenygpt_np.inspector.page import write_report
+    from teenygpt_np.run_directory import check_files, load_run, weights_hash
+    from teenygpt_np.starting import begun, changes, named_as_flags
+
+    check_files(args.run)
+    base = load_run(args.run)
+
+    def config() -> Config:
+        """The run's own settings, but for what is given, and what belongs to its text."""
+        given = changes(args)
+        frozen = given.get("lora_rank", 0) or given.get("train_only", "all") != "all"
+        settings: dict[str, Any] = {
+            "data": "",
+            "more_data": (),
+            "columns": (),
+            "epochs": _EPOCHS,
+            "max_steps": 0,
+        }
+        settings |= {name: s.before for name, s in SETTINGS.items() if s.of == "fine-tuning"}
+        settings["lr"] = base.config.lr / (1 if frozen else _SLOWER)
+        return dataclasses.replace(
+            base.config,
+            **settings | given,
+            base=os.path.abspath(args.run),
+            base_hash=weights_hash(base.model.merged_state()),
+            base_objective=base.config.base_objective or base.config.objective,
+        )
+
+    with contextlib.ExitStack() as owned:  # holds the run directory's lock to the end
+        trainer, out = begun(args, named_as_flags(config), owned, base.tokenizer)
+        stopped_by = trainer.run(out, write_report)
+    return 128 + stopped_by if stopped_by else 0
+
+
+if __name__ == "__main__":
+    run_command("teenygpt_np.finetune", main)
