@@ -95,9 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"--each is for lines, and {args.run} was trained on running text")
     config, tokenizer = run.config, run.tokenizer
     if args.each and config.objective == "masked":
-        raise InputError(
-            f"--each is the nats of whole lines, and {args.run} fills in masked tokens"
-        )
+        raise InputError(f"--each is for whole lines, and {args.run} fills in masked tokens")
     if args.eval_tokens is not None:
         config = dataclasses.replace(config, eval_tokens=args.eval_tokens)
     objective = objective_of(config, tokenizer)

@@ -39,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         checkpoint.save(out / run_directory.BEST, weights, description)
         for name in (run_directory.METRICS, run_directory.TEST):
             if (args.run / name).exists():
-                shutil.copy2(args.run / name, out / name)
+                shutil.copyfile(args.run / name, out / name)
+        for path in sorted((args.run / run_directory.SAMPLES).glob("epoch_*.txt")):
+            shutil.copyfile(path, out / run_directory.SAMPLES / path.name)
     print(f"{out}: {sum(array.size for array in weights.values()):,} parameters")
     return 0
 

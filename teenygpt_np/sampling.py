@@ -160,7 +160,7 @@ def fill(
     for t in np.flatnonzero(blanks.any(axis=0)):
         rows = np.flatnonzero(blanks[:, t])
         with np.errstate(all="ignore"):  # `choose` notices an overflow in the logits
-            logits = scores(ids[rows], rows)[:, t]
+            logits = scores(ids[rows], rows)[:, t].copy()
             logits[:, special] = -np.inf
             ids[rows, t] = choose(logits, rng, **settings)
     return ids

@@ -42,7 +42,7 @@ class Writer(ABC):
 
     def texts(self, prompt: str, settings: Settings, number: int) -> Iterator[str]:
         """So many texts. Raises as `rows` does."""
-        rows = self.rows(prompt, settings, number, np.random.default_rng(settings.seed))
+        rows = self.rows(prompt, settings, number, _generator(settings))
         return map(self.tokenizer.decode, rows)
 
     def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
@@ -83,7 +83,7 @@ class Continuing(Writer):
     def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
         """The text, token by token."""
         ids = self._begun(prompt, settings.length)
-        rng = np.random.default_rng(settings.seed)
+        rng = _generator(settings)
         drawn = self.model.stream(**self._choice(settings), prompt=ids, rng=rng)
         pending: list[int] = []
         for new in itertools.chain([ids], (column.tolist() for column in drawn)):
@@ -176,6 +176,10 @@ def writer_of(run: TrainedRun) -> Writer:
 
 def _batches(number: int) -> Iterable[int]:
     return (min(_BATCH, number - start) for start in range(0, number, _BATCH))
+
+
+def _generator(settings: Settings) -> np.random.Generator:
+    return np.random.default_rng(settings.seed)
 
 
 def _of_choice(settings: Settings) -> dict[str, Any]:

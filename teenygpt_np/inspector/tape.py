@@ -53,6 +53,8 @@ def trace_text(model: TeenyGPT, tokenizer: Tokenizer, text: str) -> Tape:
         least = "two tokens" if tokenizer.running else "one character of the model's alphabet"
         raise InputError(f"--text is {text!r}, wanted at least {least}")
     model.eval().zero_grad()
+    for parameter in model.parameters():
+        parameter.requires_grad = True  # what is frozen in training is shown, too
     with mg.tracing():
         loss = model.loss(ids, reduction="sum")
         loss.backward()

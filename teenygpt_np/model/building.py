@@ -61,7 +61,7 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
         try:
             model.lora = LoRA(model, config.lora_rank, config.lora_alpha, words, rng=rng)
         except ValueError as error:
-            raise InputError(f"lora_on is {config.lora_on!r}, and {error}") from None
+            raise InputError(f"--lora-on is {config.lora_on!r}, and {error}") from None
     elif config.train_only == "head":
         freeze(model)
         for parameter in model.logits.parameters():

@@ -153,6 +153,9 @@ class TeenyGPT(Module):
             h = h + self.positional_embedding(np.arange(start, start + x.shape[1]))
         h = self.dropout(h)
         sight = {} if lengths is None else {"lengths": lengths}
+        mixers = [block.mixer_module for block in self.transformer_blocks]
+        if sight and not all(mixer.sees_both_ways for mixer in mixers):
+            raise ValueError("lengths are given, but a mixer sees only what came before")
         with self._adapted():
             for i, block in enumerate(self.transformer_blocks):
                 h = block(h, **sight) if state is None else block(h, state.blocks[i], **sight)

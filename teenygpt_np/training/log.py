@@ -29,7 +29,7 @@ class Log:
         self.console, self.config, self.corpus = console, config, corpus
         self.objective = objective
 
-    def introduction(self, num_parameters: int, out: Path) -> None:
+    def introduction(self, num_parameters: int, num_trained: int, out: Path) -> None:
         """The text and the model."""
         config, corpus, say = self.config, self.corpus, self.console.line
         train, val, test = (corpus.splits[name] for name in SPLITS)
@@ -44,6 +44,9 @@ class Log:
             f"preset {config.preset}: {num_parameters:,} parameters, kernels: "
             f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"
         )
+        if config.base:
+            share = f", {num_trained:,} ({num_trained / num_parameters:.2%}) of them trained"
+            say(f"    fine-tuned from {config.base}{share if config.is_frozen else ''}")
 
     def batches(self, train: Split, batch_size: int) -> None:
         """Where a step takes more rows than the configured batch size."""
@@ -71,14 +74,17 @@ class Log:
         if changes:
             say(f"the last bits may now differ, because of {'; '.join(changes)}")
 
-    def baselines(self, train: Split, val: Split) -> None:
-        """Print the baselines' scores, to compare the model's with."""
+    def baselines(self, train: Split, val: Split, base: dict[str, float] | None) -> None:
+        """Print the baselines' scores, to compare the model's with, and that of the base."""
         nll, top1, digits = self.objective.score, self.objective.top1, self.objective.digits
         unit, say = self.objective.unit, self.console.line
         say()
         say(f"{'the validation split, by guessing with':42}{f'nats a {unit}':>15}{'top-1':>8}")
-        for name, score in self.objective.baselines(train, val).items():
-            say(f"    {name + ' probabilities':38}{score[nll]:15.{digits}f}{score[top1]:8.1%}")
+        found = self.objective.baselines(train, val)
+        rows = {f"{name} probabilities": scores for name, scores in found.items()}
+        rows |= {"the model that it begins from": base} if base else {}
+        for name, score in rows.items():
+            say(f"    {name:38}{score[nll]:15.{digits}f}{score[top1]:8.1%}")
         if self.corpus.truth and self.objective.of_text:
             say(f"    {'the grammar that wrote it: the limit':38}{self.corpus.truth['val']:15.2f}")
         say()
@@ -141,7 +147,7 @@ class Log:
         say()
         say(f"how it learned: {report}")
         say(f"everything is in {out}; for more:")
-        say(f"    python -m teenygpt_np.sample {shlex.quote(str(out))}")
+        say(f"    python -m teenygpt_np.sample {shlex.quote(str(out))}{self.objective.prompt}")
 
     def _show(self, samples: Sequence[str]) -> None:
         for line in "\n".join(samples).strip("\n").splitlines():

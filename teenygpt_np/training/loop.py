@@ -79,6 +79,11 @@ class Trainer:
         self.changes: list[str] = []  # in the software, since the checkpoint that it goes on from
         self.out: Path  # the run's directory, as soon as it runs
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it has taken no step yet with the weights of a base."""
+        return bool(self.config.base) and self.place.step == 0
+
     # -- the run -------------------------------------------------------------------------------
 
     def run(self, out: Path, write_report: Callable[[Path, Corpus], Path]) -> int:
@@ -98,11 +103,13 @@ class Trainer:
             run_directory.begin(out, self._description())
         elif self.config != run_directory.read_description(out)[1]:  # some may change on the way
             checkpoint.write_json(out / run_directory.CONFIG, self._description())
-        self.log.introduction(self.model.num_parameters(), out)
+        trained = sum(p.size for p in run_directory.trained(self.model).values())
+        self.log.introduction(self.model.num_parameters(), trained, out)
         self.log.batches(self.rows["train"], self.batch_size)
         self.log.schedule(self.planned_steps)
         self.log.going_on(self.place, self.changes)
-        self.log.baselines(self.rows["train"], self.rows["val"])
+        base = self.objective.scores(self.model, self.rows["val"]) if self.begins_anew else None
+        self.log.baselines(self.rows["train"], self.rows["val"], base)
         self.log.compiling()
         started = time.perf_counter()
         warm_up(self.config, self.objective)

@@ -35,6 +35,7 @@ class MaskedTokens(Objective):
 
     score, top1, unit, digits, of_text = "masked_nats", "masked_top1", "masked token", 3, False
     written = "ten texts with what it fills in, in brackets"
+    prompt = " --prompt '...___...'"
 
     def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> MaskedBatch:
         """The batch of these rows, with masks drawn from rng."""
@@ -101,10 +102,6 @@ class MaskedTokens(Objective):
             name: {self.score: n / total, self.top1: top1[name], "masked_nll": n / rows}
             for name, n in nats.items()
         }
-
-    def in_other_units(self, scores: Mapping[str, float]) -> str:
-        """Nats, with the words for what they are of."""
-        return f"{scores['masked_nats']:.3f} nats per masked token"
 
     def write(
         self, model: TeenyGPT, split: Split, number: int, rng: np.random.Generator
@@ -187,5 +184,5 @@ class Joint(NextToken):
         """The losses apart."""
         return (
             f"{super().in_other_units(scores)} for the next token, and "
-            f"{self.filling.in_other_units(scores)} from the whole row"
+            f"{scores['masked_nats']:.3f} nats per masked token"
         )

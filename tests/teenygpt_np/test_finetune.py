@@ -1,0 +1,179 @@
+"""`finetune` and `merge`: a run that goes on from another one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import LINES, after_step, call, left_behind, tiny_run
+from trainers import metrics
+
+from teenygpt_np import checkpoint
+
+WAYS = {
+    "all": [],
+    "lora": ["--lora-rank=2"],
+    "mlp": ["--lora-rank=1", "--lora-on=mlp,q", "--lora-alpha=2"],
+    "head": ["--train-only=head"],
+}
+each_way = pytest.mark.parametrize("way", WAYS)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_run(tmp_path_factory.mktemp("base"), "--dropout=0.2")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "other.txt"
+    path.write_text("".join(f"{line[::-1]}\n" for line in LINES), encoding="utf-8")
+    return path
+
+
+def tuned(base: Path, text: Path, out: Path, *flags: str) -> Path:
+    done = call("finetune", base, "--data", text, "--out", out, "--epochs=2", "--quiet", *flags)
+    assert done.status == 0, done
+    return out
+
+
+def model_arrays(out: Path, name: str = "best.npz") -> dict[str, Any]:
+    return {k: a for k, a in checkpoint.load(out / name)[0].items() if k.startswith("model/")}
+
+
+def score(out: Path, text: Path) -> dict[str, float]:
+    done = call("evaluate", out, "--data", text, "--json")
+    assert done.status == 0, done
+    found: dict[str, float] = json.loads(done.out)["model"]
+    return found
+
+
+@each_way
+def test_it_begins_from_the_base_and_gets_better(
+    base: Path, text: Path, tmp_path: Path, way: str
+) -> None:
+    done = call(
+        "finetune", base, "--data", text, "--out", tmp_path / "run", "--lr=0.01", *WAYS[way]
+    )
+    assert (done.status, done.err) == (0, "")
+    [told] = [line for line in done.out.splitlines() if "the model that it begins from" in line]
+    [val] = {float(told.split()[-2])}
+    before, after = metrics(base)[-1], metrics(tmp_path / "run")
+    assert val > before["val_nll_no_pad"]  # the text is another
+    assert after[-1]["val_nll_no_pad"] < val
+    assert f"fine-tuned from {base}" in done.out
+    assert score(tmp_path / "run", text)["nll_no_pad"] < score(base, text)["nll_no_pad"]
+
+
+@each_way
+def test_a_step_of_no_size_leaves_the_base(
+    base: Path, text: Path, tmp_path: Path, way: str
+) -> None:
+    out = tuned(base, text, tmp_path / "run", "--lr=1e-30", "--max-steps=1", *WAYS[way])
+    assert score(out, text) == score(base, text)
+
+
+@each_way
+def test_its_checkpoint_has_only_what_is_trained(
+    base: Path, text: Path, tmp_path: Path, way: str
+) -> None:
+    names = set(model_arrays(tuned(base, text, tmp_path / "run", *WAYS[way])))
+    assert (
+        names
+        == {
+            "all": set(model_arrays(base)),
+            "lora": {
+                f"model/lora.pairs.transformer_blocks.0.msha.{part}.lora_{x}"
+                for part in "qv"
+                for x in "AB"
+            },
+            "mlp": {
+                f"model/lora.pairs.transformer_blocks.0.{part}.lora_{x}"
+                for part in ("msha.q", "mlp.0.weight", "mlp.2.weight")
+                for x in "AB"
+            },
+            "head": {"model/logits.0.weight", "model/logits.0.bias"},
+        }[way]
+    )
+
+
+@each_way
+def test_it_is_resumed_to_the_bit(base: Path, text: Path, tmp_path: Path, way: str) -> None:
+    tuned(base, text, tmp_path / "whole", *WAYS[way])
+    out = tmp_path / "parts"
+    with after_step(4, lambda: signal.raise_signal(signal.SIGTERM)):
+        done = call("finetune", base, "--data", text, "--out", out, "--epochs=2", *WAYS[way])
+    assert done.status == 128 + signal.SIGTERM
+    assert call("train", "--resume", out, "--quiet").status == 0
+    ours, whole = left_behind(out), left_behind(tmp_path / "whole")
+    assert [name for name in whole if ours[name] != whole[name]] == []
+
+
+@each_way
+def test_all_commands_take_it(base: Path, text: Path, tmp_path: Path, way: str) -> None:
+    out = tuned(base, text, tmp_path / "run", *WAYS[way])
+    for command in ("evaluate", "sample", "inspect"):
+        done = call(command, out)
+        assert (done.status, done.err) == (0, "")
+    again = call("finetune", out, "--data", text, "--out", tmp_path / "more", "--quiet")
+    assert (again.status, again.err) == (0, "")
+
+
+@pytest.mark.parametrize("way", ["lora", "mlp", "head"])
+def test_merged_it_needs_no_base(base: Path, text: Path, tmp_path: Path, way: str) -> None:
+    own = tmp_path / "base"
+    shutil.copytree(base, own)
+    out = tuned(own, text, tmp_path / "run", *WAYS[way])
+    want, merged = score(out, text), tmp_path / "merged"
+    done = call("merge", out, "--out", merged)
+    assert (done.status, done.err) == (0, "")
+    shutil.rmtree(own)
+    assert score(merged, text) == pytest.approx(want, rel=1e-5)
+    assert model_arrays(merged).keys() == model_arrays(base).keys()
+    for command in ("sample", "inspect"):
+        assert call(command, merged).status == 0
+    call("evaluate", out).assert_refused("base is not there; wanted a run directory")
+    call("merge", merged, "--out", tmp_path / "twice").assert_refused("is a plain run already")
+    assert not (tmp_path / "twice").exists()
+
+
+def test_another_base_is_refused(base: Path, text: Path, tmp_path: Path) -> None:
+    own = tmp_path / "base"
+    shutil.copytree(base, own)
+    out = tuned(own, text, tmp_path / "run", "--lora-rank=1")
+    shutil.rmtree(own)
+    assert call("train", "--out", own, *_flags_of(base), "--quiet", "--seed=1").status == 0
+    for command in ("evaluate", "sample", "inspect", "finetune"):
+        call(command, out).assert_refused("base is not the run that the fine-tuning began from")
+
+
+def _flags_of(run: Path) -> list[str]:
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
+    sizes = [f"--{k.replace('_', '-')}={v}" for k, v in config.items() if k.startswith("num_")]
+    return [*sizes, f"--data={config['data']}", "--batch-size=16", "--epochs=2"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--lora-rank=-1"], r"--lora-rank is -1, wanted 0 or above"),
+        (["--lora-rank=2", "--lora-on=queries"], "--lora-on is 'queries', and"),
+        (
+            ["--lora-rank=2", "--lora-alpha=0"],
+            r"--lora-alpha is 0\.0, wanted a finite",
+        ),
+        (["--num-emb=9"], "unrecognized arguments: --num-emb=9"),
+        (["--data=missing.txt"], "missing.txt is not there"),
+        (["--objective=nonsense"], "invalid choice: 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(
+    base: Path, tmp_path: Path, flags: list[str], message: str
+) -> None:
+    call("finetune", base, "--out", tmp_path / "run", *flags).assert_refused(message)
+    assert not (tmp_path / "run").exists()
+    call("finetune", tmp_path, "--out", tmp_path / "run").assert_refused("has no best.npz")
