@@ -70,7 +70,7 @@ def splits(
         lines = found.pop("all")
         distinct = _first_of_each(lines.hashes)
         report.duplicates = len(lines.hashes) - len(distinct)
-        lines = lines._replace(hashes=lines.hashes[:0].copy())  # before more memory is taken
+        lines = _Lines(lines.ids, lines.lengths, lines.hashes[:0].copy())  # frees memory
         return _divided(source, lines.rows(tokenizer), distinct, seed)
     for name, lines in found.items():
         if not len(lines.ids):
