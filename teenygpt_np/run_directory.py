@@ -23,7 +23,8 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model, outline
 from teenygpt_np.model.module import Module
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.corpus import Corpus, Reading, Tell, load_corpus
+from teenygpt_np.text.corpus import Corpus, Reading, load_corpus
+from teenygpt_np.text.saved import Tell
 from teenygpt_np.text.tokenizer import Tokenizer
 from teenygpt_np.text.tokenizers import described_tokenizer
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from teenygpt_np import checkpoint, locking
 from teenygpt_np.errors import InputError
 from teenygpt_np.text import headlines, running, saved
 from teenygpt_np.text.batches import Rows, Split
@@ -26,16 +22,13 @@ from teenygpt_np.text.headlines import unit_of
 from teenygpt_np.text.mapping import release
 from teenygpt_np.text.reading import STDIN, shown
 from teenygpt_np.text.report import Report
-from teenygpt_np.text.saved import InFile, InMemory, Sink, is_large
+from teenygpt_np.text.saved import InMemory, Sink, Tell, is_large
 from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
 from teenygpt_np.text.tokenizers import TOKENIZERS
-
-_RETRY = 0.2  # seconds until a lock is tried again
 
 _CHUNK = 1 << 24  # ids hashed at a time
 _TELL = 1 << 22  # characters until it is told again
 
-Tell = Callable[[str], None]
 Texts = Mapping[str, Iterable[str | None]]  # of each split
 
 
@@ -139,7 +132,7 @@ def _made(
     reading: Reading,
     given: Tokenizer | None,
     tell: Tell,
-    sink_of: Callable[[npt.DTypeLike], Sink],
+    sink_of: saved.SinkOf,
 ) -> Corpus:
     """The corpus, as it is read.    sink_of: where ids of a dtype go"""
     kind = KINDS[reading.text]
@@ -175,53 +168,13 @@ def _from_file(
     tell: Tell,
 ) -> Corpus:
     """The corpus with its ids in a file of `folder`, which is made if it is not there."""
-    key = saved.key_of(sources, dataclasses.asdict(reading))
-    path = folder / f".text-{key[:16]}.ids"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(path.with_suffix(".lock"), tell):
-        why = ""
-        try:
-            corpus = Corpus(name, *saved.load(path, key))
-            if given in (None, corpus.tokenizer):
-                return corpus
-            why = "has another tokenizer"
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            why = str(error)
-        saved.remove_stale(folder)
-        with checkpoint.atomic_file(path) as file:
-            made = _made(name, sources, reading, given, tell, lambda dtype: InFile(file, dtype))
-            described = {
-                "key": key,
-                "sources": saved.state_of(sources),
-                "digest": corpus_hash(made),
-                "tokenizer": made.tokenizer.description(),
-                "report": vars(made.report),
-            }
-            saved.complete(file, described, made.splits)
-            del made  # so that its file is mapped no more, and can be renamed on any system
-        corpus = Corpus(name, *saved.load(path, key))
-    if why:
-        corpus.report.notes.append(f"{path} {why}, made again")
-    return corpus
 
+    def make(sink_of: saved.SinkOf) -> saved.Content:
+        made = _made(name, sources, reading, given, tell, sink_of)
+        return saved.Content(made.splits, made.tokenizer, made.report, corpus_hash(made))
 
-@contextlib.contextmanager
-def _locked(path: Path, tell: Tell) -> Iterator[None]:
-    """Hold a lock, as soon as no other process does."""
-    while True:
-        try:
-            file = locking.lock(path)
-            break
-        except locking.HeldError as held:
-            tell(f"waiting for process {held}, which reads the same text")
-            time.sleep(_RETRY)
-    with file:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    settings = dataclasses.asdict(reading)
+    return Corpus(name, *saved.found_or_made(folder, sources, settings, given, tell, make))
 
 
 def _fitted(sources: Sequence[Path], texts: Texts, reading: Reading, tell: Tell) -> Tokenizer:

@@ -1,7 +1,8 @@
 """A large text's token ids in a file, which is mapped into memory and made only once.
 
-The file has the ids, then the other arrays, then JSON that says where each is, and 16 bytes: the
-JSON's length, its CRC-32, and `_MAGIC`. The order of bytes is in each array's dtype.
+`found_or_made` is what others call. The file has the ids, then the other arrays, then JSON that
+says where each is, and 16 bytes: the JSON's length, its CRC-32, and `_MAGIC`. The order of bytes is
+in each array's dtype.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import hashlib
 import json
 import os
 import sys
+import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from teenygpt_np import locking
+from teenygpt_np import checkpoint, locking
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows, Split, Windows
 from teenygpt_np.text.files import files_of
@@ -35,6 +37,7 @@ VERSION = 1  # of the file, and of what becomes of a text
 
 _MAGIC = b"IDS1"
 _CHUNK = 1 << 22
+_RETRY = 0.2  # seconds until a lock is tried again
 _KINDS: dict[str, type[Split]] = {kind.__name__: kind for kind in (Rows, Windows)}
 
 
@@ -46,6 +49,10 @@ class Sink(Protocol):
 
     def taken(self) -> Unsigned:
         """All ids that were taken since the last call."""
+
+
+SinkOf = Callable[[npt.DTypeLike], Sink]  # for ids of a dtype
+Tell = Callable[[str], None]  # is called with how far something is
 
 
 class InMemory:
@@ -90,6 +97,78 @@ class InFile:
         return mapped(Path(self._file.name), self._dtype, begun, length)
 
 
+class Content(NamedTuple):
+    """What is in the file of a text.    digest: `corpus.corpus_hash` of it"""
+
+    splits: Mapping[str, Split]
+    tokenizer: Tokenizer
+    report: Report
+    digest: str
+
+
+def found_or_made(
+    folder: Path,
+    sources: Sequence[Path],
+    settings: Mapping[str, Any],
+    given: Tokenizer | None,
+    tell: Tell,
+    make: Callable[[SinkOf], Content],
+) -> Content:
+    """What the file of a text has; it is made if it is not there, or of no use.
+
+    folder: where it is.    settings: all that says what becomes of the text.    given: the
+    tokenizer that it must have; None: any.    tell: is called while another process holds the file
+    make: reads the text, its ids into sinks
+    """
+    key = key_of(sources, settings)
+    path = folder / f".text-{key[:16]}.ids"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_suffix(".lock"), tell):
+        why = ""
+        try:
+            content = load(path, key)
+            if given in (None, content.tokenizer):
+                return content
+            why = "has another tokenizer"
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = str(error)
+        remove_stale(folder)
+        with checkpoint.atomic_file(path) as file:
+            made = make(lambda dtype: InFile(file, dtype))
+            described = {
+                "key": key,
+                "sources": state_of(sources),
+                "digest": made.digest,
+                "tokenizer": made.tokenizer.description(),
+                "report": vars(made.report),
+            }
+            complete(file, described, made.splits)
+            del made  # so that its file is mapped no more, and can be renamed on any system
+        content = load(path, key)
+    if why:
+        content.report.notes.append(f"{path} {why}, made again")
+    return content
+
+
+@contextlib.contextmanager
+def _locked(path: Path, tell: Tell) -> Iterator[None]:
+    """Hold a lock, as soon as no other process does."""
+    while True:
+        try:
+            file = locking.lock(path)
+            break
+        except locking.HeldError as held:
+            tell(f"waiting for process {held}, which reads the same text")
+            time.sleep(_RETRY)
+    with file:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
 def complete(file: IO[bytes], described: dict[str, Any], splits: Mapping[str, Split]) -> None:
     """Write all but the ids, which an `InFile` has written.
 
@@ -114,8 +193,8 @@ def complete(file: IO[bytes], described: dict[str, Any], splits: Mapping[str, Sp
     file.write(zlib.crc32(text).to_bytes(4, "little") + _MAGIC)
 
 
-def load(path: Path, key: str) -> tuple[dict[str, Split], Tokenizer, Report, str]:
-    """Map what `complete` wrote.    -> splits, tokenizer, report, digest
+def load(path: Path, key: str) -> Content:
+    """Map what `complete` wrote.
 
     Raises ValueError if the file is damaged or has another key, OSError if it cannot be read.
     """
@@ -130,7 +209,7 @@ def load(path: Path, key: str) -> tuple[dict[str, Split], Tokenizer, Report, str
     for name, split in described["splits"].items():
         arrays = {field: mapped(path, *where) for field, where in split["arrays"].items()}
         splits[name] = _KINDS[split["kind"]].of_arrays(arrays, tokenizer)
-    return splits, tokenizer, Report(**report), described["digest"]
+    return Content(splits, tokenizer, Report(**report), described["digest"])
 
 
 def _described(path: Path) -> tuple[dict[str, Any], int]:

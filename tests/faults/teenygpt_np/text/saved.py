@@ -23,4 +23,9 @@ FAULTS = [
         "if is_half or _is_stale(path):",
         "if True:",
     ),
+    (
+        "saved: ids of another tokenizer are used",
+        "if given in (None, content.tokenizer):",
+        "if True:",
+    ),
 ]
