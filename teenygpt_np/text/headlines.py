@@ -70,7 +70,7 @@ def splits(
         lines = found.pop("all")
         distinct = _first_of_each(lines.hashes)
         report.duplicates = len(lines.hashes) - len(distinct)
-        lines = _Lines(lines.ids, lines.lengths, lines.hashes[:0].copy())  # frees memory
+        lines = _Lines(lines.ids, lines.lengths, np.zeros(0, np.int64))  # before more is held
         return _divided(source, lines.rows(tokenizer), distinct, seed)
     for name, lines in found.items():
         if not len(lines.ids):
