@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text import headlines, running, saved
+from teenygpt_np.text import headlines, pairs, running, saved
 from teenygpt_np.text.batches import Rows, Split
 from teenygpt_np.text.documents import read_documents
 from teenygpt_np.text.files import SPLITS, read_texts
@@ -48,6 +48,7 @@ class Kind(NamedTuple):
 KINDS = {
     "lines": Kind("lines", "article", read_texts, headlines.splits, headlines.whole),
     "running": Kind("characters", "corpus", read_documents, running.splits, running.whole),
+    "pairs": Kind("pairs", "corpus", pairs.read_pairs, pairs.splits, pairs.whole),
 }
 
 
@@ -78,7 +79,8 @@ class Reading:
 
     text: 'lines', such as headlines, one per line: of one file, the distinct lines are shuffled by
     the seed and split 80/10/10. Or 'running': the documents of one file or of a directory, between
-    which a line `split_on` may stand, are cut into 80/10/10 percent.
+    which a line `split_on` may stand, are cut into 80/10/10 percent. Or 'pairs': a source and its
+    target, whose sources are shuffled and split as lines are.
     columns: the texts of each are used; may be left out if the file has only one column
     encoding: of the files, by a name that Python's codecs know
     """
@@ -112,6 +114,8 @@ def load_corpus(
     Raises InputError, with file and line, for anything that cannot be read, and for an empty split.
     """
     reading = Reading(**settings)
+    if path is None and reading.text == "pairs":
+        raise InputError("there are no bundled pairs, wanted --pairs with a file of them")
     sources = [path] if isinstance(path, str | Path) else path or [_bundled()]
     first, *more = map(Path, sources)
     name = "bundled" if path is None else shown(first) if first == STDIN else first.absolute().name
@@ -208,11 +212,11 @@ def _fitted(sources: Sequence[Path], texts: Texts, reading: Reading, tell: Tell)
 def read_whole(path: Path, tokenizer: Tokenizer, **settings: Any) -> tuple[Split, Report]:
     """All of one file as a single split: its lines in their order, repeated ones too; a report.
 
-    settings: those of `Reading`
+    settings: those of `Reading`; text is 'lines', or what the tokenizer is for
 
     Raises InputError if the file cannot be read, or if folding leaves nothing of it.
     """
-    reading = Reading("running" if tokenizer.running else "lines", **settings)
+    reading = Reading(**{"text": "running" if tokenizer.running else "lines"} | settings)
     kind = KINDS[reading.text]
     texts, report = _read([path], kind, reading)
     return kind.whole(

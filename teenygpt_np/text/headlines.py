@@ -68,7 +68,7 @@ def splits(
         report.notes.append("it looks like running text, which --text running keeps as it is")
     if "all" in found:
         lines = found.pop("all")
-        distinct = _first_of_each(lines.hashes)
+        distinct = first_of_each(lines.hashes)
         report.duplicates = len(lines.hashes) - len(distinct)
         lines = _Lines(lines.ids, lines.lengths, np.zeros(0, np.int64))  # before more is held
         return _divided(source, lines.rows(tokenizer), distinct, seed)
@@ -97,7 +97,7 @@ def _encoded(
     """The lines without empty ones."""
     # These grow in place; to concatenate pieces would take twice the memory.
     lengths, hashes = array("I"), array("q")
-    for some in _in_turn(texts):
+    for some in in_turn(texts):
         given = [text for text in some if text is not None]
         lines, took = tokenizer.fold_lines(given)
         kept = [line for line in lines if line]
@@ -120,14 +120,17 @@ def _looks_running(report: Report, splits: Sequence[_Lines]) -> bool:
     return report.empty > max(_BLANKS, _BLANK * report.read) or mean > _PARAGRAPH
 
 
-def _in_turn(texts: Iterable[str | None]) -> Iterator[list[str | None]]:
-    """Some texts at a time: so many that loops over them cost little, and few enough to hold."""
+def in_turn(texts: Iterable[str | None], parts: int = 1) -> Iterator[list[str | None]]:
+    """Some texts at a time: so many that loops over them cost little, and few enough to hold.
+
+    parts: so many texts belong together, and are not torn apart
+    """
     some: list[str | None] = []
     size = 0
     for text in texts:
         some.append(text)
         size += len(text or "") + 1
-        if size > _AT_ONCE:
+        if size > _AT_ONCE and len(some) % parts == 0:
             yield some
             some, size = [], 0
     if some:
@@ -148,7 +151,7 @@ def _divided(source: str, rows: Rows, distinct: Places, seed: int) -> dict[str, 
     }
 
 
-def _first_of_each(hashes: Hashes) -> Places:
+def first_of_each(hashes: Hashes) -> Places:
     """Where each hash stands for the first time. In parts, as sorting takes much memory.
 
     The same line in two splits would be learned in one and then predicted in the other. Different

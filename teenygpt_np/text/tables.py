@@ -107,7 +107,7 @@ def _table(
         reader = itertools.chain([(begin, header)], reader)
     for number, row in reader:
         if not row:
-            yield ""
+            yield from [""] * len(places)
         # A guessed separator may be a character of the texts: then rows differ in length.
         elif len(row) > len(header) or (guessed and len(row) < len(header)):
             bad.add(number, f"{len(row)} fields, wanted {len(header)}")
@@ -195,7 +195,7 @@ def json_texts(
     bad, rows = _BadRows(path), 0
     for number, line in enumerate(lines_of(path, encoding, notes), 1):
         if not line.strip():
-            yield ""
+            yield from [""] * max(len(columns), 1)
             continue
         rows += 1
         try:
