@@ -17,7 +17,9 @@ def test_every_mixer_has_a_reference() -> None:
     assert list(importlib.import_module("torch_mixers").PEERS) == list(MIXERS)
 
 
-@pytest.mark.parametrize("name", ["mixers_against_references.py", "against_torch.py"])
+@pytest.mark.parametrize(
+    "name", ["mixers_against_references.py", "against_torch.py", "encoder_decoder_against_torch.py"]
+)
 def test_without_pytorch_there_is_one_line_and_status_2(name: str) -> None:
     folder = Path(__file__).parent
     code = (

@@ -13,7 +13,7 @@ from minigrad import Array, Tensor, Trace, TracedNode
 from teenygpt_np.model.layers import Linear
 from teenygpt_np.model.mixers.maps import traced
 from teenygpt_np.model.mixers.mixer import Mixer
-from teenygpt_np.model.module import Generator, parameter, uniform
+from teenygpt_np.model.module import Generator, Module, parameter, uniform
 
 
 class KeysAndValues:
@@ -33,20 +33,14 @@ class KeysAndValues:
         return self._kept[:, :, :, : self._length]
 
 
-class CausalSelfAttention(Mixer):
-    """y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(D/H), masked) v.
+class MultiHead(Module):
+    """The weights of attention with H heads: W_in (3D, D) for q, k and v, W_out (D, D), and biases.
 
-    x: (B, T, D) -> y: (B, T, D).    q, k, v = x W_in^T + b_in, divided into H heads of width D/H.
-    W_in (3D, D) starts Xavier-uniform as one matrix, W_out uniform in +-1/sqrt(D), biases at 0.
-    masked: each token sees those before it and itself; or, as in an encoder, all of its row.
+    W_in starts Xavier-uniform as one matrix, W_out uniform in +-1/sqrt(D), biases at 0.
 
     Raises ValueError for a width that can't be divided into heads.
-
-    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2, arXiv:1706.03762.
     """
 
-    attribute = "msha"  # "multi-head self-attention", the article's name
-    sees_both_ways = True
     muon: Collection[str] = ("in_proj_weight",)
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
@@ -59,27 +53,46 @@ class CausalSelfAttention(Mixer):
         self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
         self.out_proj.bias = parameter((width,), np.zeros, dtype)
 
+    def projected(self, x: Tensor, which: slice = slice(3)) -> list[Tensor]:
+        """q, k and v of x, or some of them.    (B, T, D) -> each (B, H, T, D/H)"""
+        B, T, D = x.shape
+        weights, biases = (mg.split(p, 3)[which] for p in (self.in_proj_weight, self.in_proj_bias))
+        # The weights are split, not the product: then backward joins gradients of the size of the
+        # weights, which are far smaller than the activations.
+        return [
+            mg.linear(x, weight, bias)
+            .reshape(B, T, self.num_heads, D // self.num_heads)
+            .swapaxes(1, 2)
+            for weight, bias in zip(weights, biases, strict=True)
+        ]
+
+    def joined(self, y: Tensor) -> Tensor:
+        """[y_1 ... y_H] W_out^T + b_out.    (B, H, T, D/H) -> (B, T, D)"""
+        B, H, T, width = y.shape
+        return self.out_proj(y.swapaxes(1, 2).reshape(B, T, H * width))
+
+
+class CausalSelfAttention(MultiHead, Mixer):
+    """y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(D/H), masked) v.
+
+    x: (B, T, D) -> y: (B, T, D).    q, k, v = x W_in^T + b_in, divided into H heads of width D/H.
+    masked: each token sees those before it and itself; or, as in an encoder, all of its row.
+
+    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2, arXiv:1706.03762.
+    """
+
+    attribute = "msha"  # "multi-head self-attention", the article's name
+    sees_both_ways = True
+
     def forward(self, x: Tensor, state: Any = None, *, lengths: Array | None = None) -> Tensor:
         """Whole sequences; or, given the state, their next positions.
 
         lengths: (B); tokens then see each other both ways, the first so many of each row
         """
-        B, T, D = x.shape
-        weights, biases = (mg.split(p, 3) for p in (self.in_proj_weight, self.in_proj_bias))
-        # The weights are split, not the product: then backward joins gradients of the size of the
-        # weights, which are far smaller than the activations.
-        q, k, v = (
-            mg.linear(x, weight, bias)
-            .reshape(B, T, self.num_heads, D // self.num_heads)
-            .swapaxes(1, 2)
-            for weight, bias in zip(weights, biases, strict=True)
-        )  # each (B, H, T, D/H)
-        y = (
-            self.attend(q, k, v, state)
-            if lengths is None
-            else mg.attention(q, k, v, lengths=lengths)
-        )
-        return self.out_proj(y.swapaxes(1, 2).reshape(B, T, D))
+        q, k, v = self.projected(x)
+        if lengths is None:
+            return self.joined(self.attend(q, k, v, state))
+        return self.joined(mg.attention(q, k, v, lengths=lengths))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, state: Any) -> Tensor:
         """These positions attend also to those in the state, which then holds both."""
