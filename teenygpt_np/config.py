@@ -85,8 +85,8 @@ class Config:
     base_objective: str = ""
     text: str = _setting(
         "lines",
-        "what the text is: a headline, a name or the like on each line, or running text",
-        choices={name: name for name in ("lines", "running")},
+        "what the text is: a headline, a name or the like on each line, running text, or pairs",
+        choices={name: name for name in ("lines", "running", "pairs")},
         before="lines",
         of="model",
     )
@@ -111,7 +111,7 @@ class Config:
     alphabet: str = _setting(
         "auto",
         "fold text to a-z and space as the article does, or keep the corpus's own characters; "
-        "auto: article for lines, corpus for running text",
+        "auto: article for lines, corpus for running text and pairs",
         choices={name: name for name in ("auto", "article", "corpus")},
         of="model",
     )
@@ -155,8 +155,9 @@ class Config:
     )
     objective: str = _setting(
         "next",
-        "what is learned: the next token, masked tokens from all of the row (an encoder), or both",
-        choices={name: name for name in ("next", "masked", "joint")},
+        "what is learned: the next token, masked tokens from all of the row (an encoder), or both; "
+        "pairs, by --pairs: a target from its source",
+        choices={name: name for name in ("next", "masked", "joint", "pairs")},
         before="next",
     )
     alpha: float = _setting(
@@ -265,6 +266,9 @@ class Config:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"
             )
+        if (self.text == "pairs") != (self.objective == "pairs"):
+            wanted = "pairs" if self.text == "pairs" else "another one, or text pairs"
+            raise InputError(f"objective is {self.objective}, wanted {wanted}: text is {self.text}")
         if self.active_experts > self.experts:
             raise InputError(
                 f"active_experts is {self.active_experts}, wanted at most experts, {self.experts}"

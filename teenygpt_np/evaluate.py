@@ -22,14 +22,21 @@ from teenygpt_np.text.reading import STDIN, check_encoding, shown
 
 # The columns of the table: title, width, and each score with how it is written. Those are shown
 # that the model has.
-_OF_LINES = (
+_Column = tuple[str, int, tuple[tuple[str, str], ...]]
+_OF_LINES: tuple[_Column, ...] = (
     ("padding not counted", 22, (("nll_no_pad", "12.2f"), ("top1_no_pad", "10.1%"))),
     ("padding counted", 22, (("nll", "12.2f"), ("top1", "10.1%"))),
     ("a character", 13, (("nats_per_character", "13.3f"),)),
     ("bits a byte", 13, (("bits_per_byte", "13.3f"),)),
     ("a masked token", 22, (("masked_nats", "12.3f"), ("masked_top1", "10.1%"))),
 )
-_OF_RUNNING_TEXT = (
+_OF_PAIRS: tuple[_Column, ...] = (
+    ("a target", 12, (("target_nats", "12.2f"),)),
+    ("a character", 13, (("nats_per_character", "13.3f"),)),
+    ("exact match", 13, (("exact_match", "13.1%"),)),
+    ("edits a character", 19, (("edits", "19.3f"),)),
+)
+_OF_RUNNING_TEXT: tuple[_Column, ...] = (
     ("a character", 22, (("nats_per_character", "12.3f"), ("top1_no_pad", "10.1%"))),
     *_OF_LINES[3:],
 )
@@ -94,6 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
     if args.each and run.tokenizer.running:
         raise InputError(f"--each is for lines, and {args.run} was trained on running text")
     config, tokenizer = run.config, run.tokenizer
+    if args.each and config.text == "pairs":
+        raise InputError(f"--each is for lines, and {args.run} was trained on pairs")
     if args.each and config.objective == "masked":
         raise InputError(f"--each is for whole lines, and {args.run} fills in masked tokens")
     if args.eval_tokens is not None:
@@ -102,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     truth, train = None, None
     if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
         name, split = shown(STDIN) if args.data == STDIN else args.data.name, "all"
-        settings = {"columns": args.columns or (), "split_on": config.split_on}
+        settings = {"columns": args.columns or (), "split_on": config.split_on, "text": config.text}
         settings |= {"encoding": args.encoding or "utf-8"}
         whole, report = read_whole(args.data, tokenizer, **settings)
     else:
@@ -130,8 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(report, file=sys.stderr)
         if cut := whole.num_cut(config.num_tokens):
             longest = config.num_tokens - 1
+            what = "pairs with texts" if config.text == "pairs" else "lines"
             print(
-                f"lines longer than {longest} tokens, scored without the rest: {cut}",
+                f"{what} longer than {longest} tokens, scored without the rest: {cut}",
                 file=sys.stderr,
             )
     rows = whole.cut(config.num_tokens)
@@ -156,8 +166,13 @@ def main(arguments: list[str] | None = None) -> int:
     what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
     share = "" if scored == len(rows) else f", {scored:,} of them scored, spread over it"
     print(f"{len(rows):,} {rows.unit}{'s' * (len(rows) != 1)}, {what}{share}")
-    print("nats, and the share of tokens predicted right\n")
-    known = _OF_RUNNING_TEXT if tokenizer.running else _OF_LINES
+    if config.text == "pairs":
+        known = _OF_PAIRS
+        number = int(table["model"]["pairs_written"])
+        print(f"nats, and how near {number:,} targets are that it writes, the likeliest tokens\n")
+    else:
+        known = _OF_RUNNING_TEXT if tokenizer.running else _OF_LINES
+        print("nats, and the share of tokens predicted right\n")
     columns = [column for column in known if column[2][0][0] in table["model"]]
     print(f"{'':10}" + "".join(f"{title:>{width}}" for title, width, _ in columns))
     for predictor, row in table.items():

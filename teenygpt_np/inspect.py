@@ -41,11 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.inspector.listing import listing, size
     from teenygpt_np.inspector.page import inspection
     from teenygpt_np.inspector.tape import first_sample, trace_text
+    from teenygpt_np.model.teenygpt import TeenyGPT
     from teenygpt_np.run_directory import check_files, load_run
 
     for directory in filter(None, (args.run, args.against)):
         check_files(directory)
     run = load_run(args.run)
+    if not isinstance(run.model, TeenyGPT):
+        raise InputError(f"{args.run} writes targets from sources, which inspect does not show yet")
     text = args.text if args.text is not None else first_sample(args.run)
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):

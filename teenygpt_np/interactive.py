@@ -39,8 +39,9 @@ COMMANDS = {
     ":seed": _Command("seed", int, "the same beginning is then continued in the same way"),
     ":n": _Command("length", int, "characters of a text, at most"),
 }
+BEGINNING = "the beginning of a text, which the model continues; an empty one lets it begin"
 _HELP = """\
-A line is the beginning of a text, which the model continues; an empty one lets it begin.
+A line is {line}.
 Ctrl-C stops a text, Ctrl-D or :q ends. A text may begin with a colon: type two of them.
 Without its number, a command sets what was set at the start:
 """
@@ -53,13 +54,21 @@ class Talk:
 
     write: (beginning, settings) -> the whole text, in pieces, each as soon as it is written
     check: raises InputError for a setting out of range, as `write` does for a beginning
+    line: what a line is, in words
 
     On a terminal there is a prompt, and Ctrl-C stops what is being written; elsewhere there is only
     the text, and Ctrl-C ends the program.
     """
 
-    def __init__(self, settings: Settings, write: Write, check: Callable[[Settings], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        write: Write,
+        check: Callable[[Settings], None],
+        line: str = BEGINNING,
+    ) -> None:
         self.settings = self.first = settings
+        self.line = line
         self.write, self.check = write, check
         self.at_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
@@ -121,7 +130,7 @@ class Talk:
         self.settings = settings
 
     def _help(self) -> None:
-        print(_HELP)
+        print(_HELP.format(line=self.line))
         for name, (setting, _, text) in COMMANDS.items():
             value = getattr(self.settings, setting)
             print(f"  {name:6}{'none' if value is None else value:<8}{text}")

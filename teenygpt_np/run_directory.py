@@ -20,9 +20,8 @@ from minigrad import Array, Tensor
 from teenygpt_np import checkpoint, locking
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.model.building import build_model, outline
+from teenygpt_np.model.building import Model, build_model, outline
 from teenygpt_np.model.module import Module
-from teenygpt_np.model.teenygpt import TeenyGPT
 from teenygpt_np.text.corpus import Corpus, Reading, load_corpus
 from teenygpt_np.text.saved import Tell
 from teenygpt_np.text.tokenizer import Tokenizer
@@ -44,7 +43,7 @@ _MAX_CONFIG = 1 << 20  # characters; a longer file is cut, and so is no JSON
 class TrainedRun:
     """A trained model, with what is needed to use it.    meta: the description in its checkpoint"""
 
-    model: TeenyGPT
+    model: Model
     tokenizer: Tokenizer
     config: Config
     meta: dict[str, Any]
@@ -85,7 +84,7 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
     return TrainedRun(model.eval(), tokenizer, config, meta)
 
 
-def take_base(model: TeenyGPT, config: Config) -> None:
+def take_base(model: Model, config: Config) -> None:
     """Give a model the weights of the run that its own was fine-tuned from.
 
     Raises InputError if that run is not there, or no longer the same.

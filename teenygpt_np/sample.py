@@ -17,14 +17,17 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.sample", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "-n", type=int, metavar="N", help="how many (default: 10 lines, or 1 running text)"
+        "-n",
+        type=int,
+        metavar="N",
+        help="how many (default: 10 lines, 1 running text or 1 target)",
     )
     parser.add_argument(
         "--temperature",
         type=float,
-        default=0.8,
         metavar="X",
-        help="below 1 favours likely tokens, 0 takes the likeliest (default: 0.8)",
+        help="below 1 favours likely tokens, 0 takes the likeliest (default: 0.8, or 0 for a model "
+        "that writes targets from sources)",
     )
     parser.add_argument(
         "--top-k", type=int, metavar="K", help="draw from the K likeliest tokens only"
@@ -39,7 +42,8 @@ def _parser() -> Parser:
         "--prompt",
         metavar="TEXT",
         help="beginning of every text; for a model that learned to fill in masked tokens a text in "
-        "which each _ is a token to fill in, such as 'mayor ____s bridge'",
+        "which each _ is a token to fill in, such as 'mayor ____s bridge'; for one that learned "
+        "from pairs a source",
     )
     parser.add_argument(
         "--length",
@@ -81,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     writer = writer_of(load_run(args.run))
     length = writer.usual_length if args.length is None else args.length
-    settings = Settings(args.temperature, args.top_k, args.top_p, args.seed, length)
+    temperature = writer.usual_temperature if args.temperature is None else args.temperature
+    settings = Settings(temperature, args.top_k, args.top_p, args.seed, length)
 
     def check(settings: Settings) -> None:
         _check(settings, writer.longest)
@@ -92,9 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
         names = rf"\b({'|'.join(vars(settings))})\b"
         raise InputError(re.sub(names, lambda name: as_flag(name[0]), str(error))) from None
     if args.interactive:
-        Talk(settings, writer.pieces, check).run()
+        Talk(settings, writer.pieces, check, writer.line).run()
         return 0
-    number = args.n or (1 if writer.running else 10)
+    number = args.n or writer.usual_number
     for i, text in enumerate(writer.texts(args.prompt or "", settings, number)):
         if i and writer.running:
             print(_BETWEEN)

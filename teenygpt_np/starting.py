@@ -30,6 +30,8 @@ def changes(args: Namespace) -> dict[str, Any]:
     if args.data is not None:
         given["data"] = str(STDIN) if args.data == STDIN else os.path.abspath(args.data)
         given["more_data"] = tuple(map(os.path.abspath, args.more_data))
+    if getattr(args, "pairs", None) is not None:
+        given = {"text": "pairs", "objective": "pairs"} | given
     if args.columns:
         given["columns"] = tuple(args.columns)
     return given

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.train", description=__doc__)
     add_text(parser)
+    parser.add_argument(
+        "--pairs",
+        type=path,
+        metavar="PATH",
+        help="learn to write a target from its source: a .tsv with a source, a tab and a target on "
+        "each line; any table with --column twice; a directory with train.tsv, val.tsv, test.tsv; "
+        "or - for standard input",
+    )
     parser.add_argument("--preset", choices=PRESETS, help="settings to begin with (default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     add_settings(parser, [name for name, s in SETTINGS.items() if s.of != "fine-tuning"])
@@ -81,6 +89,10 @@ def _threads_of(run: Path | None) -> int | None:
 def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     from teenygpt_np.starting import begun, changes, named_as_flags
 
+    if args.pairs is not None:
+        if args.data is not None:
+            raise InputError("--pairs can't be given with --data, as both say what the text is")
+        args.data = args.pairs
     given = {"preset": "small"} | changes(args)
     file = given.get("tokenizer", "")
     if file.endswith(".json"):
@@ -111,6 +123,8 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     from teenygpt_np import run_directory
     from teenygpt_np.starting import changes, named_as_flags, trainer_of
 
+    if args.pairs is not None:
+        raise InputError("--pairs can't be given with --resume; --data says where its text is now")
     out, changed = Path(args.resume), changes(args)
     fixed = [name for name in changed if name not in run_directory.MAY_CHANGE]
     if refused := [*map(as_flag, fixed), *(["--out"] if args.out else [])]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.interactive import Settings
+from teenygpt_np.interactive import BEGINNING, Settings
 from teenygpt_np.run_directory import TrainedRun
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.objectives.next_token import LENGTH
@@ -25,11 +25,16 @@ class Writer(ABC):
     """A trained model that writes texts; the kinds differ in what a prompt is to them.
 
     running: whether it writes running text.    usual_length, longest: tokens of a text
+    usual_number: of texts.    usual_temperature: for `sampling.choose`.    line: what a prompt is
     """
+
+    usual_temperature = 0.8
+    line = BEGINNING
 
     def __init__(self, run: TrainedRun) -> None:
         self.model, self.tokenizer = run.model, run.tokenizer
         self.running = run.tokenizer.running
+        self.usual_number = 1 if self.running else 10
         self.usual_length = LENGTH if self.running else run.model.num_tokens - 1
         # Only a model of running text can read on from the middle of one.
         self.longest = _LONGEST if self.running else min(_LONGEST, run.model.most_tokens - 1)
@@ -166,7 +171,49 @@ class Both(Continuing):
         return pieces(prompt, settings)
 
 
-WRITERS: dict[str, type[Writer]] = {"next": Continuing, "masked": Filling, "joint": Both}
+class Answering(Writer):
+    """Writes a target for the source that a prompt is."""
+
+    usual_temperature = 0.0
+    line = "a source, for which the model writes the target"
+
+    def __init__(self, run: TrainedRun) -> None:
+        super().__init__(run)
+        self.usual_number = 1
+
+    def rows(
+        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
+    ) -> Iterator[Ids]:
+        """The ids of so many targets. Raises InputError for a source that is empty or too long."""
+        source = self._source(prompt)
+        for size in _batches(number):
+            rows, lengths = np.repeat(source[None], size, axis=0), np.full(size, len(source))
+            yield from self.model.sample(rows, lengths, **self._choice(settings), rng=rng)
+
+    def _choice(self, settings: Settings) -> dict[str, Any]:
+        tokenizer = self.tokenizer
+        ends = {"begin": tokenizer.begin, "end": tokenizer.end, "length": settings.length + 1}
+        return _of_choice(settings) | ends
+
+    def _source(self, prompt: str) -> Ids:
+        ids = self.tokenizer.row(self.known(prompt).strip(" "))
+        if len(ids) == 2:
+            raise InputError(
+                "the source is empty, wanted a text to write a target from, as the prompt"
+            )
+        if len(ids) > self.model.num_tokens + 1:
+            raise InputError(
+                f"the source has {len(ids) - 2} tokens, wanted at most {self.model.num_tokens - 1}"
+            )
+        return ids[: self.model.num_tokens]
+
+
+WRITERS: dict[str, type[Writer]] = {
+    "next": Continuing,
+    "masked": Filling,
+    "joint": Both,
+    "pairs": Answering,
+}
 
 
 def writer_of(run: TrainedRun) -> Writer:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.encoder_decoder import EncoderDecoder
 from teenygpt_np.model.lora import LoRA, freeze
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, shapes_only
 from teenygpt_np.model.teenygpt import TeenyGPT
 
+# TeenyGPT or EncoderDecoder: what a model reads and gives differs, and its objective knows it.
+Model: TypeAlias = Any
+
 MOST_PARAMETERS = 10**9  # training holds four float32 arrays of that size: 16 GB
 
 
-def build_model(config: Config, num_token_vals: int, rng: Generator) -> TeenyGPT:
+def build_model(config: Config, num_token_vals: int, rng: Generator) -> Model:
     """A model of the configured sizes, with initial weights drawn from rng.
 
     Raises InputError for an unknown mixer, and for more than `MOST_PARAMETERS` parameters before
@@ -30,13 +34,15 @@ def build_model(config: Config, num_token_vals: int, rng: Generator) -> TeenyGPT
     return _model(config, num_token_vals, rng)
 
 
-def outline(config: Config, num_token_vals: int) -> TeenyGPT:
+def outline(config: Config, num_token_vals: int) -> Model:
     """The model with the right parameter names, shapes and dtypes, all 0 and without memory."""
     with shapes_only():
         return _model(config, num_token_vals, np.random.default_rng(0))
 
 
-def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
+def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
+    if config.objective == "pairs":
+        _check_encoder_decoder(config)
     for name in config.mixers:
         if name not in MIXERS:
             known = ", ".join(MIXERS)
@@ -69,7 +75,29 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
     return model
 
 
-def _built(config: Config, num_token_vals: int, rng: Any) -> TeenyGPT:
+def _check_encoder_decoder(config: Config) -> None:
+    """Raise InputError for what an encoder and a decoder for pairs cannot have."""
+    only = {"mixer": "attention", "experts": 1, "lora_rank": 0}
+    given = {"mixer": ",".join(dict.fromkeys(config.mixers)), "experts": config.experts}
+    for name, value in (given | {"lora_rank": config.lora_rank}).items():
+        if value != only[name]:
+            raise InputError(f"{name} is {value}, wanted {only[name]} with pairs")
+    if config.positions == "none":
+        raise InputError("positions is none, wanted learned with pairs")
+
+
+def _built(config: Config, num_token_vals: int, rng: Any) -> Model:
+    if config.objective == "pairs":
+        return EncoderDecoder(
+            config.num_tokens,
+            num_token_vals,
+            config.num_emb,
+            config.num_neurons,
+            config.num_heads,
+            config.dropout,
+            config.num_blocks,
+            rng=rng,
+        )
     return TeenyGPT(
         config.num_tokens,
         num_token_vals,

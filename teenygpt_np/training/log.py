@@ -18,6 +18,7 @@ from teenygpt_np.training.place import Place
 
 _LINES_SHOWN = 3  # of what the model writes after an epoch
 _WORTH_TELLING = 2.0  # seconds
+_GUESSES = {"copy": "the source itself"}  # baselines that are no probabilities
 
 
 class Log:
@@ -77,14 +78,18 @@ class Log:
     def baselines(self, train: Split, val: Split, base: dict[str, float] | None) -> None:
         """Print the baselines' scores, to compare the model's with, and that of the base."""
         nll, top1, digits = self.objective.score, self.objective.top1, self.objective.digits
-        unit, say = self.objective.unit, self.console.line
+        unit, said, say = self.objective.unit, self.objective.top1_said, self.console.line
+        width = max(len(said) + 3, 8)
         say()
-        say(f"{'the validation split, by guessing with':42}{f'nats a {unit}':>15}{'top-1':>8}")
+        title = "the validation split, by guessing with"
+        say(f"{title:42}{f'nats a {unit}':>15}{said:>{width}}")
         found = self.objective.baselines(train, val)
-        rows = {f"{name} probabilities": scores for name, scores in found.items()}
+        rows = {_GUESSES.get(n, f"{n} probabilities"): scores for n, scores in found.items()}
         rows |= {"the model that it begins from": base} if base else {}
         for name, score in rows.items():
-            say(f"    {name:38}{score[nll]:15.{digits}f}{score[top1]:8.1%}")
+            nats = f"{score[nll]:.{digits}f}" if nll in score else ""
+            share = f"{score[top1]:.1%}" if top1 in score else ""
+            say(f"    {name:38}{nats:>15}{share:>{width}}".rstrip())
         if self.corpus.truth and self.objective.of_text:
             say(f"    {'the grammar that wrote it: the limit':38}{self.corpus.truth['val']:15.2f}")
         say()
@@ -116,7 +121,8 @@ class Log:
         self.console.line(
             f"epoch {record['epoch']}: train {train}, "
             f"val {value:.{digits}f}{self._above_truth(value, 'val')}, "
-            f"top-1 {record[f'val_{self.objective.top1}']:.1%}, {duration(record['seconds'])}"
+            f"{self.objective.top1_said} {record[f'val_{self.objective.top1}']:.1%}, "
+            f"{duration(record['seconds'])}"
             f"{', a new best' if is_best else ''}"
         )
         self._show("\n".join(samples).strip().splitlines()[:_LINES_SHOWN])
@@ -137,7 +143,8 @@ class Log:
         say()
         say(
             f"test: {value:.{digits}f} nats per {unit}{self._above_truth(value, 'test')}, "
-            f"top-1 {test[self.objective.top1]:.1%}, by the model of epoch {epoch}"
+            f"{self.objective.top1_said} {test[self.objective.top1]:.1%}, "
+            f"by the model of epoch {epoch}"
         )
         if others := self.objective.in_other_units(test):
             say(f"    which is {others}")

@@ -9,7 +9,6 @@ import numpy as np
 import minigrad as mg
 from teenygpt_np.config import Config
 from teenygpt_np.model.building import build_model
-from teenygpt_np.text.batches import Rows
 from teenygpt_np.training.objectives import Objective
 from teenygpt_np.training.optimizers import make_optimizers
 
@@ -32,10 +31,9 @@ def warm_up(config: Config, objective: Objective) -> None:
         experts=min(config.experts, 2),
         active_experts=min(config.active_experts, 2),
     )
-    tokenizer, rng = objective.tokenizer, np.random.default_rng(0)
-    model = build_model(tiny, tokenizer.num_token_vals, rng)
-    starts, lengths = np.array([0, _TOKENS]), np.full(2, _TOKENS)
-    split = Rows(np.ones(2 * _TOKENS, tokenizer.dtype), starts, lengths, tokenizer, _TOKENS)
+    rng = np.random.default_rng(0)
+    model = build_model(tiny, objective.tokenizer.num_token_vals, rng)
+    split = objective.trial(_TOKENS)
     batch = objective.batch(split, split.in_order, rng)
     with np.errstate(all="ignore"):  # a step by a huge learning rate overflows
         objective.loss(model, batch).minimized.backward()

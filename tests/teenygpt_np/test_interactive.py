@@ -168,7 +168,7 @@ def test_tokens_come_one_by_one_and_dropout_is_as_before(run: Path) -> None:
     for t in range(2, 7):
         assert next(drawn).tolist() == rows[:, t].tolist()
         assert not model.training
-    drawn.close()  # type: ignore[attr-defined]
+    drawn.close()
     assert model.training
 
 

@@ -5,11 +5,13 @@ from teenygpt_np.text.tokenizer import Tokenizer
 from teenygpt_np.training.objectives.masked import Joint, MaskedTokens
 from teenygpt_np.training.objectives.next_token import NextToken
 from teenygpt_np.training.objectives.objective import Loss, Objective
+from teenygpt_np.training.objectives.pairs import PairsObjective
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "next": NextToken,
     "masked": MaskedTokens,
     "joint": Joint,
+    "pairs": PairsObjective,
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad import Tensor
 from teenygpt_np.config import Config
-from teenygpt_np.text.batches import Split
+from teenygpt_np.text.batches import Rows, Split
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
 # Of the balance among experts, beside a loss per token: Switch Transformers, 2021,
@@ -32,7 +32,8 @@ class Loss(NamedTuple):
 class Objective(ABC):
     """What a model is trained for: the batches, their loss, and the score of the best epoch.
 
-    score: the name of that score, in `scores`; lower is better.    top1: of the share that is right
+    score: the name of that score, in `scores`; lower is better
+    top1: the name of the share that is right, which is told as top1_said
     unit, digits: what the score is per, in words, and how many of its digits are told
     of_text: whether the score is that of whole texts, which the grammar's can be compared with
     samples: how many texts an epoch's file has, how many of them are told, and how many at the end
@@ -43,6 +44,7 @@ class Objective(ABC):
 
     score: str
     top1: str
+    top1_said: str = "top-1"
     unit: str
     digits: int = 2
     of_text: bool = True
@@ -61,6 +63,12 @@ class Objective(ABC):
     def order(self, split: Split, batch_size: int, rng: np.random.Generator) -> list[Ids]:
         """The rows of each batch of an epoch."""
         return split.shuffled(batch_size, rng, padded=self.padded)
+
+    def trial(self, num_tokens: int) -> Split:
+        """Two rows of num_tokens tokens, to compile all kernels with."""
+        starts, lengths = np.array([0, num_tokens]), np.full(2, num_tokens)
+        ids = np.ones(2 * num_tokens, self.tokenizer.dtype)
+        return Rows(ids, starts, lengths, self.tokenizer, num_tokens)
 
     @abstractmethod
     def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Any:
@@ -81,7 +89,7 @@ class Objective(ABC):
 
     @abstractmethod
     def baselines(self, train: Split, split: Split) -> dict[str, dict[str, float]]:
-        """`score` and `top1` of simple guesses on a split, by their names."""
+        """Scores of simple guesses on a split, by their names: `score`, `top1` and others."""
 
     @abstractmethod
     def write(

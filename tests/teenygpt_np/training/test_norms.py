@@ -63,7 +63,7 @@ def test_what_a_step_does_to_each_layer(corpus: Corpus, tmp_path: Path, clip: fl
     assert told["grad_norms"].keys() == told["update_ratios"].keys() == layers.keys()
     for layer, prefix in layers.items():
         params = {n: p for n, p in made.model.named_parameters() if n.startswith(prefix)}
-        grad = np.concatenate([p.grad.ravel() for p in params.values()])  # type: ignore[union-attr]
+        grad = np.concatenate([p.grad.ravel() for p in params.values()])
         was = np.concatenate([before[name].ravel() for name in params])
         now = np.concatenate([p.numpy().ravel() for p in params.values()])
         norm = np.linalg.norm
