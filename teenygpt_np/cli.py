@@ -115,6 +115,11 @@ def add_text(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the column with the text; may be given several times",
     )
+    parser.add_argument(
+        "--label",
+        metavar="NAME",
+        help="the column with the label of each text: learn to tell it, for teenygpt_np.classify",
+    )
 
 
 def take_text(args: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import check_encoding
 
 OPTIMIZERS = ("adamw", "muon")
+OWN_TEXTS = ("pairs", "labels")  # objectives that need a text of that kind, and have it alone
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,15 @@ class Config:
     data: str = ""
     more_data: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # of labels, in the order of their numbers
     base: str = ""  # of fine-tuning: the run that it began from, its hash, and what that learned
     base_hash: str = ""
     base_objective: str = ""
     text: str = _setting(
         "lines",
-        "what the text is: a headline, a name or the like on each line, running text, or pairs",
-        choices={name: name for name in ("lines", "running", "pairs")},
+        "what the text is: a headline, a name or the like on each line, running text, or, by the "
+        "flags of that name, pairs or labels",
+        choices={name: name for name in ("lines", "running", *OWN_TEXTS)},
         before="lines",
         of="model",
     )
@@ -156,8 +159,8 @@ class Config:
     objective: str = _setting(
         "next",
         "what is learned: the next token, masked tokens from all of the row (an encoder), or both; "
-        "pairs, by --pairs: a target from its source",
-        choices={name: name for name in ("next", "masked", "joint", "pairs")},
+        "by --pairs a target from its source; by --label the class of a text",
+        choices={name: name for name in ("next", "masked", "joint", *OWN_TEXTS)},
         before="next",
     )
     alpha: float = _setting(
@@ -266,8 +269,9 @@ class Config:
             raise InputError(
                 f"num_emb is {self.num_emb}, wanted a multiple of num_heads, {self.num_heads}"
             )
-        if (self.text == "pairs") != (self.objective == "pairs"):
-            wanted = "pairs" if self.text == "pairs" else "another one, or text pairs"
+        own = {self.text, self.objective}.intersection(OWN_TEXTS)
+        if own and self.text != self.objective:
+            wanted = self.text if self.text in own else f"another one, or text {self.objective}"
             raise InputError(f"objective is {self.objective}, wanted {wanted}: text is {self.text}")
         if self.active_experts > self.experts:
             raise InputError(
@@ -288,6 +292,13 @@ class Config:
     def has_masks(self) -> bool:
         """Whether the model learns, or has learned, to fill in masked tokens."""
         return not {"masked", "joint"}.isdisjoint((self.objective, self.base_objective))
+
+    @property
+    def sees_both_ways(self) -> bool:
+        """Whether a classifier's tokens see each other both ways, as those of its base have."""
+        if self.base:
+            return self.has_masks
+        return set(self.mixers) == {"attention"}
 
     @property
     def is_frozen(self) -> bool:

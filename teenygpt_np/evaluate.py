@@ -40,6 +40,20 @@ _OF_RUNNING_TEXT: tuple[_Column, ...] = (
     ("a character", 22, (("nats_per_character", "12.3f"), ("top1_no_pad", "10.1%"))),
     *_OF_LINES[3:],
 )
+_OF_LABELS: tuple[_Column, ...] = (
+    ("a text", 12, (("label_nats", "12.3f"),)),
+    ("accuracy", 12, (("accuracy", "12.1%"),)),
+)
+# By `Config.text`: the columns, and what the table is of.
+_TABLES = {
+    "lines": (_OF_LINES, "nats, and the share of tokens predicted right"),
+    "running": (_OF_RUNNING_TEXT, "nats, and the share of tokens predicted right"),
+    "pairs": (
+        _OF_PAIRS,
+        "nats, and how near {pairs_written:,.0f} targets are that it writes, the likeliest tokens",
+    ),
+    "labels": (_OF_LABELS, "nats, and the share of texts whose label is told right"),
+}
 
 
 def _parser() -> Parser:
@@ -98,11 +112,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     mg.choose_backend()
     run = load_run(args.run)
-    if args.each and run.tokenizer.running:
-        raise InputError(f"--each is for lines, and {args.run} was trained on running text")
     config, tokenizer = run.config, run.tokenizer
-    if args.each and config.text == "pairs":
-        raise InputError(f"--each is for lines, and {args.run} was trained on pairs")
+    if args.each and config.text != "lines":
+        what = "running text" if config.text == "running" else config.text
+        raise InputError(f"--each is for lines, and {args.run} was trained on {what}")
     if args.each and config.objective == "masked":
         raise InputError(f"--each is for whole lines, and {args.run} fills in masked tokens")
     if args.eval_tokens is not None:
@@ -166,13 +179,8 @@ def main(arguments: list[str] | None = None) -> int:
     what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
     share = "" if scored == len(rows) else f", {scored:,} of them scored, spread over it"
     print(f"{len(rows):,} {rows.unit}{'s' * (len(rows) != 1)}, {what}{share}")
-    if config.text == "pairs":
-        known = _OF_PAIRS
-        number = int(table["model"]["pairs_written"])
-        print(f"nats, and how near {number:,} targets are that it writes, the likeliest tokens\n")
-    else:
-        known = _OF_RUNNING_TEXT if tokenizer.running else _OF_LINES
-        print("nats, and the share of tokens predicted right\n")
+    known, title = _TABLES[config.text]
+    print(title.format_map(table["model"]) + "\n")
     columns = [column for column in known if column[2][0][0] in table["model"]]
     print(f"{'':10}" + "".join(f"{title:>{width}}" for title, width, _ in columns))
     for predictor, row in table.items():
@@ -181,6 +189,8 @@ def main(arguments: list[str] | None = None) -> int:
             for _, width, pair in columns
         )
         print(f"{predictor:10}{''.join(cells)}".rstrip())
+    for score in filter(lambda name: name.startswith("recall of "), table["model"]):
+        print(f"{score}: {table['model'][score]:.1%}")
     return 0
 
 

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_files(directory)
     run = load_run(args.run)
     if not isinstance(run.model, TeenyGPT):
-        raise InputError(f"{args.run} writes targets from sources, which inspect does not show yet")
+        raise InputError(f"{args.run} learned from {run.config.text}, which inspect does not show")
     text = args.text if args.text is not None else first_sample(args.run)
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):

@@ -95,7 +95,13 @@ def take_base(model: Model, config: Config) -> None:
         raise InputError(
             f"{config.base} is not the run that the fine-tuning began from: its weights differ"
         )
-    model.load_state_dict(model.state_dict() | weights)
+    own = model.state_dict()
+    for name, array in weights.items():
+        # A classifier has the base as its body; a head for other classes begins anew.
+        for known in (name, f"body.{name}"):
+            if known in own and own[known].shape == array.shape:
+                own[known] = array
+    model.load_state_dict(own)
 
 
 def weights_hash(weights: Mapping[str, Array]) -> str:

@@ -16,6 +16,7 @@ from teenygpt_np.cli import as_flag, given_settings
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.run_directory import load_own_corpus, take_base
+from teenygpt_np.text.labels import Labelled
 from teenygpt_np.text.reading import STDIN, shown, stdin
 from teenygpt_np.text.tokenizer import Tokenizer
 from teenygpt_np.training.console import Console
@@ -32,6 +33,9 @@ def changes(args: Namespace) -> dict[str, Any]:
         given["more_data"] = tuple(map(os.path.abspath, args.more_data))
     if getattr(args, "pairs", None) is not None:
         given = {"text": "pairs", "objective": "pairs"} | given
+    if getattr(args, "label", None) is not None:
+        given = {"text": "labels", "objective": "labels"} | given
+        args.columns = [*(args.columns or []), args.label]
     if args.columns:
         given["columns"] = tuple(args.columns)
     return given
@@ -124,7 +128,11 @@ def trainer_of(
 ) -> Trainer:
     """goes_on: whether it will be given all weights but those that stay frozen"""
     console = Console(quiet=quiet)
-    trainer = Trainer(config, load_own_corpus(config, folder, tokenizer, console.status), console)
+    corpus = load_own_corpus(config, folder, tokenizer, console.status)
+    train = corpus.splits["train"]
+    if isinstance(train, Labelled):
+        config = dataclasses.replace(config, classes=train.classes)
+    trainer = Trainer(config, corpus, console)
     if config.base and (config.is_frozen or not goes_on):
         take_base(trainer.model, config)
     return trainer

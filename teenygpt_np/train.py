@@ -92,6 +92,8 @@ def _new(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     if args.pairs is not None:
         if args.data is not None:
             raise InputError("--pairs can't be given with --data, as both say what the text is")
+        if args.label is not None:
+            raise InputError("--pairs can't be given with --label: a pair has no label")
         args.data = args.pairs
     given = {"preset": "small"} | changes(args)
     file = given.get("tokenizer", "")
@@ -123,8 +125,11 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     from teenygpt_np import run_directory
     from teenygpt_np.starting import changes, named_as_flags, trainer_of
 
-    if args.pairs is not None:
-        raise InputError("--pairs can't be given with --resume; --data says where its text is now")
+    for name in ("pairs", "label"):
+        if getattr(args, name) is not None:
+            raise InputError(
+                f"--{name} can't be given with --resume; --data says where its text is now"
+            )
     out, changed = Path(args.resume), changes(args)
     fixed = [name for name in changed if name not in run_directory.MAY_CHANGE]
     if refused := [*map(as_flag, fixed), *(["--out"] if args.out else [])]:

@@ -217,8 +217,14 @@ WRITERS: dict[str, type[Writer]] = {
 
 
 def writer_of(run: TrainedRun) -> Writer:
-    """The kind of writer that a run's model is, by what it was trained for."""
-    return WRITERS[run.config.objective](run)
+    """The kind of writer that a run's model is, by what it was trained for.
+
+    Raises InputError for one that writes nothing.
+    """
+    kind = WRITERS.get(run.config.objective)
+    if kind is None:
+        raise InputError("the run tells the labels of texts, as teenygpt_np.classify does")
+    return kind(run)
 
 
 def _batches(number: int) -> Iterable[int]:

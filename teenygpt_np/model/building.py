@@ -8,13 +8,15 @@ import numpy as np
 
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.classifier import Classifier
 from teenygpt_np.model.encoder_decoder import EncoderDecoder
 from teenygpt_np.model.lora import LoRA, freeze
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, shapes_only
 from teenygpt_np.model.teenygpt import TeenyGPT
 
-# TeenyGPT or EncoderDecoder: what a model reads and gives differs, and its objective knows it.
+# TeenyGPT, Classifier or EncoderDecoder: what a model reads and gives differs, which its objective
+# knows.
 Model: TypeAlias = Any
 
 MOST_PARAMETERS = 10**9  # training holds four float32 arrays of that size: 16 GB
@@ -62,15 +64,17 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
         model = _built(config, num_token_vals, rng)
     except ValueError as error:  # what a mixer wants of its width and heads
         raise InputError(f"{error}: num_emb and num_heads") from None
+    is_head = isinstance(model, Classifier)
+    body, head = (model.body, model.head) if is_head else (model, model.logits)
     if config.lora_rank:
         words = [word.strip() for word in config.lora_on.split(",")]
         try:
-            model.lora = LoRA(model, config.lora_rank, config.lora_alpha, words, rng=rng)
+            body.lora = LoRA(body, config.lora_rank, config.lora_alpha, words, rng=rng)
         except ValueError as error:
             raise InputError(f"--lora-on is {config.lora_on!r}, and {error}") from None
     elif config.train_only == "head":
-        freeze(model)
-        for parameter in model.logits.parameters():
+        freeze(body)
+        for parameter in head.parameters():
             parameter.requires_grad = True
     return model
 
@@ -98,7 +102,7 @@ def _built(config: Config, num_token_vals: int, rng: Any) -> Model:
             config.num_blocks,
             rng=rng,
         )
-    return TeenyGPT(
+    model = TeenyGPT(
         config.num_tokens,
         num_token_vals,
         config.num_emb,
@@ -113,3 +117,7 @@ def _built(config: Config, num_token_vals: int, rng: Any) -> Model:
         num_active=config.active_experts,
         rng=rng,
     )
+    if config.objective != "labels":
+        return model
+    both_ways = config.sees_both_ways
+    return Classifier(model, max(len(config.classes), 2), both_ways=both_ways, rng=rng)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text import headlines, pairs, running, saved
+from teenygpt_np.text import headlines, labels, pairs, running, saved
 from teenygpt_np.text.batches import Rows, Split
 from teenygpt_np.text.documents import read_documents
 from teenygpt_np.text.files import SPLITS, read_texts
@@ -36,6 +36,7 @@ class Kind(NamedTuple):
     """How one kind of text becomes splits.
 
     unit: of `Report.read`.    alphabet: where none is asked for
+    every: a tokenizer is fitted to each such text alone, as those between them are labels
     """
 
     unit: str
@@ -43,12 +44,14 @@ class Kind(NamedTuple):
     read: Callable[[Path, Sequence[str], str, str, list[str]], tuple[Texts, list[str]]]
     splits: Callable[[str, Texts, Tokenizer, Report, Sink, int], Mapping[str, Split]]
     whole: Callable[[str, Iterable[str | None], Tokenizer, Report, Sink], Split]
+    every: int = 1
 
 
 KINDS = {
     "lines": Kind("lines", "article", read_texts, headlines.splits, headlines.whole),
     "running": Kind("characters", "corpus", read_documents, running.splits, running.whole),
     "pairs": Kind("pairs", "corpus", pairs.read_pairs, pairs.splits, pairs.whole),
+    "labels": Kind("texts", "corpus", labels.read_labels, labels.splits, labels.whole, 2),
 }
 
 
@@ -186,7 +189,8 @@ def _fitted(sources: Sequence[Path], texts: Texts, reading: Reading, tell: Tell)
 
     def parts() -> Iterator[str]:
         nonlocal told
-        for part in itertools.chain.from_iterable(texts.values()):
+        every = KINDS[reading.text].every
+        for part in itertools.islice(itertools.chain.from_iterable(texts.values()), 0, None, every):
             if part:
                 told += len(part)
                 if told % _TELL < len(part):

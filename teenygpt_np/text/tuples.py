@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -57,13 +58,11 @@ class Tuples(Split):
 
     def select(self, rows: Ids) -> Self:
         """Some of the rows, in this order."""
-        return type(self)(
-            self.ids,
-            self.starts[:, rows],
-            self.lengths[:, rows],
-            self.tokenizer,
-            self.num_tokens,
-            {name: array[rows] for name, array in self.numbers.items()},
+        return dataclasses.replace(
+            self,
+            starts=self.starts[:, rows],
+            lengths=self.lengths[:, rows],
+            numbers={name: array[rows] for name, array in self.numbers.items()},
         )
 
     @property
@@ -111,7 +110,7 @@ class Tuples(Split):
     def cut(self, num_tokens: int) -> Self:
         """The rows, each of their texts at most num_tokens long."""
         lengths = np.minimum(self.lengths, num_tokens)
-        return type(self)(self.ids, self.starts, lengths, self.tokenizer, num_tokens, self.numbers)
+        return dataclasses.replace(self, lengths=lengths, num_tokens=num_tokens)
 
     def places(self) -> dict[str, npt.NDArray[Any]]:
         """Starts and lengths of each part, and the numbers."""

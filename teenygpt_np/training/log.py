@@ -18,7 +18,10 @@ from teenygpt_np.training.place import Place
 
 _LINES_SHOWN = 3  # of what the model writes after an epoch
 _WORTH_TELLING = 2.0  # seconds
-_GUESSES = {"copy": "the source itself"}  # baselines that are no probabilities
+_GUESSES = {
+    "copy": "the source itself",
+    "majority": "the shares of the classes",
+}  # baselines that are no probabilities
 
 
 class Log:
@@ -154,7 +157,8 @@ class Log:
         say()
         say(f"how it learned: {report}")
         say(f"everything is in {out}; for more:")
-        say(f"    python -m teenygpt_np.sample {shlex.quote(str(out))}{self.objective.prompt}")
+        command = f"python -m teenygpt_np.{self.objective.command}"
+        say(f"    {command} {shlex.quote(str(out))}{self.objective.prompt}")
 
     def _show(self, samples: Sequence[str]) -> None:
         for line in "\n".join(samples).strip("\n").splitlines():

@@ -15,6 +15,8 @@ const CHARTS = [
   { title: 'Nats per character of the target', key: 'val_nats_per_character', guess: 'nats_per_character', text: 'pairs' },
   { title: 'Targets written exactly', key: 'val_exact_match', guess: 'exact_match', format: percent },
   { title: 'Edits per character of the target', key: 'val_edits', guess: 'edits' },
+  { title: 'Nats per label', key: 'val_label_nats', guess: 'label_nats' },
+  { title: 'Labels told right', key: 'val_accuracy', guess: 'accuracy', format: percent },
   { title: 'Tokens per second', key: 'tokens_per_s', format: x => Math.round(x).toLocaleString('en') },
   { title: 'Norm of the gradient, before clipping', key: 'grad_norm', layers: 'grad_norms' },
   { title: 'Update at the last step, as a share of the weights', layers: 'update_ratios' },
@@ -121,7 +123,7 @@ function layersAt(series) {
   return ends.length <= 14 ? ends : []
 }
 
-const SHORT = [[/^transformer_blocks\./, 'block '], [/^encoder_blocks\./, 'encoder '], [/^decoder_blocks\./, 'decoder '], [/\.mlp$/, ''], [/^positional_embedding$/, 'positions']]
+const SHORT = [[/^body\./, ''], [/^transformer_blocks\./, 'block '], [/^encoder_blocks\./, 'encoder '], [/^decoder_blocks\./, 'decoder '], [/\.mlp$/, ''], [/^positional_embedding$/, 'positions']]
 
 // Names at the right of their lines, moved apart where they would overlap.
 function named(ends, y, size) {

@@ -2,6 +2,7 @@
 
 from teenygpt_np.config import Config
 from teenygpt_np.text.tokenizer import Tokenizer
+from teenygpt_np.training.objectives.labels import Labels
 from teenygpt_np.training.objectives.masked import Joint, MaskedTokens
 from teenygpt_np.training.objectives.next_token import NextToken
 from teenygpt_np.training.objectives.objective import Loss, Objective
@@ -12,6 +13,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "masked": MaskedTokens,
     "joint": Joint,
     "pairs": PairsObjective,
+    "labels": Labels,
 }
 
 

@@ -38,7 +38,7 @@ class Objective(ABC):
     of_text: whether the score is that of whole texts, which the grammar's can be compared with
     samples: how many texts an epoch's file has, how many of them are told, and how many at the end
     written: what is told before those at the end
-    prompt: what `sample` should be given, as a flag
+    command, prompt: what a finished run is for, and what that should be given
     padded: whether padding counts, and rows of any lengths share a batch
     """
 
@@ -51,6 +51,7 @@ class Objective(ABC):
     padded: bool = False
     samples: tuple[int, int, int] = (64, 3, 10)
     written: str
+    command: str = "sample"
     prompt: str = ""
 
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
