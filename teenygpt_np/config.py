@@ -296,9 +296,9 @@ class Config:
     @property
     def sees_both_ways(self) -> bool:
         """Whether a classifier's tokens see each other both ways, as those of its base have."""
-        if self.base:
-            return self.has_masks
-        return set(self.mixers) == {"attention"}
+        if self.base_objective in ("", "labels"):
+            return set(self.mixers) == {"attention"}
+        return self.has_masks
 
     @property
     def is_frozen(self) -> bool:

@@ -1,0 +1,183 @@
+"""Runs that learn labels, from scratch or on a base, and `classify`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import LINES, SMALL, after_step, call, left_behind, tiny_run
+from trainers import metrics
+
+import minigrad as mg
+from teenygpt_np import TeenyGPT, checkpoint
+from teenygpt_np.model.classifier import Classifier
+
+WORDS = sorted({line.split()[0] for line in LINES})  # the class of a line is its first word
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / "lines.csv"
+    rows = "".join(f"{line},the {line.split()[0]}\n" for line in LINES)
+    path.write_text(f"text,label\n{rows}", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    found = {"next": tiny_run(tmp_path_factory.mktemp("next"))}
+    return found | {"masked": tiny_run(tmp_path_factory.mktemp("masked"), "--objective=masked")}
+
+
+@pytest.fixture(scope="module")
+def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    flags = [f"--data={table}", "--column=text", "--label=label", f"--out={out}", "--dropout=0.1"]
+    assert call("train", *flags, *SMALL, "--epochs=8", "--lr=0.05", "--quiet").status == 0
+    return out
+
+
+def flags_of(table: Path, out: Path) -> list[str]:
+    return [f"--data={table}", "--column=text", "--label=label", f"--out={out}"]
+
+
+# -- the model -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_padding_changes_nothing(both_ways: bool, rng: np.random.Generator) -> None:
+    body = TeenyGPT(12, 7, 8, 2, 2, 0.0, 2, dtype=np.float64)
+    model = Classifier(body, 3, both_ways=both_ways, rng=rng, dtype=np.float64)
+    ids, lengths = rng.integers(0, 7, (3, 12)), np.array([5, 12, 1])
+    whole = model(ids, lengths).data
+    for row, length in enumerate(lengths):
+        alone = model(ids[row : row + 1, :length], lengths[row : row + 1]).data[0]
+        np.testing.assert_allclose(alone, whole[row], atol=1e-12)
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_it_is_the_mean_of_what_the_body_makes(both_ways: bool, rng: np.random.Generator) -> None:
+    body = TeenyGPT(12, 7, 8, 2, 2, 0.0, 2, dtype=np.float64)
+    model = Classifier(body, 3, both_ways=both_ways, rng=rng, dtype=np.float64)
+    ids, lengths = rng.integers(0, 7, (1, 9)), np.array([6])
+    hidden = body.hidden(ids, lengths=lengths if both_ways else None).data[0, :6].mean(axis=0)
+    want = hidden @ model.head.weight.data.T + model.head.bias.data
+    np.testing.assert_allclose(model(ids, lengths).data[0], want, atol=1e-12)
+    mg.cross_entropy(model(ids, lengths), np.array([2])).backward()
+    assert all(np.asarray(p.grad).any() for p in model.head.parameters())
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+def test_it_learns_the_first_word(run: Path) -> None:
+    records = metrics(run)
+    assert records[-1]["val_accuracy"] > 0.6  # 0.25 by chance
+    assert records[-1]["val_label_nats"] < records[0]["val_label_nats"] / 2
+    config = json.loads((run / "config.json").read_text("utf-8"))["config"]
+    assert config["classes"] == [f"the {word}" for word in WORDS]
+
+
+def test_evaluate_tells_accuracy_and_recall(run: Path) -> None:
+    found = json.loads(call("evaluate", run, "--json").out)
+    assert {"label_nats", "accuracy"} < found["model"].keys()
+    assert 0 < found["majority"]["accuracy"] < 1
+    done = call("evaluate", run)
+    assert (done.status, done.err) == (0, "")
+    assert "the share of texts whose label is told right" in done.out
+    assert "recall of the " in done.out
+
+
+def test_lines_are_labelled_in_their_order(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("".join(f"{line}\n" for line in LINES), "utf-8")
+    done = call("classify", run, tmp_path / "lines.txt")
+    assert (done.status, done.err) == (0, "")
+    told = [line.split("\t") for line in done.out.splitlines()]
+    assert [line for _, _, line in told] == LINES
+    assert np.mean([label == f"the {line.split()[0]}" for label, _, line in told]) > 0.6
+    done = call("classify", run, tmp_path / "lines.txt", "--all")
+    header, *rows = [line.split("\t") for line in done.out.splitlines()]
+    assert header == [*(f"the {word}" for word in WORDS), "text"]
+    for (label, p, _), (*shares, _) in zip(told, rows, strict=True):
+        assert sum(map(float, shares)) == pytest.approx(1, abs=1e-3)
+        assert max(shares) == p == shares[header.index(label)]
+
+
+def test_a_table_and_strange_lines(run: Path, table: Path, tmp_path: Path) -> None:
+    done = call("classify", run, table, "--column=text")
+    assert len(done.out.splitlines()) == len(LINES)
+    (tmp_path / "odd.txt").write_text("\n\u4e2d\n" + "king " * 99 + "\n", "utf-8")
+    done = call("classify", run, tmp_path / "odd.txt")
+    assert (done.status, len(done.out.splitlines())) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("base", "way"), [*itertools.product(["next", "masked"], [[], ["--lora-rank=2"]])]
+)
+def test_a_head_on_a_base(
+    bases: dict[str, Path], table: Path, tmp_path: Path, base: str, way: list[str]
+) -> None:
+    out = tmp_path / "run"
+    flags = [*flags_of(table, out), *way, "--epochs=3", "--lr=0.02"]
+    done = call("finetune", bases[base], *flags)
+    assert (done.status, done.err) == (0, "")
+    assert metrics(out)[-1]["val_label_nats"] < np.log(4)
+    names = checkpoint.load(out / "best.npz")[0]
+    assert ("model/body.embedding.weight" in names) == (not way)
+    assert "model/head.weight" in names
+    assert call("evaluate", out).status == 0
+    assert call("classify", out, table, "--column=text").status == 0
+    if way:
+        assert call("merge", out, "--out", tmp_path / "merged").status == 0
+        ours, merged = (
+            json.loads(call("evaluate", o, "--json").out)["model"]
+            for o in (out, tmp_path / "merged")
+        )
+        assert ours == pytest.approx(merged, rel=1e-4)
+
+
+def test_the_head_alone(bases: dict[str, Path], table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    flags = [*flags_of(table, out), "--train-only=head", "--epochs=1", "--quiet"]
+    assert call("finetune", bases["next"], *flags).status == 0
+    names = {name for name in checkpoint.load(out / "best.npz")[0] if name.startswith("model/")}
+    assert names == {"model/head.weight", "model/head.bias"}
+
+
+@pytest.mark.parametrize("way", ["scratch", "lora"])
+def test_it_is_resumed_to_the_bit(
+    bases: dict[str, Path], table: Path, tmp_path: Path, way: str
+) -> None:
+    begin: list[str | Path] = ["train", *SMALL]
+    if way == "lora":
+        begin = ["finetune", bases["masked"], "--lora-rank=1"]
+    for name in ("whole", "parts"):
+        flags = [*begin[1:], *flags_of(table, tmp_path / name), "--epochs=2", "--dropout=0.2"]
+        if name == "whole":
+            assert call(str(begin[0]), *flags).status == 0
+        else:
+            with after_step(4, lambda: signal.raise_signal(signal.SIGTERM)):
+                assert call(str(begin[0]), *flags).status == 128 + signal.SIGTERM
+    assert call("train", "--resume", tmp_path / "parts").status == 0
+    ours, whole = left_behind(tmp_path / "parts"), left_behind(tmp_path / "whole")
+    assert [name for name in whole if ours[name] != whole[name]] == []
+
+
+def test_what_cannot_be_is_refused(
+    run: Path, bases: dict[str, Path], table: Path, tmp_path: Path
+) -> None:
+    call("sample", run).assert_refused("tells the labels of texts, as teenygpt_np.classify does")
+    call("inspect", run).assert_refused("learned from labels, which inspect does not show")
+    call("classify", bases["next"], table).assert_refused("tells no labels; wanted a run that was")
+    call("classify", run, tmp_path / "none.txt").assert_refused("none.txt is not there")
+    done = call("train", "--data", table, "--label=label", "--out", tmp_path / "run", *SMALL)
+    done.assert_refused("--column is given 0 times, wanted once with --label")
+    done = call("train", "--label=label", "--column=text", "--out", tmp_path / "run", *SMALL)
+    done.assert_refused("wanted a table|has no table")
+    done = call("train", "--objective=labels", "--out", tmp_path / "run", *SMALL)
+    done.assert_refused("--objective is labels, wanted another one, or text labels")
+    assert not (tmp_path / "run").exists()
