@@ -45,22 +45,14 @@ def attention(q, k, v, /, *, causal=False, lengths=None):
     lengths: (B) integers in 1..S, how many keys of each sequence can be seen; those behind them
         are padding, are never read and get no gradient. None: all.
 
+    Query t therefore sees the keys s with s < lengths[b] and, if causal, s <= S - T + t: at least
+    the first.
+
     Raises TypeError for lengths that are no integers, ValueError for one outside 1..S.
 
     Source: as of `causal_attention`.
     """
-    if lengths is not None:
-        lengths = np.asarray(lengths)
-        if lengths.dtype.kind not in "iu":
-            raise TypeError(f"attention has lengths of {lengths.dtype}, wanted integers")
-        if lengths.shape != q.shape[:1]:
-            raise ValueError(f"attention has lengths {lengths.shape}, wanted {q.shape[:1]}, (B)")
-        wrong = (lengths < 1) | (lengths > k.shape[2]) if k.ndim == 4 else ()
-        if np.any(wrong):
-            i = int(np.argmax(wrong))
-            raise ValueError(f"length {lengths[i]} at [{i}] is outside 1..{k.shape[2]}")
-        lengths = lengths.astype(np.int64)
-    return _attention("attention", q, k, v, lengths, causal=causal)
+    return _attention("attention", q, k, v, lengths, causal=bool(causal))
 
 
 def _attention(name, q, k, v, lengths, causal):
@@ -74,16 +66,30 @@ def _attention(name, q, k, v, lengths, causal):
             f"{name} of q {q.shape}, k {k.shape}, v {v.shape}: "
             "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d), d at least 1"
         )
-    if causal and q.shape[2] > k.shape[2]:
-        raise ValueError(f"{name} has {q.shape[2]} queries for {k.shape[2]} keys")
-    if q.shape[2] and not k.shape[2]:
-        raise ValueError(f"{name} has {q.shape[2]} queries for no key")
+    queries, keys = q.shape[2], k.shape[2]
+    if queries > keys and (causal or keys == 0):
+        raise ValueError(f"{name} has {queries} queries for {keys} keys")
+    if lengths is not None:
+        lengths = _checked(name, np.asarray(lengths), len(q), keys)
     out, lse = kernels.attention(q, k, v, lengths, causal)
 
     def vjp(dout):
         return kernels.attention_vjp(dout, q, k, v, out, lse, lengths, causal)
 
     return out, vjp
+
+
+def _checked(name, lengths, batch, keys):
+    """A copy of the lengths, which the kernels trust to be in 1..S."""
+    if lengths.dtype.kind not in "iu":
+        raise TypeError(f"{name} has lengths of {lengths.dtype}, wanted integers")
+    if lengths.shape != (batch,):
+        raise ValueError(f"{name} has lengths {lengths.shape}, wanted {(batch,)}")
+    outside = (lengths < 1) | (lengths > keys)
+    if outside.any():
+        place = int(outside.argmax())
+        raise ValueError(f"length {lengths[place]} at [{place}] is outside 1..{keys}")
+    return lengths.astype(np.int64)
 
 
 @differentiable

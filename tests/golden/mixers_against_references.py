@@ -1,4 +1,4 @@
-"""Compare every mixer, and the experts, with a reference in PyTorch; status 1 if one differs.
+"""Compare every mixer, the experts and attention with PyTorch; status 1 if one differs.
 
     python tests/golden/mixers_against_references.py
 
@@ -25,6 +25,8 @@ with of_the_extra_bench():
     import transformers
 
 B, T, D, HEADS, HIDDEN = 3, 37, 24, 4, 40
+# Queries and keys of attention: the blocks and the few positions of its kernels, and NumPy's.
+SIGHTS = ((T, T), (T, 50), (50, T), (9, 9), (5, T), (T, 5))
 BOUND = 1e-12  # of an error relative to the largest entry; rounding makes far less
 
 
@@ -49,6 +51,14 @@ def main() -> bool:
         worst = max(gradients, key=gradients.__getitem__)
         print(f"| {name} | {kind.__doc__} | {value:.1e} | {gradients[worst]:.1e}, `{worst}` |")
         broken |= not all(error <= BOUND for error in (value, *gradients.values()))
+    for causal in False, True:
+        for padded in False, True:
+            value, gradients = attention_errors(causal, padded, rng)
+            worst = max(gradients, key=gradients.__getitem__)
+            name = f"attention{', causal' * causal}{', lengths' * padded}"
+            kind = "torch.nn.functional.scaled_dot_product_attention"
+            print(f"| {name} | {kind} | {value:.1e} | {gradients[worst]:.1e}, `{worst}` |")
+            broken |= not all(error <= BOUND for error in (value, *gradients.values()))
     return broken
 
 
@@ -75,6 +85,35 @@ def errors(ours: Any, theirs: Any, rng: np.random.Generator) -> tuple[float, dic
         for name, tensor in [("x", x), *ours.named_parameters()]
     }
     return relative_to_largest(y.data, torch_y.detach().numpy()), gradients
+
+
+def attention_errors(
+    causal: bool, padded: bool, rng: np.random.Generator
+) -> tuple[float, dict[str, float]]:
+    """The worst over SIGHTS, of the value and of the gradients of q, k and v."""
+    value, gradients = 0.0, dict.fromkeys("qkv", 0.0)
+    for queries, keys in SIGHTS:
+        if causal and queries > keys:
+            continue
+        lengths = rng.integers(1, keys + 1, B) if padded else np.full(B, keys)
+        sight = (np.arange(keys) < lengths[:, None])[:, None, None]
+        sight = sight & (np.tri(queries, keys, keys - queries, bool) if causal else True)
+        shapes = [(B, HEADS, n, D // HEADS) for n in (queries, keys, keys)]
+        arrays = dict(zip("qkv", map(rng.standard_normal, shapes), strict=True))
+        ours = {name: mg.Tensor(a, requires_grad=True) for name, a in arrays.items()}
+        theirs = {name: torch.tensor(a, requires_grad=True) for name, a in arrays.items()}
+        y = mg.attention(*ours.values(), causal=causal, lengths=lengths if padded else None)
+        torch_y = torch.nn.functional.scaled_dot_product_attention(
+            *theirs.values(), attn_mask=torch.from_numpy(sight).expand(B, 1, queries, keys)
+        )
+        dy = rng.standard_normal(y.shape)
+        y.backward(dy)
+        torch_y.backward(torch.from_numpy(dy))
+        value = max(value, relative_to_largest(y.data, torch_y.detach().numpy()))
+        for name, tensor in ours.items():
+            error = relative_to_largest(tensor.grad, theirs[name].grad.numpy())
+            gradients[name] = max(gradients[name], error)
+    return value, gradients
 
 
 if __name__ == "__main__":

@@ -263,6 +263,30 @@ def test_attention_with_scores_far_apart(length: int, dtype: Any, rng: np.random
 
 
 @both_dtypes
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("queries", "keys"), [(6, 9), (6, 40), (20, 40)])
+def test_attention_to_the_only_key_that_is_no_padding(
+    queries: int, keys: int, causal: bool, dtype: Any, rng: np.random.Generator
+) -> None:
+    """Its value whatever the scores; what stands in the padding is infinite."""
+    arrays = rng.standard_normal((3, 2, 3, keys, 5))
+    arrays[1:, :, :, 1:] = -INF
+    q, k, v = (leaf(a, dtype) for a in (arrays[0, :, :, :queries], *arrays[1:]))
+    lengths = np.array([1, 1])
+    y = mg.attention(q, k, v, causal=causal, lengths=lengths)
+    lengths[:] = keys  # the operation has a copy
+    cotangent = rng.standard_normal(q.shape).astype(dtype)
+    y.backward(cotangent)
+    np.testing.assert_array_equal(y.data, np.broadcast_to(v.data[:, :, :1], y.shape))
+    rounding = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(np.asarray(q.grad), 0, atol=rounding)
+    for tensor, want in ((k, 0), (v, cotangent.sum(2))):
+        grad = np.asarray(tensor.grad)
+        np.testing.assert_allclose(grad[:, :, 0], want, rtol=0, atol=rounding)
+        np.testing.assert_array_equal(grad[:, :, 1:], 0)
+
+
+@both_dtypes
 @pytest.mark.parametrize("g", [-1e4, -np.inf])
 def test_decayed_attention_that_forgets_all(g: float, dtype: Any, rng: np.random.Generator) -> None:
     """Each position sees only itself; the sum of the decays overflows what e^-g can hold."""

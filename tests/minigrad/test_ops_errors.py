@@ -110,6 +110,38 @@ WRONG = [
         ValueError,
         "causal_attention has 3 queries for 2 keys",
     ),
+    Wrong(
+        lambda: mg.attention(zeros(1, 1, 3, 2), zeros(1, 2, 3, 2), zeros(1, 2, 3, 2)),
+        ValueError,
+        "attention of q (1, 1, 3, 2), k (1, 2, 3, 2), v (1, 2, 3, 2): "
+        "wanted (B, H, T, d), (B, H, S, d), (B, H, S, d), d at least 1",
+    ),
+    Wrong(
+        lambda: mg.attention(zeros(1, 1, 3, 2), *[zeros(1, 1, 2, 2)] * 2, causal=True),
+        ValueError,
+        "attention has 3 queries for 2 keys",
+    ),
+    Wrong(
+        lambda: mg.attention(zeros(1, 1, 3, 2), *[zeros(1, 1, 0, 2)] * 2),
+        ValueError,
+        "attention has 3 queries for 0 keys",
+    ),
+    *[
+        Wrong(
+            partial(mg.attention, *[zeros(2, 1, 4, 2)] * 3, lengths=lengths),
+            error,
+            message,
+        )
+        for lengths, error, message in (
+            ([1.0, 2.0], TypeError, "attention has lengths of float64, wanted integers"),
+            ([True, True], TypeError, "attention has lengths of bool, wanted integers"),
+            (3, ValueError, "attention has lengths (), wanted (2,)"),
+            ([3, 3, 3], ValueError, "attention has lengths (3,), wanted (2,)"),
+            ([4, 0], ValueError, "length 0 at [1] is outside 1..4"),
+            ([5, 4], ValueError, "length 5 at [0] is outside 1..4"),
+            (np.array([1, 2**64 - 1], np.uint64), ValueError, f"length {2**64 - 1} at [1] is"),
+        )
+    ],
     *[
         Wrong(
             partial(mg.decayed_attention, *[zeros(*shape) for shape in wrong]),

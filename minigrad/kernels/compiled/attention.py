@@ -36,16 +36,9 @@ def attention(q, k, v, lengths, causal):
     q, k, v = (plain(array.swapaxes(1, 2)) for array in (q, k, v))
     out, lse = np.empty_like(q), np.empty((batch, heads, queries), q.dtype)
     spans = threads.blocks(batch * heads, q.size * keys)
-    if _is_small(keys, lengths, causal):
-        team.run(few_positions.attention, spans, q, k, v, out, lse)
-    else:
-        sight = _lengths(lengths, k), causal
-        team.run(_attention, spans, q, k, v, *sight, out, lse)
+    kernel = _attention if keys > _FEW else few_positions.attention
+    team.run(kernel, spans, q, k, v, _lengths(lengths, k), causal, out, lse)
     return out.swapaxes(1, 2), lse
-
-
-def _is_small(keys, lengths, causal):
-    return keys <= _FEW and causal and lengths is None
 
 
 def _lengths(lengths, k):
@@ -96,16 +89,14 @@ def _mask(s, columns):
 
 def attention_vjp(dout, q, k, v, out, lse, lengths, causal):
     """See the reference."""
-    if q.shape[2] <= _FEW < k.shape[2] or q.shape[2] == 0:
+    if q.shape[2] <= _FEW < k.shape[2]:
         return reference.attention_vjp(dout, q, k, v, out, lse, lengths, causal)
     dout, q, k, v, out = (plain(array.swapaxes(1, 2)) for array in (dout, q, k, v, out))
     dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     spans = threads.blocks(lse.shape[0] * lse.shape[1], q.size * k.shape[1])
-    arrays = dout, q, k, v, out, plain(lse)
-    if _is_small(k.shape[1], lengths, causal):
-        team.run(few_positions.attention_vjp, spans, *arrays, dq, dk, dv)
-    else:
-        team.run(_attention_vjp, spans, *arrays, _lengths(lengths, k), causal, dq, dk, dv)
+    kernel = _attention_vjp if k.shape[1] > _FEW else few_positions.attention_vjp
+    sight = _lengths(lengths, k), causal
+    team.run(kernel, spans, dout, q, k, v, out, plain(lse), *sight, dq, dk, dv)
     return dq.swapaxes(1, 2), dk.swapaxes(1, 2), dv.swapaxes(1, 2)
 
 

@@ -1,8 +1,10 @@
-"""Causal attention over few positions, many heads side by side.
+"""Attention over few positions, many heads side by side.
 
 With some nine positions, as names have, a block of queries would be mostly empty, and its products
 too small for a tile. Here the last axis of every array is that of heads, of whatever sequences, so
-that each operation on one position's numbers is one on vectors. No key after a query is touched.
+that each operation on one position's numbers is one on vectors. No key after a query is touched
+where attention is causal; where heads have padding of different lengths, what it holds is
+replaced by 0, and its scores by -inf.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ _HEADS = 32  # side by side: more would not fit into the cache, fewer would make
 
 
 @jit
-def attention(q, k, v, out, lse, part, start, stop):
+def attention(q, k, v, lengths, causal, out, lse, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
-    queries, width, keys = q.shape[1], q.shape[3], k.shape[1]
+    (queries, heads, width), keys = q.shape[1:], k.shape[1]
     lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
     one = q.dtype.type(1)
     for first in range(start, stop, _HEADS):
@@ -29,12 +31,18 @@ def attention(q, k, v, out, lse, part, start, stop):
         count = last - first
         packed_q = _packed(q, first, last, q.dtype.type(1 / math.sqrt(width)))
         packed_k, packed_v = _packed(k, first, last, one), _packed(v, first, last, one)
+        ends = _lengths_of_heads(lengths, heads, first, last)
+        fewest = ends.min()
+        _fill_padding(packed_k, ends, 0)
+        _fill_padding(packed_v, ends, 0)
         scores, means = np.empty((keys, count), q.dtype), np.empty((width, count), q.dtype)
         largest, total = np.empty(count, q.dtype), np.empty(count, q.dtype)
         zeros = np.zeros(count, q.dtype)
         for t in range(queries):
-            p = scores[: t + keys - queries + 1]
+            p = scores[: t + keys - queries + 1 if causal else keys]
             _set_scores(p, zeros, packed_k, packed_q[t])
+            if fewest < len(p):
+                _fill_padding(p.reshape(len(p), 1, count), ends, -np.inf)
             exponentials(p, largest, total)
             _set_means(means, p, packed_v)
             for n in range(count):
@@ -46,9 +54,9 @@ def attention(q, k, v, out, lse, part, start, stop):
 
 
 @jit
-def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
+def attention_vjp(dout, q, k, v, out, lse, lengths, causal, dq, dk, dv, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
-    queries, width, keys = q.shape[1], q.shape[3], k.shape[1]
+    (queries, heads, width), keys = q.shape[1:], k.shape[1]
     lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
     scale, one = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1)
     for first in range(start, stop, _HEADS):
@@ -56,6 +64,10 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
         count = last - first
         packed_q, packed_dout = _packed(q, first, last, scale), _packed(dout, first, last, one)
         packed_k, packed_v = _packed(k, first, last, one), _packed(v, first, last, one)
+        ends = _lengths_of_heads(lengths, heads, first, last)
+        fewest = ends.min()
+        _fill_padding(packed_k, ends, 0)
+        _fill_padding(packed_v, ends, 0)
         packed_dq = np.empty_like(packed_q)
         packed_dk, packed_dv = np.zeros_like(packed_k), np.zeros_like(packed_v)
         scores, dscores = np.empty((keys, count), q.dtype), np.empty((keys, count), q.dtype)
@@ -64,14 +76,18 @@ def attention_vjp(dout, q, k, v, out, lse, dq, dk, dv, part, start, stop):
             for n in range(count):
                 shift[n] = -lse[first + n, t]
                 mean[n] = -dot(head(dout, first + n)[t], head(out, first + n)[t])
-            seen = t + keys - queries + 1
+            seen = t + keys - queries + 1 if causal else keys
             p, ds = scores[:seen], dscores[:seen]
             _set_scores(p, shift, packed_k, packed_q[t])
+            if fewest < seen:
+                _fill_padding(p.reshape(seen, 1, count), ends, -np.inf)
             _set_scores(ds, mean, packed_v, packed_dout[t])
             through_softmax(p.reshape(-1), ds.reshape(-1))
             _set_means(packed_dq[t], ds, packed_k)
             _add_products(packed_dk, ds, packed_q[t])
             _add_products(packed_dv, p, packed_dout[t])
+        _fill_padding(packed_dk, ends, 0)
+        _fill_padding(packed_dv, ends, 0)
         unpack(packed_dq, 0, first, last, scale, dq)
         unpack(packed_dk, 0, first, last, one, dk)  # q has brought the scale
         unpack(packed_dv, 0, first, last, one, dv)
@@ -83,6 +99,24 @@ def _packed(x, first, last, scale):
     packed = np.empty((x.shape[1], x.shape[3], last - first), x.dtype)
     pack(x, 0, first, last, scale, packed)
     return packed
+
+
+@jit
+def _lengths_of_heads(lengths, heads, first, last):
+    """How many keys each of these heads sees: as many as its sequence has."""
+    ends = np.empty(last - first, np.int64)
+    for n in range(len(ends)):
+        ends[n] = lengths[(first + n) // heads]
+    return ends
+
+
+@jit
+def _fill_padding(x, ends, value):
+    """x[i, :, n] = value where head n sees no key i.    x: (S, C, heads)"""
+    for n in range(len(ends)):
+        for i in range(ends[n], len(x)):
+            for c in range(x.shape[1]):
+                x[i, c, n] = value
 
 
 @jit

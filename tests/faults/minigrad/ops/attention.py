@@ -18,12 +18,17 @@ FAULTS = [
     ),
     (
         "attention: a length may be past the last key",
-        "(lengths > k.shape[2])",
-        "(lengths > k.shape[2] + 1)",
+        "(lengths > keys)",
+        "(lengths > keys + 1)",
+    ),
+    (
+        "attention: lengths are not copied",
+        "return lengths.astype(np.int64)",
+        "return lengths.astype(np.int64, copy=False)",
     ),
     (
         "attention: never causal",
-        "q, k, v, lengths, causal=causal)",
+        "q, k, v, lengths, causal=bool(causal))",
         "q, k, v, lengths, causal=False)",
     ),
     (

@@ -49,11 +49,6 @@ FAULTS = [
         "ds[:, :count], k[b, now, h]",
     ),
     (
-        "attention: compiled, few positions whatever is seen",
-        "return keys <= _FEW and causal and lengths is None",
-        "return keys <= _FEW",
-    ),
-    (
         "attention: compiled, each sequence has the first one's length",
         "min(position + now.stop - t, lengths[b]) if causal else lengths[b]",
         "min(position + now.stop - t, lengths[0]) if causal else lengths[0]",
@@ -64,8 +59,23 @@ FAULTS = [
         "pass",
     ),
     (
-        "attention_vjp: compiled, no query, so nothing is set",
-        " or q.shape[2] == 0",
-        "",
+        "attention: compiled, causal is ignored",
+        "            if causal:\n                _mask(s[",
+        "            if False:\n                _mask(s[",
+    ),
+    (
+        "attention: compiled, always causal",
+        "min(position + now.stop - t, lengths[b]) if causal else lengths[b]",
+        "min(position + now.stop - t, lengths[b])",
+    ),
+    (
+        "attention_vjp: compiled, causal is ignored",
+        "            if causal:\n                _mask(p[",
+        "            if False:\n                _mask(p[",
+    ),
+    (
+        "attention_vjp: compiled, one key less than its length is seen",
+        "seen = min(position + count, lengths[b]) if causal else lengths[b]",
+        "seen = min(position + count, lengths[b] - 1) if causal else lengths[b] - 1",
     ),
 ]

@@ -7,7 +7,7 @@ FAULTS = [
         "return x[n // heads, :, n % heads - 1]",
     ),
     (
-        "causal_attention: few positions, the first heads again",
+        "attention: few positions, the first heads again",
         "packed[c, i, n] = scale * one[t + c, i]",
         "packed[c, i, n] = scale * head(x, n)[t + c, i]",
     ),

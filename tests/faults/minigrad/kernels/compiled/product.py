@@ -2,7 +2,7 @@
 
 FAULTS = [
     (
-        "causal_attention: compiled, a block has its first query alone",
+        "attention: compiled, a block has its first query alone",
         "xt[i, j] = scale * x[j, i]",
         "xt[i, j] = scale * x[0, i]",
     ),

@@ -29,6 +29,7 @@ FAULTS = [
         "p.swapaxes(-1, -2) @ dout",
         "ds.swapaxes(-1, -2) @ dout",
     ),
+    ("attention: causal is ignored", "    if causal:\n", "    if False:\n"),
     ("attention: one key too many is seen", "np.arange(keys) >= len", "np.arange(keys) > len"),
     (
         "attention: what stands in the padding is multiplied by 0",
