@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import Tensor
-from teenygpt_np.model.encoder_decoder import EncoderDecoder, State
+from teenygpt_np.model.encoder_decoder import DecoderBlock, EncoderDecoder, State
 
 V, BEGIN, END = 7, 6, 0
 ROUNDING = 1e-12  # of numbers of about 1, after sums of a few dozen terms in another order
@@ -101,6 +102,74 @@ def test_what_sees_what() -> None:
         changed[0, s] = 6
         same = np.isclose(logits(s=changed), before, rtol=0, atol=ROUNDING).all(axis=1)
         assert same.tolist() == [s == 4] * 4
+
+
+def test_the_encoder_sees_both_ways() -> None:
+    """What the decoder is given of a token depends on all tokens of its source."""
+    made = model()
+    source, lengths = np.arange(4)[None], np.array([4])
+
+    def keys(ids: Any) -> Any:
+        with mg.no_grad():
+            return made.encoded(ids, lengths).keys[1].data[0]
+
+    before = keys(source)
+    for s in range(4):
+        changed = source.copy()
+        changed[0, s] = 6
+        same = np.isclose(keys(changed), before, rtol=0, atol=ROUNDING).all(axis=(0, 2))
+        assert not same.any()
+
+
+def test_every_matrix_has_its_part() -> None:
+    """None has a gradient of zero, nor has a third of one: each block has keys of its own."""
+    made = model()
+    source, lengths = drawn(0, 3, 5)
+    found = grads(made, source, lengths, drawn(1, 3, 5)[0])
+    for name, grad in found.items():
+        for third in np.split(grad, 3) if name.endswith("in_proj_weight") else [grad]:
+            assert np.abs(third).max() > 1e-6, name
+
+
+def test_a_decoder_block_by_hand() -> None:
+    """Of one row, in NumPy, from the parameters by their names."""
+    rng = np.random.default_rng(0)
+    block = DecoderBlock(6, 2, 10, rng=rng, dtype=np.float64)
+    for parameter in block.parameters():
+        parameter.data = parameter.data + rng.normal(0, 0.3, parameter.shape)
+    w = block.state_dict()
+    x, memory = rng.normal(size=(4, 6)), rng.normal(size=(5, 6))
+
+    def attended(name: str, of: Any, to: Any, allowed: Any) -> Any:
+        parts = zip(
+            np.split(w[f"{name}.in_proj_weight"], 3),
+            np.split(w[f"{name}.in_proj_bias"], 3),
+            (of, to, to),
+            strict=True,
+        )
+        q, k, v = (y @ weight.T + bias for weight, bias, y in parts)
+        heads = []
+        for head in np.split(np.arange(6), 2):
+            e = np.exp(q[:, head] @ k[:, head].T / np.sqrt(3)) * allowed
+            heads.append(e / e.sum(axis=1, keepdims=True) @ v[:, head])
+        out = np.concatenate(heads, axis=1) @ w[f"{name}.out_proj.weight"].T
+        return out + w[f"{name}.out_proj.bias"]
+
+    def norm(name: str, y: Any) -> Any:
+        centred = y - y.mean(axis=1, keepdims=True)
+        scaled = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+        return scaled * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    want = norm("layer_norm1", x + attended("msha", x, x, np.tri(4)))
+    seen = np.arange(5) < 3
+    want = norm("layer_norm2", want + attended("multihead_attn", want, memory, seen))
+    hidden = want @ w["mlp.0.weight"].T + w["mlp.0.bias"]
+    hidden *= [[(1 + math.erf(h / math.sqrt(2))) / 2 for h in row] for row in hidden]
+    want = norm("layer_norm3", want + hidden @ w["mlp.2.weight"].T + w["mlp.2.bias"])
+    with mg.no_grad():
+        k, v = block.multihead_attn.keys_and_values(Tensor(memory[None]))
+        found = block(Tensor(x[None]), k, v, np.array([3])).data[0]
+    np.testing.assert_allclose(found, want, rtol=0, atol=ROUNDING)
 
 
 def test_every_gradient() -> None:
