@@ -17,7 +17,8 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import check_encoding
 
 OPTIMIZERS = ("adamw", "muon")
-OWN_TEXTS = ("pairs", "labels")  # objectives that need a text of that kind, and have it alone
+# Objectives that need a text of that kind, and have it alone.
+OWN_TEXTS = ("pairs", "labels", "preferences")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Config:
     text: str = _setting(
         "lines",
         "what the text is: a headline, a name or the like on each line, running text, or, by the "
-        "flags of that name, pairs or labels",
+        "flags of that name, pairs, labels or preferences",
         choices={name: name for name in ("lines", "running", *OWN_TEXTS)},
         before="lines",
         of="model",
@@ -200,6 +201,13 @@ class Config:
         before="all",
         of="fine-tuning",
     )
+    beta: float = _setting(
+        0.1,
+        "of --preferences: how dear it is to leave the base; less goes further from it",
+        above=0,
+        before=0.1,
+        of="fine-tuning",
+    )
     dropout: float = _setting(
         0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
     )
@@ -273,6 +281,12 @@ class Config:
         if own and self.text != self.objective:
             wanted = self.text if self.text in own else f"another one, or text {self.objective}"
             raise InputError(f"objective is {self.objective}, wanted {wanted}: text is {self.text}")
+        if self.objective == "preferences" and not self.base:
+            raise InputError(
+                "objective is preferences, wanted a base: by finetune RUN --preferences FILE"
+            )
+        if self.objective == "preferences" and self.dropout:
+            raise InputError(f"dropout is {self.dropout}, wanted 0 with preferences")
         if self.active_experts > self.experts:
             raise InputError(
                 f"active_experts is {self.active_experts}, wanted at most experts, {self.experts}"

@@ -44,6 +44,13 @@ _OF_LABELS: tuple[_Column, ...] = (
     ("a text", 12, (("label_nats", "12.3f"),)),
     ("accuracy", 12, (("accuracy", "12.1%"),)),
 )
+_OF_PREFERENCES: tuple[_Column, ...] = (
+    ("a preference", 14, (("dpo_loss", "14.3f"),)),
+    ("preferred", 12, (("preferred", "12.1%"),)),
+    ("margin", 10, (("margin", "10.3f"),)),
+    ("chosen", 10, (("chosen_nats", "10.2f"),)),
+    ("rejected", 10, (("rejected_nats", "10.2f"),)),
+)
 # By `Config.text`: the columns, and what the table is of.
 _TABLES = {
     "lines": (_OF_LINES, "nats, and the share of tokens predicted right"),
@@ -53,6 +60,10 @@ _TABLES = {
         "nats, and how near {pairs_written:,.0f} targets are that it writes, the likeliest tokens",
     ),
     "labels": (_OF_LABELS, "nats, and the share of texts whose label is told right"),
+    "preferences": (
+        _OF_PREFERENCES,
+        "nats, how often a chosen answer gains on the rejected one, and beta times by how much",
+    ),
 }
 
 
@@ -104,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     import numpy as np
 
     import minigrad as mg
-    from teenygpt_np.run_directory import check_text, load_own_corpus, load_run
+    from teenygpt_np.run_directory import check_text, load_base, load_own_corpus, load_run
     from teenygpt_np.scores import nats
     from teenygpt_np.text.batches import Rows
     from teenygpt_np.text.corpus import is_hash_of, read_whole
@@ -158,6 +169,8 @@ def main(arguments: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
     rows = whole.cut(config.num_tokens)
+    if objective.refers:
+        rows = objective.prepared(load_base(config).model, rows)
     with np.errstate(all="ignore"):
         table = {"model": objective.scores(run.model, rows)}
         each = nats(run.model, rows).tolist() if args.each else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+from argparse import Namespace
 from typing import Any
 
 from teenygpt_np.cli import (
@@ -12,6 +13,7 @@ from teenygpt_np.cli import (
     add_settings,
     add_text,
     add_threads,
+    as_flag,
     keep_freed_memory,
     path,
     run_command,
@@ -19,6 +21,8 @@ from teenygpt_np.cli import (
     take_text,
 )
 from teenygpt_np.config import SETTINGS, Config
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.reading import STDIN
 
 _SLOWER = 4  # times lower a learning rate, so that the first steps do not destroy what was learned
 _EPOCHS = 3
@@ -32,6 +36,13 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.finetune", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="the directory of a finished run")
     add_text(parser)
+    parser.add_argument(
+        "--preferences",
+        type=path,
+        metavar="FILE",
+        help="learn which of two answers is preferred (DPO): a .jsonl with the texts prompt, which "
+        "may be '', chosen and rejected on each line; split 80/10/10",
+    )
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
     names = [name for name, setting in SETTINGS.items() if setting.of != "model"]
     said = {name: "that of RUN" for name in names if SETTINGS[name].of == "training"}
@@ -53,6 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     check_files(args.run)
     base = load_run(args.run)
+    if args.preferences is not None:
+        _check_preferences(args, base.config)
+        args.data = args.preferences
+    elif args.beta is not None and base.config.objective != "preferences":
+        raise InputError("--beta is for --preferences, which is not given")
 
     def config() -> Config:
         """The run's own settings, but for what is given, and what belongs to its text."""
@@ -66,6 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
             "max_steps": 0,
         }
         settings |= {name: s.before for name, s in SETTINGS.items() if s.of == "fine-tuning"}
+        if base.config.objective == "preferences" and args.preferences is None:
+            # Its model writes texts: it goes on with such as its first base had.
+            settings["text"] = "running" if base.tokenizer.running else "lines"
+            settings["objective"] = base.config.base_objective
         settings["lr"] = base.config.lr / (1 if frozen else _SLOWER)
         return dataclasses.replace(
             base.config,
@@ -79,6 +99,22 @@ def main(arguments: list[str] | None = None) -> int:
         trainer, out = begun(args, named_as_flags(config), owned, base.tokenizer)
         stopped_by = trainer.run(out, write_report)
     return 128 + stopped_by if stopped_by else 0
+
+
+def _check_preferences(args: Namespace, base: Config) -> None:
+    """Raise InputError for what preferences cannot be learned with."""
+    for name in ("data", "label", "columns"):
+        if getattr(args, name) is not None:
+            raise InputError(
+                f"{as_flag(name)} can't be given with --preferences, which says what the text is"
+            )
+    if args.preferences == STDIN:
+        raise InputError("--preferences is -, wanted a .jsonl file")
+    if base.objective not in ("next", "joint", "preferences"):
+        raise InputError(
+            f"--preferences is for a model that writes texts, and {args.run} has learned "
+            f"{base.objective}"
+        )
 
 
 if __name__ == "__main__":

@@ -84,19 +84,26 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
     return TrainedRun(model.eval(), tokenizer, config, meta)
 
 
-def take_base(model: Model, config: Config) -> None:
-    """Give a model the weights of the run that its own was fine-tuned from.
+def load_base(config: Config) -> TrainedRun:
+    """Load the run that one was fine-tuned from.
 
     Raises InputError if that run is not there, or no longer the same.
     """
     base = load_run(Path(config.base))
-    weights = base.model.merged_state()
-    if weights_hash(weights) != config.base_hash:
+    if weights_hash(base.model.merged_state()) != config.base_hash:
         raise InputError(
             f"{config.base} is not the run that the fine-tuning began from: its weights differ"
         )
+    return base
+
+
+def take_base(model: Model, config: Config) -> None:
+    """Give a model the weights of the run that its own was fine-tuned from.
+
+    Raises InputError as `load_base` does.
+    """
     own = model.state_dict()
-    for name, array in weights.items():
+    for name, array in load_base(config).model.merged_state().items():
         # A classifier has the base as its body; a head for other classes begins anew.
         for known in (name, f"body.{name}"):
             if known in own and own[known].shape == array.shape:

@@ -15,7 +15,7 @@ from teenygpt_np import run_directory
 from teenygpt_np.cli import as_flag, given_settings
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.run_directory import load_own_corpus, take_base
+from teenygpt_np.run_directory import load_base, load_own_corpus, take_base
 from teenygpt_np.text.labels import Labelled
 from teenygpt_np.text.reading import STDIN, shown, stdin
 from teenygpt_np.text.tokenizer import Tokenizer
@@ -36,6 +36,8 @@ def changes(args: Namespace) -> dict[str, Any]:
     if getattr(args, "label", None) is not None:
         given = {"text": "labels", "objective": "labels"} | given
         args.columns = [*(args.columns or []), args.label]
+    if getattr(args, "preferences", None) is not None:
+        given = {"text": "preferences", "objective": "preferences", "dropout": 0.0} | given
     if args.columns:
         given["columns"] = tuple(args.columns)
     return given
@@ -135,6 +137,12 @@ def trainer_of(
     trainer = Trainer(config, corpus, console)
     if config.base and (config.is_frozen or not goes_on):
         take_base(trainer.model, config)
+    if trainer.objective.refers:
+        base = load_base(config).model
+        console.status("what the base makes of all rows")
+        trainer.rows = {
+            name: trainer.objective.prepared(base, rows) for name, rows in trainer.rows.items()
+        }
     return trainer
 
 

@@ -213,6 +213,7 @@ WRITERS: dict[str, type[Writer]] = {
     "masked": Filling,
     "joint": Both,
     "pairs": Answering,
+    "preferences": Continuing,
 }
 
 

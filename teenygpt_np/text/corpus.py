@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from teenygpt_np.errors import InputError
-from teenygpt_np.text import headlines, labels, pairs, running, saved
+from teenygpt_np.text import headlines, labels, pairs, preferences, running, saved
 from teenygpt_np.text.batches import Rows, Split
 from teenygpt_np.text.documents import read_documents
 from teenygpt_np.text.files import SPLITS, read_texts
@@ -52,6 +52,13 @@ KINDS = {
     "running": Kind("characters", "corpus", read_documents, running.splits, running.whole),
     "pairs": Kind("pairs", "corpus", pairs.read_pairs, pairs.splits, pairs.whole),
     "labels": Kind("texts", "corpus", labels.read_labels, labels.splits, labels.whole, 2),
+    "preferences": Kind(
+        "preferences",
+        "corpus",
+        preferences.read_preferences,
+        preferences.splits,
+        preferences.whole,
+    ),
 }
 
 
@@ -83,7 +90,8 @@ class Reading:
     text: 'lines', such as headlines, one per line: of one file, the distinct lines are shuffled by
     the seed and split 80/10/10. Or 'running': the documents of one file or of a directory, between
     which a line `split_on` may stand, are cut into 80/10/10 percent. Or 'pairs': a source and its
-    target, whose sources are shuffled and split as lines are.
+    target, whose sources are shuffled and split as lines are; so are the rows of 'labels' and of
+    'preferences'.
     columns: the texts of each are used; may be left out if the file has only one column
     encoding: of the files, by a name that Python's codecs know
     """

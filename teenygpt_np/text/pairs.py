@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,12 @@ from teenygpt_np.text.reading import lines_of, readable, shown
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
-from teenygpt_np.text.tuples import Pairs
+from teenygpt_np.text.tuples import Pairs, Tuples
 
 _IN_LINES = (".tsv", ".txt")  # formats with a pair on each line; the others need --column
 _WANTED = "a source, a tab and a target on each line"
+
+Kind = TypeVar("Kind", bound=Tuples)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def splits(
                 f"{others}"
             )
     if "all" in found:
-        return _divided(source, *found["all"], report, seed)
+        return divided(source, *found["all"], report, seed, "source")
     every = np.concatenate([np.unique(sources) for _, (sources, _) in found.values()])
     report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
     return {name: pairs for name, (pairs, _) in found.items()}
@@ -158,18 +161,23 @@ def _encoded(
     return pairs, np.concatenate(hashes, axis=1)
 
 
-def _divided(
-    source: str, pairs: Pairs, hashes: Hashes, report: Report, seed: int
-) -> dict[str, Pairs]:
-    """Each distinct pair once; all pairs of one source are in the same split."""
+def divided(
+    source: str, pairs: Kind, hashes: Hashes, report: Report, seed: int, group: str
+) -> dict[str, Kind]:
+    """Each distinct row once, in three splits; all rows of one group are in the same split.
+
+    hashes: (2, N), of each row's group and of the row.    group: what that is, in a word
+
+    Raises InputError for too few groups.
+    """
     distinct = first_of_each(hashes[1])
     report.duplicates = len(pairs) - len(distinct)
     groups = _numbered(hashes[0][distinct])
     count = int(groups.max()) + 1
     if count < MIN_LINES:
         raise InputError(
-            f"{source} has {count} distinct source{'s' * (count != 1)} in its pairs, wanted "
-            f"at least {MIN_LINES}"
+            f"{source} has {count} distinct {group}{'s' * (count != 1)} in its {pairs.measure}, "
+            f"wanted at least {MIN_LINES}"
         )
     place = np.empty(count, np.int64)
     place[np.random.default_rng(seed).permutation(count)] = np.arange(count)

@@ -30,7 +30,7 @@ from teenygpt_np.text.mapping import mapped, offset_of
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
 from teenygpt_np.text.tokenizers import described_tokenizer
-from teenygpt_np.text.tuples import Pairs
+from teenygpt_np.text.tuples import Pairs, Preferences
 
 LARGE = 1 << 23  # bytes of a source from which on a file is worth it
 MOST_HELD = 1 << 29  # ids in memory
@@ -39,7 +39,7 @@ VERSION = 1  # of the file, and of what becomes of a text
 _MAGIC = b"IDS1"
 _CHUNK = 1 << 22
 _RETRY = 0.2  # seconds until a lock is tried again
-_KINDS: dict[str, type[Split]] = {kind.__name__: kind for kind in (Rows, Windows, Pairs)}
+_KINDS: dict[str, type[Split]] = {k.__name__: k for k in (Rows, Windows, Pairs, Preferences)}
 
 
 class Sink(Protocol):

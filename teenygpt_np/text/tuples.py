@@ -65,6 +65,10 @@ class Tuples(Split):
             numbers={name: array[rows] for name, array in self.numbers.items()},
         )
 
+    def with_numbers(self, **numbers: npt.NDArray[Any]) -> Self:
+        """The same rows, with these numbers besides those that they have."""
+        return dataclasses.replace(self, numbers={**self.numbers, **numbers})
+
     @property
     def width(self) -> int:
         """T."""
@@ -154,3 +158,33 @@ class Pairs(Tuples):
     def texts(self) -> list[tuple[str, str]]:
         """The source and the target of each row."""
         return list(zip(self.part(0).texts(), self.part(1).texts(), strict=True))
+
+
+class Preferences(Tuples):
+    """In each row a prompt with the answer that was chosen, and the same with the rejected one.
+
+    numbers["prompt"]: (N,) how many tokens stand before the answer: those of `encode_prompt`
+    """
+
+    unit = "preference"
+
+    def both(self, rows: Ids) -> Batch:
+        """The texts with the chosen answers, then those with the rejected ones.    (2 B, t)
+
+        The tokens of the answers count, with their ends; those of the prompts and pads do not.
+        """
+        parts = self.parts(rows)
+        width = max(part.ids.shape[1] for part in parts)
+        ids = np.full((len(parts), len(rows), width), self.tokenizer.pad, np.int64)
+        counted = np.zeros(ids.shape, bool)
+        for number, part in enumerate(parts):
+            ids[number, :, : part.ids.shape[1]] = part.ids
+            counted[number, :, : part.ids.shape[1]] = part.counted
+        counted &= np.arange(width) >= self.numbers["prompt"][rows, None]
+        return Batch(ids.reshape(-1, width), counted.reshape(-1, width))
+
+    def prompts(self, rows: Ids) -> list[Ids]:
+        """The ids of these rows' prompts."""
+        starts, lengths = self.part(0).extent(rows)
+        ends = starts + np.minimum(self.numbers["prompt"][rows], lengths)
+        return [self.ids[a:b].astype(np.int64) for a, b in zip(starts, ends, strict=True)]

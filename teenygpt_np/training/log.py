@@ -20,6 +20,7 @@ _LINES_SHOWN = 3  # of what the model writes after an epoch
 _WORTH_TELLING = 2.0  # seconds
 _GUESSES = {
     "copy": "the source itself",
+    "base": "the model that it begins from",
     "majority": "the shares of the classes",
 }  # baselines that are no probabilities
 

@@ -7,6 +7,7 @@ from teenygpt_np.training.objectives.masked import Joint, MaskedTokens
 from teenygpt_np.training.objectives.next_token import NextToken
 from teenygpt_np.training.objectives.objective import Loss, Objective
 from teenygpt_np.training.objectives.pairs import PairsObjective
+from teenygpt_np.training.objectives.preferences import PreferencesObjective
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "next": NextToken,
@@ -14,6 +15,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "joint": Joint,
     "pairs": PairsObjective,
     "labels": Labels,
+    "preferences": PreferencesObjective,
 }
 
 

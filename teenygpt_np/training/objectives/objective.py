@@ -40,6 +40,7 @@ class Objective(ABC):
     written: what is told before those at the end
     command, prompt: what a finished run is for, and what that should be given
     padded: whether padding counts, and rows of any lengths share a batch
+    refers: whether its loss needs what `prepared` adds to a split
     """
 
     score: str
@@ -49,6 +50,7 @@ class Objective(ABC):
     digits: int = 2
     of_text: bool = True
     padded: bool = False
+    refers: bool = False
     samples: tuple[int, int, int] = (64, 3, 10)
     written: str
     command: str = "sample"
@@ -70,6 +72,10 @@ class Objective(ABC):
         starts, lengths = np.array([0, num_tokens]), np.full(2, num_tokens)
         ids = np.ones(2 * num_tokens, self.tokenizer.dtype)
         return Rows(ids, starts, lengths, self.tokenizer, num_tokens)
+
+    def prepared(self, base: Any, split: Split) -> Split:
+        """The split with what the loss needs of the base, which fine-tuning began from."""
+        return split
 
     @abstractmethod
     def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Any:
