@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import ROOT
-from running import LINES, tiny_run
+from running import tiny_run
 
 from teenygpt_np.model.mixers import MIXERS
-from teenygpt_np.run_directory import load_run
 
 FOLDER = ROOT / "examples"
 Example = Callable[..., str]
@@ -60,18 +59,6 @@ def test_own_operation(example: Example) -> None:
 def test_fit_sine(example: Example) -> None:
     first, *_, last = re.findall(r"loss (\S+)", example("fit_sine.py"))
     assert float(last) < 1e-5 < 0.5 < float(first)
-
-
-def test_fine_tune(example: Example, tmp_path: Path) -> None:
-    old, new = tiny_run(tmp_path), tmp_path / "new"
-    other = tmp_path / "other.txt"
-    other.write_text("".join(f"{line[::-1]}\n" for line in LINES), encoding="utf-8")
-    out = example("fine_tune.py", old, other, new, "--epochs=2")
-    before, *after = map(float, re.findall(r"val (\d+\.\d+)", out))
-    assert len(after) == 2
-    assert max(after) < before
-    assert (new / "test.json").exists()
-    assert load_run(new).config.lr == load_run(old).config.lr / 5
 
 
 def test_recall(example: Example) -> None:

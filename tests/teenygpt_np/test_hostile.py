@@ -24,7 +24,7 @@ from teenygpt_np import checkpoint
 from teenygpt_np.text import files, saved
 
 GRAMMAR = str(ROOT / "data" / "grammar.py")
-COMMANDS = ["train", "sample", "evaluate", "inspect"]
+COMMANDS = ["train", "sample", "evaluate", "inspect", "classify", "merge"]
 VALUES = ["0", "-1", "nan", "inf", "1e-300", str(2**64), "", "word"]
 
 
