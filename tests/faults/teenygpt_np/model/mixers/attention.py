@@ -7,6 +7,11 @@ FAULTS = [
         "return mg.causal_attention(k, q, v)",
     ),
     (
+        "padding: an encoder sees its pads",
+        "mg.attention(q, k, v, lengths=lengths)",
+        "mg.attention(q, k, v)",
+    ),
+    (
         "parts: keys for values",
         "self._kept[1, :, :, start : self._length] = v",
         "self._kept[1, :, :, start : self._length] = k",
