@@ -44,6 +44,16 @@ def test_at_first_nothing_is_added(ids: Any) -> None:
     np.testing.assert_array_equal(with_lora()(ids).data, plain()(ids).data)
 
 
+def test_at_first_only_b_has_a_gradient(ids: Any) -> None:
+    """dA = (alpha / r) B^T dW is 0 with B; if dB were 0 as well, nothing would ever be learned."""
+    model = with_lora()
+    model.loss(ids).backward()
+    assert model.lora
+    for pair in model.lora.pairs.values():
+        assert not np.any(pair.lora_A.grad)
+        assert np.all(pair.lora_B.grad)
+
+
 @pytest.mark.parametrize("on", ["q,v", "k", "out", "out_proj,mlp", "msha,0"])
 def test_only_what_is_chosen_is_trained(ids: Any, on: str) -> None:
     model = filled(with_lora(on=on))
