@@ -30,10 +30,12 @@ def _attention(q: Any, k: Any, *_: Any) -> float:
 FLOPS: dict[str, Callable[..., float]] = {
     "matmul": lambda a, b: 2.0 * a.size * b.shape[-1],
     "linear": lambda x, w, b: 2.0 * x.size * len(w),
-    "linear_vjp": lambda dy, x, w: 4.0 * x.size * len(w),
+    "linear_vjp": lambda dy, x, w, *_: 4.0 * x.size * len(w),
     "mlp": lambda x, w1, *_: 4.0 * x.size * len(w1),
     # Two of them to compute the hidden layer again, where it was not kept.
-    "mlp_vjp": lambda dy, x, w1, b1, w2, hidden: (8.0 if len(hidden) else 10.0) * x.size * len(w1),
+    "mlp_vjp": lambda dy, x, w1, b1, w2, hidden, *_: (
+        (8.0 if len(hidden) else 10.0) * x.size * len(w1)
+    ),
     "attention": lambda *qkv: 2 * _attention(*qkv),
     "attention_vjp": lambda dout, *qkv: 5 * _attention(*qkv),
 }

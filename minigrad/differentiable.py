@@ -25,7 +25,9 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
     rule: takes arrays (its positional-only parameters, those before `/`) and settings (the others);
         returns the value and its vjp. The vjp takes the gradient of the value and returns one
         gradient per array, each in the shape the array was broadcast to, or None; or a function
-        without arguments that computes it, called only where that gradient is needed.
+        without arguments that computes it, called only where that gradient is needed. A vjp with a
+        second parameter, `needed`, is told which are, a bool for each array: where one kernel
+        computes several gradients, it can leave out those of frozen weights.
     constants: names of arrays that no gradient flows to (ids, masks), passed on as they are.
 
     The operation unwraps Tensors, converts plain numbers and arrays to the Tensors' dtype, and
@@ -59,6 +61,7 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
                 ]
             )
             if any(p is not None for p in parents):
+                vjp = _told(vjp, parents)
                 output._node = Node(operation.__name__, output._data, parents, vjp)
                 output.requires_grad = True
                 for observer in observers():
@@ -66,6 +69,20 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
         return output
 
     return operation
+
+
+def _told(vjp: Callable[..., Any], parents: Sequence[Any]) -> Callable[..., Any]:
+    """The vjp as a function of dy alone: one that asks for `needed` has been told."""
+    code = getattr(vjp, "__code__", None)
+    if code is None or "needed" not in code.co_varnames[: code.co_argcount]:
+        return vjp
+    needed = tuple([parent is not None for parent in parents])
+
+    def told(dy: Any) -> Any:
+        return vjp(dy, needed)
+
+    told.__wrapped__ = vjp  # type: ignore[attr-defined]  # whose line a trace gives
+    return told
 
 
 def as_tensors(*operands: Any) -> list[Any]:

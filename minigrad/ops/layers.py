@@ -25,9 +25,9 @@ def linear(x, weight, bias, /):
         )
     rows = as_rows(x)
 
-    def vjp(dy):
-        dx, *others = kernels.linear_vjp(as_rows(dy), rows, weight)
-        return dx.reshape(x.shape), *others
+    def vjp(dy, needed):
+        dx, *others = kernels.linear_vjp(as_rows(dy), rows, weight, needed)
+        return (lambda: dx.reshape(x.shape)), *others
 
     return kernels.linear(rows, weight, bias).reshape(*x.shape[:-1], len(weight)), vjp
 
@@ -64,9 +64,9 @@ def mlp(x, w1, b1, w2, b2, /, keep=KEEP):
     is_kept = is_recording() and w1.shape[1] >= _WIDE and size <= keep
     y, hidden = kernels.mlp(rows, w1, b1, w2, b2, is_kept)
 
-    def vjp(dy):
-        dx, *others = kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2, hidden)
-        return dx.reshape(x.shape), *others
+    def vjp(dy, needed):
+        dx, *others = kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2, hidden, needed)
+        return (lambda: dx.reshape(x.shape)), *others
 
     return y.reshape(*x.shape[:-1], len(w2)), vjp
 

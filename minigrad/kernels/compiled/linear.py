@@ -28,19 +28,22 @@ def _linear(y, bias, x, weight, part, start, stop):
     set_product(y[start:stop], bias, x[start:stop], weight.T)
 
 
-def linear_vjp(dy, x, weight):
+def linear_vjp(dy, x, weight, needed=(True, True, True)):
     """See the reference. Each thread sums dweight and dbias over its own rows."""
     if len(x) <= FEW:
-        return reference.linear_vjp(dy, x, weight)
+        return reference.linear_vjp(dy, x, weight, needed)
+    for_x, for_weight, for_bias = needed
     dy, x, weight = plain(dy), plain(x), plain(weight)
     spans = threads.blocks(len(x), len(x) * weight.size)
-    dx, dweight = np.empty_like(x), np.empty_like(weight)
-    others = np.empty((len(spans) - 1, *weight.shape), x.dtype)
-    dbias = np.zeros((len(spans), len(weight)), x.dtype)
+    # What is not needed has no rows, and the loops leave it out.
+    dx, dweight = (np.empty_like(a if n else a[:0]) for a, n in ((x, for_x), (weight, for_weight)))
+    others = np.empty((len(spans) - 1, *dweight.shape), x.dtype)
+    dbias = np.zeros((len(spans), len(weight) if for_bias else 0), x.dtype)
     team.run(_linear_vjp, spans, dy, x, weight, dx, dweight, others, dbias)
     for other in others:
         dweight += other
-    return dx, dweight, dbias.sum(axis=0)
+    dweight = dweight if for_weight else None
+    return dx if for_x else None, dweight, dbias.sum(axis=0) if for_bias else None
 
 
 @jit
@@ -53,5 +56,7 @@ def _linear_vjp(dy, x, weight, dx, dweight, others, dbias, part, start, stop):
         for i in range(len(d)):
             for j in range(len(db)):
                 db[j] += d[i, j]
-        set_product(dx[row:last], zeros, d, weight)
-        set_product(dw, dw if row > start else zeros, d.T, x[row:last])
+        if dx.size:
+            set_product(dx[row:last], zeros, d, weight)
+        if dw.size:
+            set_product(dw, dw if row > start else zeros, d.T, x[row:last])

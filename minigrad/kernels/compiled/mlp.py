@@ -65,26 +65,31 @@ def set_units(y, start, x, w1t, b1, w2t, hidden):
     set_product(y, start, h, w2t)
 
 
-def mlp_vjp(dy, x, w1, b1, w2, hidden):
+def mlp_vjp(dy, x, w1, b1, w2, hidden, needed=(True,) * 5):
     """See the reference."""
     if len(x) <= FEW:
-        return reference.mlp_vjp(dy, x, w1, b1, w2, hidden)
+        return reference.mlp_vjp(dy, x, w1, b1, w2, hidden, needed)
+    for_x, for_w1, _, for_w2, for_b2 = needed
     dy, x, w1, w2, hidden = map(plain, (dy, x, w1, w2, hidden))
     spans = threads.blocks(len(w1), len(x) * len(w1))
-    dx, others = np.empty_like(x), np.empty((len(spans) - 1, *x.shape), x.dtype)
-    dw1, db1, dw2 = np.empty_like(w1), np.zeros_like(b1), np.empty_like(w2)
+    # What is not needed has no rows, and the loops leave it out; db1 they have as good as free.
+    dx, dw1, dw2 = (
+        np.empty_like(a if n else a[:0]) for a, n in ((x, for_x), (w1, for_w1), (w2, for_w2))
+    )
+    others, db1 = np.empty((len(spans) - 1, *dx.shape), x.dtype), np.zeros_like(b1)
     weights = w1, plain(b1).reshape(1, -1), w2
     team.run(_mlp_vjp, spans, dy, x, *weights, hidden, dx, others, dw1, db1, dw2)
     for other in others:
         dx += other
-    return dx, dw1, db1, dw2, dy.sum(axis=0)
+    gradients = dx, dw1, db1, dw2, dy.sum(axis=0) if for_b2 else None
+    return tuple([gradient if n else None for gradient, n in zip(gradients, needed, strict=True)])
 
 
 @jit
 def _mlp_vjp(dy, x, w1, b1, w2, kept, dx, others, dw1, db1, dw2, part, start, stop):
     own_dx = others[part - 1] if part else dx
     hidden, dhidden = np.empty((_ROWS, _UNITS), x.dtype), np.empty((_ROWS, _UNITS), x.dtype)
-    w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((dy.shape[1], _UNITS), x.dtype)
+    w1t, dw = np.empty((x.shape[1], _UNITS), x.dtype), np.empty((len(dw2), _UNITS), x.dtype)
     zeros, one = np.zeros((1, max(_UNITS, x.shape[1])), x.dtype), x.dtype.type(1)
     for unit in range(start, max(stop, start + 1), _UNITS):
         end = min(stop, unit + _UNITS)
@@ -109,10 +114,13 @@ def _mlp_vjp(dy, x, w1, b1, w2, kept, dx, others, dw1, db1, dw2, part, start, st
                     h[i, j] = a * cdf
                     dh[i, j] *= cdf + a * density
                     db[j] += dh[i, j]
-            dx_rows = own_dx[row:last]
-            set_product(dx_rows, dx_rows if unit > start else zeros, dh, w1[unit:end])
-            set_product(dw1_now, dw1_now if row else zeros, dh.T, x[row:last])
-            set_product(dw2_now, dw2_now if row else zeros, dy[row:last].T, h)
+            if dx.size:
+                dx_rows = own_dx[row:last]
+                set_product(dx_rows, dx_rows if unit > start else zeros, dh, w1[unit:end])
+            if dw1.size:
+                set_product(dw1_now, dw1_now if row else zeros, dh.T, x[row:last])
+            if dw2.size:
+                set_product(dw2_now, dw2_now if row else zeros, dy[row:last].T, h)
         for i in range(len(dw)):
             for j in range(end - unit):
                 dw2[i, unit + j] = dw[i, j]

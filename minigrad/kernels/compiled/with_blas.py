@@ -21,10 +21,16 @@ def mlp(x: Array, w1: Array, b1: Array, w2: Array, b2: Array, keep: bool) -> tup
 
 
 def mlp_vjp(
-    dy: Array, x: Array, w1: Array, b1: Array, w2: Array, hidden: Array
-) -> tuple[Array, Array, Array, Array, Array]:
+    dy: Array,
+    x: Array,
+    w1: Array,
+    b1: Array,
+    w2: Array,
+    hidden: Array,
+    needed: tuple[bool, ...] = (True,) * 5,
+) -> tuple[Any, ...]:
     """See the reference: products by BLAS, GELU compiled."""
-    return reference.mlp_vjp(dy, x, w1, b1, w2, hidden, compiled.gelu, compiled.gelu_vjp)
+    return reference.mlp_vjp(dy, x, w1, b1, w2, hidden, needed, compiled.gelu, compiled.gelu_vjp)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """The kernels in NumPy: formula after formula, to be read, and to test the compiled twins by.
 
 `x_vjp` takes what its forward `x` kept and the gradient of x's result, and gives the gradients of
-x's inputs. Nothing here writes to its arguments, but `adamw` to m and v.
+x's inputs. Some take `needed`, a bool for each of these, and give None for those that are not
+needed, as those of frozen weights. Nothing here writes to its arguments, but `adamw` to m and v.
 """
 
 from minigrad.kernels.reference.adamw import adamw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -49,22 +50,31 @@ def mlp_vjp(
     b1: Array,
     w2: Array,
     hidden: Array,
+    needed: tuple[bool, ...] = (True,) * 5,
     gelu: GELU = gelu,
     gelu_vjp: GELUvjp = gelu_vjp,
-) -> tuple[Array, Array, Array, Array, Array]:
+) -> tuple[Any, ...]:
     """dx = da w1, dw1 = da^T x, db1 = sum(da), dw2 = dy^T h, db2 = sum(dy).
 
     da = (dy w2) gelu'(a), h = gelu(a), a being `hidden`, or computed again where that is empty.
     """
-    dx, dw1, db1, dw2 = np.empty_like(x), np.zeros_like(w1), np.zeros_like(b1), np.zeros_like(w2)
+    for_x, for_w1, for_b1, for_w2, for_b2 = needed
+    dx = np.empty_like(x if for_x else x[:0])  # what is not needed has no rows
+    dw1, db1 = np.zeros_like(w1 if for_w1 else w1[:0]), np.zeros_like(b1 if for_b1 else b1[:0])
+    dw2 = np.zeros_like(w2 if for_w2 else w2[:0])
     for rows in _pieces(x, len(w1)):
         a = hidden[rows] if len(hidden) else x[rows] @ w1.T + b1
         da = gelu_vjp(a, dy[rows] @ w2, "none")
-        dx[rows] = da @ w1
-        dw1 += da.T @ x[rows]
-        db1 += da.sum(axis=0)
-        dw2 += dy[rows].T @ gelu(a, "none")
-    return dx, dw1, db1, dw2, dy.sum(axis=0)
+        if for_x:
+            dx[rows] = da @ w1
+        if for_w1:
+            dw1 += da.T @ x[rows]
+        if for_b1:
+            db1 += da.sum(axis=0)
+        if for_w2:
+            dw2 += dy[rows].T @ gelu(a, "none")
+    gradients = dx, dw1, db1, dw2, dy.sum(axis=0) if for_b2 else dy
+    return tuple([gradient if n else None for gradient, n in zip(gradients, needed, strict=True)])
 
 
 def _pieces(x: Array, hidden: int) -> list[slice]:

@@ -7,6 +7,16 @@ FAULTS = [
         "isinstance(o, Tensor) and not f",
     ),
     (
+        "frozen: all is needed",
+        "tuple([parent is not None for parent in parents])",
+        "tuple([True for parent in parents])",
+    ),
+    (
+        "frozen: a trace gives the line of what tells a vjp",
+        "    told.__wrapped__ = vjp",
+        "    pass",
+    ),
+    (
         "tape: no_grad is not asked",
         "if is_recording():",
         "if True:",

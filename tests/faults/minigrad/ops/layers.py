@@ -8,8 +8,18 @@ FAULTS = [
     ),
     (
         "linear: all gradients 0.1% off",
+        "kernels.linear_vjp(as_rows(dy), rows, weight, needed)",
+        "kernels.linear_vjp(as_rows(dy) * 1.001, rows, weight, needed)",
+    ),
+    (
+        "frozen: linear computes all",
+        "kernels.linear_vjp(as_rows(dy), rows, weight, needed)",
         "kernels.linear_vjp(as_rows(dy), rows, weight)",
-        "kernels.linear_vjp(as_rows(dy) * 1.001, rows, weight)",
+    ),
+    (
+        "frozen: mlp computes all",
+        "rows, w1, b1, w2, hidden, needed)",
+        "rows, w1, b1, w2, hidden)",
     ),
     (
         "embedding: zeros for a gradient",
@@ -26,8 +36,8 @@ FAULTS = [
     ("dropout: drops in evaluation too", "if not training or p == 0:", "if p == 0:"),
     (
         "mlp: a stale hidden layer",
-        "kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2, hidden)",
-        "kernels.mlp_vjp(as_rows(dy), rows, w1, 0 * b1, w2, hidden)",
+        "kernels.mlp_vjp(as_rows(dy), rows, w1, b1, w2, hidden, needed)",
+        "kernels.mlp_vjp(as_rows(dy), rows, w1, 0 * b1, w2, hidden, needed)",
     ),
     ("a_hidden_layer: a large one is kept too", "is_kept = is_recording() and w1", "is_kept = w1"),
 ]

@@ -11,5 +11,15 @@ FAULTS = [
         "db[j] += d[i, j]",
         "db[j] = d[i, j]",
     ),
+    (
+        "frozen: linear_vjp compiled, dx only where dweight is needed",
+        "        if dx.size:\n",
+        "        if dw.size:\n",
+    ),
+    (
+        "frozen: linear_vjp compiled, dweight has room all the same",
+        "np.empty_like(a if n else a[:0])",
+        "np.empty_like(a)",
+    ),
     ("linear_vjp: compiled, one thread's dweight only", "dweight += other", "pass"),
 ]

@@ -30,4 +30,19 @@ FAULTS = [
         "kept[row + i, unit + j]",
         "kept[row + i, j]",
     ),
+    (
+        "frozen: mlp_vjp compiled, dx only where dw1 is needed",
+        "            if dx.size:\n",
+        "            if dw1.size:\n",
+    ),
+    (
+        "frozen: mlp_vjp compiled, dw2 only where dw1 is needed",
+        "            if dw2.size:\n",
+        "            if dw1.size:\n",
+    ),
+    (
+        "frozen: mlp_vjp compiled, dw1 and dw2 have room all the same",
+        "np.empty_like(a if n else a[:0])",
+        "np.empty_like(a)",
+    ),
 ]

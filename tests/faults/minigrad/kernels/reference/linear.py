@@ -4,17 +4,18 @@ FAULTS = [
     ("linear: no bias", "return x @ weight.T + bias", "return x @ weight.T"),
     (
         "linear_vjp: the weight's gradient 0.1% off",
-        "return dy @ weight, dy.T @ x, dy.sum(axis=0)",
-        "return dy @ weight, dy.T @ x * 1.001, dy.sum(axis=0)",
+        "dweight = dy.T @ x if",
+        "dweight = dy.T @ x * 1.001 if",
     ),
     (
         "linear_vjp: the mean over rows",
-        "return dy @ weight, dy.T @ x, dy.sum(axis=0)",
-        "return dy @ weight, dy.T @ x, dy.mean(axis=0)",
+        "dweight, dy.sum(axis=0)",
+        "dweight, dy.mean(axis=0)",
     ),
     (
         "linear_vjp: dx of zeros",
-        "return dy @ weight, dy.T @ x, dy.sum(axis=0)",
-        "return np.zeros_like(x), dy.T @ x, dy.sum(axis=0)",
+        "dx = dy @ weight if",
+        "dx = np.zeros_like(x) if",
     ),
+    ("frozen: linear_vjp's dweight all the same", "dy.T @ x if for_weight else None", "dy.T @ x"),
 ]

@@ -15,4 +15,6 @@ FAULTS = [
         "else x[rows] @ w1.T + b1\n",
         "else x[rows] @ w1.T\n",
     ),
+    ("frozen: mlp_vjp's dx where w1 is needed", "        if for_x:\n", "        if for_w1:\n"),
+    ("frozen: mlp_vjp's dw1 has room all the same", "w1 if for_w1 else w1[:0]", "w1"),
 ]
