@@ -126,7 +126,7 @@ def load_corpus(
     """
     reading = Reading(**settings)
     if path is None and reading.text == "pairs":
-        raise InputError("there are no bundled pairs, wanted --pairs with a file of them")
+        raise InputError("there are no bundled pairs, wanted a file of them")
     sources = [path] if isinstance(path, str | Path) else path or [_bundled()]
     first, *more = map(Path, sources)
     name = "bundled" if path is None else shown(first) if first == STDIN else first.absolute().name

@@ -136,11 +136,13 @@ def test_evaluate(run: Path, corpus: Path) -> None:
 def test_scores_by_hand(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On pairs one by one, and of targets written on some of them."""
     found = load_run(run)
-    split = split_of(reversed_lines()[:10], found.tokenizer)
+    texts = [(line, line[::-1][: 2 + i]) for i, line in enumerate(LINES[:10])]
+    split = split_of(texts, found.tokenizer)
     monkeypatch.setattr(pairs, "WRITTEN", 4)
-    scores = objective_of(found.config, found.tokenizer).scores(found.model, split)
+    objective = objective_of(found.config, found.tokenizer)
+    scores = objective.scores(found.model, split)
     nats, written = [], []
-    for source, target in reversed_lines()[:10]:
+    for source, target in texts:
         s, t = found.tokenizer.row(source)[None, :24], found.tokenizer.row(target)[None, :24]
         length = np.array([s.shape[1]])
         with mg.no_grad():
@@ -160,6 +162,12 @@ def test_scores_by_hand(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         },
         rel=1e-5,
     )
+    loss = objective.loss(
+        found.model, objective.batch(split, split.in_order, np.random.default_rng(0))
+    )
+    assert loss.units == 10
+    assert loss.nats == pytest.approx(sum(nats), rel=1e-5)
+    assert loss.minimized.item() == pytest.approx(np.mean(nats), rel=1e-5)
 
 
 def split_of(texts: list[tuple[str, str]], tokenizer: Any) -> Pairs:
@@ -236,10 +244,10 @@ def test_refused_without_pairs(corpus: Path, run: Path, tmp_path: Path) -> None:
     done = refused(corpus, out, "--data", corpus, "--objective=pairs")
     done.assert_refused("objective is pairs, wanted another one, or text")
     done = refused(corpus, out, "--text=pairs", "--objective=pairs")
-    done.assert_refused("there are no bundled pairs, wanted --pairs")
+    done.assert_refused("there are no bundled pairs, wanted a file")
     done = call("train", "--resume", run, "--pairs", corpus)
     done.assert_refused("--pairs can't be given with --resume; --data says where its text is now")
-    call("inspect", run).assert_refused("writes targets from sources, which inspect does not show")
+    call("inspect", run).assert_refused("learned from pairs, which inspect does not show")
 
 
 @pytest.mark.parametrize(

@@ -7,4 +7,9 @@ FAULTS = [
         "np.random.default_rng(settings.seed)",
         "np.random.default_rng()",
     ),
+    (
+        "pair_runs: a target is drawn by default",
+        "usual_temperature = 0.0",
+        "usual_temperature = 0.8",
+    ),
 ]

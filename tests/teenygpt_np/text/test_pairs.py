@@ -189,7 +189,7 @@ def test_an_empty_split_is_named(tmp_path: Path) -> None:
 
 
 def test_there_are_no_bundled_pairs() -> None:
-    with pytest.raises(InputError, match="there are no bundled pairs, wanted --pairs"):
+    with pytest.raises(InputError, match="there are no bundled pairs, wanted a file"):
         load_corpus(None, text="pairs")
 
 

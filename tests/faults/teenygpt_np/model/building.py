@@ -6,4 +6,5 @@ FAULTS = [
         "if wanted > MOST_PARAMETERS:",
         "if False:",
     ),
+    ("pair_runs: any mixer is taken", "if value != only[name]:", "if False:"),
 ]
