@@ -101,14 +101,15 @@ def _encoded(
 def _folded(row: Sequence[str | None], tokenizer: Tokenizer, report: Report) -> list[str]:
     """A prompt and its answers, folded. A space where they meet is kept, as it is in sampling."""
     texts = [text or "" for text in row]
-    folded, took = tokenizer.fold_lines(texts)
-    report.folded += took.changed
-    report.replaced.update(took.replaced)
-    report.gap = gap = took.gap
-    prompt = folded[0]
+    took = [tokenizer.fold(text) for text in texts]
+    for one in took:
+        report.folded += one.changed
+        report.replaced.update(one.replaced)
+        report.gap = gap = one.gap
+    prompt, *answers = [one.text for one in took]
     if tokenizer.running or not prompt:
-        return folded
+        return [prompt, *answers]
     if texts[0][-1:].isspace():
-        return [prompt + gap, *folded[1:]]
-    answers = zip(texts[1:], folded[1:], strict=True)
-    return [prompt, *(gap * bool(f and text[:1].isspace()) + f for text, f in answers)]
+        return [prompt + gap, *answers]
+    begun = zip(texts[1:], answers, strict=True)
+    return [prompt, *(gap * bool(f and text[:1].isspace()) + f for text, f in begun)]

@@ -18,4 +18,9 @@ FAULTS = [
         "lengths = None",
     ),
     ("pairs: numbers of other rows", "{name: array[rows] for", "{name: array for"),
+    (
+        "preferences: a prompt is part of the answer",
+        'self.numbers["prompt"][rows, None]',
+        '0 * self.numbers["prompt"][rows, None]',
+    ),
 ]
