@@ -148,7 +148,7 @@ def test_the_page_says_what_the_trace_says(run: Path, tmp_path: Path) -> None:
     assert source["file"] == "minigrad/ops/layers.py"
     lines = source["text"].splitlines()
     assert lines[1].startswith("def linear(")
-    assert lines[source["vjp"] - source["line"]].strip() == "def vjp(dy):"
+    assert lines[source["vjp"] - source["line"]].strip() == "def vjp(dy, needed):"
     assert data["graph"]["nodes"][-1]["caller"]["text"].startswith("losses = mg.cross_entropy(")
     assert len(data["training"]) == 2
 
