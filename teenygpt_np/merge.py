@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     set_up(1)
     from teenygpt_np import checkpoint, run_directory
+    from teenygpt_np.training.objectives import objective_of
 
     run_directory.check_files(args.run)
     run, out = run_directory.load_run(args.run), args.out
@@ -31,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"{args.run} is a plain run already: all of its weights are its own")
     run_directory.check_new(out)
     out.mkdir(parents=True, exist_ok=True)
-    config = dataclasses.replace(run.config, lora_rank=0, train_only="all", base="", base_hash="")
+    config = dataclasses.replace(run.config, lora_rank=0, train_only="all")
+    if not objective_of(config, run.tokenizer).refers:  # its scores need no base either
+        config = dataclasses.replace(config, base="", base_hash="")
     description = run.meta | run_directory.description(config, run.tokenizer)
     with contextlib.closing(run_directory.lock(out)):
         run_directory.begin(out, description)

@@ -15,6 +15,7 @@ from paths import ROOT
 from running import tiny_run
 
 from teenygpt_np.model.mixers import MIXERS
+from teenygpt_np.run_directory import load_run
 
 FOLDER = ROOT / "examples"
 Example = Callable[..., str]
@@ -59,6 +60,14 @@ def test_own_operation(example: Example) -> None:
 def test_fit_sine(example: Example) -> None:
     first, *_, last = re.findall(r"loss (\S+)", example("fit_sine.py"))
     assert float(last) < 1e-5 < 0.5 < float(first)
+
+
+def test_preferences(example: Example, tmp_path: Path) -> None:
+    flags = ["--pairs=40", "--epochs=1", "--beta", "0.1", "1"]
+    out = example("preferences.py", tiny_run(tmp_path), tmp_path / "out", *flags)
+    _, *rows = out.splitlines()
+    assert [row[:10].strip() for row in rows] == ["RUN", "beta 0.1", "beta 1"]
+    assert load_run(tmp_path / "out" / "beta-1").config.beta == 1
 
 
 def test_recall(example: Example) -> None:

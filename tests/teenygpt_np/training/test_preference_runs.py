@@ -75,6 +75,17 @@ def test_going_on_from_it(base: Path, file: Path, tmp_path: Path) -> None:
     assert config["base"] == str(out)
 
 
+def test_merged_it_is_a_plain_run(base: Path, file: Path, tmp_path: Path) -> None:
+    """Which samples without its base, though its scores still compare with that."""
+    out, merged = tmp_path / "run", tmp_path / "merged"
+    flags = ["--preferences", str(file), "--lora-rank=1", "--max-steps=2", "--quiet"]
+    assert call("finetune", base, *flags, "--out", out).status == 0
+    assert call("merge", out, "--out", merged).status == 0
+    want, got = (json.loads(call("evaluate", run, "--json").out)["model"] for run in (out, merged))
+    assert got == pytest.approx(want, rel=1e-4)
+    assert call("sample", merged).status == 0
+
+
 def test_the_base_is_needed(base: Path, file: Path, tmp_path: Path) -> None:
     own, out = tmp_path / "base", tmp_path / "run"
     shutil.copytree(base, own)
