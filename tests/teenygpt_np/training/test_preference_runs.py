@@ -12,7 +12,7 @@ from preferred import PREFERENCES, write_preferences
 from running import after_step, call, left_behind, tiny_run
 from trainers import metrics
 
-WAYS = {"all": [], "lora": ["--lora-rank=2", "--lr=0.03"]}
+WAYS = {"all": ["--lr=0.002"], "lora": ["--lora-rank=2", "--lr=0.03"]}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,12 @@ def test_going_on_from_it(base: Path, file: Path, tmp_path: Path) -> None:
     assert call("finetune", out, "--data", text, *few, tmp_path / "texts").status == 0
     assert "val_nll_no_pad" in metrics(tmp_path / "texts")[0]
     assert call("finetune", out, "--preferences", file, *few, tmp_path / "more").status == 0
-    config = json.loads((tmp_path / "more" / "config.json").read_text(encoding="utf-8"))["config"]
-    assert config["base"] == str(out)
+    configs = [
+        json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
+        for run in (base, out, tmp_path / "more")
+    ]
+    assert configs[2]["base"] == str(out)
+    assert configs[1]["lr"] == configs[0]["lr"] / 40
 
 
 def test_merged_it_is_a_plain_run(base: Path, file: Path, tmp_path: Path) -> None:
