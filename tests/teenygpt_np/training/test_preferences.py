@@ -31,9 +31,11 @@ TOKENIZERS = [
 ]
 
 
-def model_of(tokenizer: Tokenizer, seed: int = 0, dtype: Any = np.float64) -> TeenyGPT:
+def model_of(
+    tokenizer: Tokenizer, seed: int = 0, dtype: Any = np.float64, dropout: float = 0.0
+) -> TeenyGPT:
     rng = np.random.default_rng(seed)
-    return TeenyGPT(24, tokenizer.num_token_vals, 8, 2, 2, 0.0, 1, rng=rng, dtype=dtype)
+    return TeenyGPT(24, tokenizer.num_token_vals, 8, 2, 2, dropout, 1, rng=rng, dtype=dtype)
 
 
 def objective_of(tokenizer: Tokenizer = LETTERS, **changes: Any) -> PreferencesObjective:
@@ -95,14 +97,14 @@ def test_the_loss_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_base_has_ln_2_and_no_margin(tmp_path: Path, dtype: Any) -> None:
     """Whatever the dropout of its run was: dropout is off."""
-    model, objective = model_of(LETTERS, dtype=dtype), objective_of()
+    model, objective = model_of(LETTERS, dtype=dtype, dropout=0.5).train(), objective_of()
     split = objective.prepared(model, split_of(tmp_path, LETTERS, PREFERENCES))
     scores = objective.scores(model, split)
     assert (scores["preferred"], scores["margin"]) == (0.5, 0)  # exactly
     assert scores["dpo_loss"] == pytest.approx(math.log(2), rel=1e-15)
     assert objective.baselines(split, split)["base"] == pytest.approx(scores, rel=1e-15)
     batch = objective.batch(split, np.array([5, 2, 9]), np.random.default_rng(0))
-    loss = objective.loss(model, batch)
+    loss = objective.loss(model.eval(), batch)
     assert loss.minimized.item() == pytest.approx(math.log(2), rel=1e-6)
 
 
