@@ -287,6 +287,20 @@ def test_attention_to_the_only_key_that_is_no_padding(
 
 
 @both_dtypes
+@pytest.mark.parametrize("keys", [9, 40])
+def test_padding_beside_very_low_scores(keys: int, dtype: Any, rng: np.random.Generator) -> None:
+    """All scores are -2000: e^2000 overflows. Whole numbers, so that all is exact."""
+    q, k = leaf(np.ones((2, 1, keys, 4)), dtype), leaf(np.full((2, 1, keys, 4), -1000), dtype)
+    v = leaf(rng.integers(-4, 5, q.shape), dtype)
+    cotangent = rng.integers(-4, 5, q.shape)
+    mg.attention(q, k, v, lengths=[1, 1]).backward(cotangent)
+    wanted = np.zeros(v.shape)
+    wanted[:, :, 0] = cotangent.sum(2)
+    for tensor, want in ((q, 0), (k, 0), (v, wanted)):
+        np.testing.assert_array_equal(np.asarray(tensor.grad), np.broadcast_to(want, q.shape))
+
+
+@both_dtypes
 @pytest.mark.parametrize("g", [-1e4, -np.inf])
 def test_decayed_attention_that_forgets_all(g: float, dtype: Any, rng: np.random.Generator) -> None:
     """Each position sees only itself; the sum of the decays overflows what e^-g can hold."""

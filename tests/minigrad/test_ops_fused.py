@@ -35,7 +35,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def attention(lengths: tuple[int, ...] | None, causal: bool) -> tuple[Any, Any]:
-    """The operation, and the same composed of small ones, for two sequences of these lengths."""
+    """The operation, and the same composed of small ones, for sequences of these lengths."""
 
     def composed(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         keys = k.shape[2]
@@ -149,6 +149,11 @@ PAIRS = [
     ],
     Pair(
         "causal_attention of 34 heads", mg.causal_attention, causal_attention, ((17, 2, 4, 3),) * 3
+    ),
+    Pair(
+        "attention of 34 heads, each length",
+        *attention(tuple([1 + i % 3 for i in range(17)]), False),
+        ((17, 2, 4, 3),) * 3,
     ),
     *[
         Pair(
