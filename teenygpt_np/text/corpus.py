@@ -37,6 +37,7 @@ class Kind(NamedTuple):
 
     unit: of `Report.read`.    alphabet: where none is asked for
     every: a tokenizer is fitted to each such text alone, as those between them are labels
+    kept: whether the ids of a large text go to a file, which has no names of classes
     """
 
     unit: str
@@ -45,13 +46,14 @@ class Kind(NamedTuple):
     splits: Callable[[str, Texts, Tokenizer, Report, Sink, int], Mapping[str, Split]]
     whole: Callable[[str, Iterable[str | None], Tokenizer, Report, Sink], Split]
     every: int = 1
+    kept: bool = True
 
 
 KINDS = {
     "lines": Kind("lines", "article", read_texts, headlines.splits, headlines.whole),
     "running": Kind("characters", "corpus", read_documents, running.splits, running.whole),
     "pairs": Kind("pairs", "corpus", pairs.read_pairs, pairs.splits, pairs.whole),
-    "labels": Kind("texts", "corpus", labels.read_labels, labels.splits, labels.whole, 2),
+    "labels": Kind("texts", "corpus", labels.read_labels, labels.splits, labels.whole, 2, False),
     "preferences": Kind(
         "preferences",
         "corpus",
@@ -131,7 +133,7 @@ def load_corpus(
     first, *more = map(Path, sources)
     name = "bundled" if path is None else shown(first) if first == STDIN else first.absolute().name
     name += f" and {len(more)} more" * bool(more)
-    if folder is not None and is_large([first, *more]):
+    if folder is not None and KINDS[reading.text].kept and is_large([first, *more]):
         return _from_file(name, [first, *more], reading, given, folder, tell)
     corpus = _made(name, [first, *more], reading, given, tell, InMemory)
     splits = {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from teenygpt_np.errors import InputError
+from teenygpt_np.text import saved
 from teenygpt_np.text.corpus import Corpus, corpus_hash, load_corpus
 from teenygpt_np.text.labels import Labelled
 
@@ -92,6 +93,17 @@ def test_tables_of_a_directory(tmp_path: Path) -> None:
 def test_hostile_tables(tmp_path: Path, rows: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(table(tmp_path / "a.csv", rows))
+
+
+def test_a_large_table_is_read_as_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = table(tmp_path / "a.csv", ROWS)
+    small = load(path)
+    monkeypatch.setattr(saved, "LARGE", 1)
+    columns = ("title", "kind")
+    large = load_corpus(path, folder=tmp_path / "runs", text="labels", columns=columns)
+    assert told(labelled(large, "train")) == told(labelled(small, "train"))
 
 
 def test_columns_that_are_wanted(tmp_path: Path) -> None:
