@@ -18,6 +18,7 @@ from teenygpt_np.text.reading import check_encoding
 
 OPTIMIZERS = ("adamw", "muon")
 # Objectives that need a text of that kind, and have it alone.
+_MASKING = ("masked", "joint")  # objectives whose models have a mask token
 OWN_TEXTS = ("pairs", "labels", "preferences")
 
 
@@ -305,7 +306,14 @@ class Config:
     @property
     def has_masks(self) -> bool:
         """Whether the model learns, or has learned, to fill in masked tokens."""
-        return not {"masked", "joint"}.isdisjoint((self.objective, self.base_objective))
+        return self.learned in _MASKING
+
+    @property
+    def learned(self) -> str:
+        """The `base_objective` of what is fine-tuned from this run: masks are never unlearned."""
+        both = self.objective, self.base_objective
+        masking = [name for name in both if name in _MASKING]
+        return masking[0] if masking else self.base_objective or self.objective
 
     @property
     def sees_both_ways(self) -> bool:
@@ -359,8 +367,8 @@ _ONLY_WITH = {
     "alphabet": ("tokenizer", ("characters",)),
     "vocab_size": ("tokenizer", ("bpe",)),
     "alpha": ("objective", ("joint",)),
-    "mask_share": ("objective", ("masked", "joint")),
-    "mask_span": ("objective", ("masked", "joint")),
+    "mask_share": ("objective", _MASKING),
+    "mask_span": ("objective", _MASKING),
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
             **settings | given,
             base=os.path.abspath(args.run),
             base_hash=weights_hash(base.model.merged_state()),
-            base_objective=base.config.base_objective or base.config.objective,
+            base_objective=base.config.learned,
         )
 
     with contextlib.ExitStack() as owned:  # holds the run directory's lock to the end

@@ -104,10 +104,13 @@ def take_base(model: Model, config: Config) -> None:
     """
     own = model.state_dict()
     for name, array in load_base(config).model.merged_state().items():
-        # A classifier has the base as its body; a head for other classes begins anew.
-        for known in (name, f"body.{name}"):
-            if known in own and own[known].shape == array.shape:
-                own[known] = array
+        # A classifier has the base as its body. A head for other classes begins anew, and so does
+        # the row of the mask's token where the base has none.
+        known = name if name in own else f"body.{name}"
+        if known in own and own[known].shape == array.shape:
+            own[known] = array
+        elif known in own and known.endswith("embedding.weight"):
+            own[known][: len(array)] = array
     model.load_state_dict(own)
 
 

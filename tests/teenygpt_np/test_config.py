@@ -68,6 +68,7 @@ OTHERS = Config(
     data="/a/b.csv",
     more_data=("/a/c.csv",),
     columns=("title", "é"),
+    classes=("no", "yes"),
     base="/runs/b",
     base_hash="ab",
     base_objective="masked",

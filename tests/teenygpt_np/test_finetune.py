@@ -151,6 +151,19 @@ def test_another_base_is_refused(base: Path, text: Path, tmp_path: Path) -> None
         call(command, out).assert_refused("base is not the run that the fine-tuning began from")
 
 
+def test_a_decoder_becomes_an_encoder(base: Path, text: Path, tmp_path: Path) -> None:
+    """Its embedding gets a row for the mask, and keeps the others."""
+    out = tuned(base, text, tmp_path / "run", "--objective=masked", "--lr=1e-30", "--max-steps=1")
+    before, after = model_arrays(base), model_arrays(out)
+    assert before.keys() == after.keys()
+    embedding = after.pop("model/embedding.weight")
+    assert (embedding[:-1] == before.pop("model/embedding.weight")).all()
+    assert all((after[name] == array).all() for name, array in before.items())
+    assert call("sample", out, "--prompt=ki_g", "-n=1").status == 0
+    again = tuned(out, text, tmp_path / "again", "--objective=next", "--max-steps=1")
+    assert call("sample", again, "-n=1").status == 0
+
+
 def _flags_of(run: Path) -> list[str]:
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
     sizes = [f"--{k.replace('_', '-')}={v}" for k, v in config.items() if k.startswith("num_")]
