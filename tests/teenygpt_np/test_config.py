@@ -96,6 +96,7 @@ OTHERS = Config(
     lora_alpha=3.0,
     lora_on="k",
     train_only="head",
+    beta=0.5,
     dropout=0.25,
     epochs=19,
     epoch_steps=8,
