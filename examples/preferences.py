@@ -71,7 +71,7 @@ def main() -> int:
         out = args.out / f"beta-{beta:g}"
         flags = ["--preferences", str(file), "--beta", str(beta), "--epochs", str(args.epochs)]
         finetune.main([str(args.run), "--out", str(out), "--quiet", *flags])
-        row(f"beta {beta:g}", load_run(out), json.loads((out / "test.json").read_text()))
+        row(f"beta {beta:g}", load_run(out), json.loads((out / "test.json").read_text("utf-8")))
     return 0
 
 

@@ -25,7 +25,13 @@ def causal_attention(q, k, v, /):
     Source: Vaswani et al., Attention Is All You Need, 2017, equation 1, arXiv:1706.03762; for the
     backward Dao et al., FlashAttention, 2022, algorithm 4, arXiv:2205.14135.
     """
-    return _attention("causal_attention", q, k, v, None, causal=True)
+    _check("causal_attention", q, k, v, causal=True)
+    out, lse = kernels.attention(q, k, v, None, True)
+
+    def vjp(dout):
+        return kernels.attention_vjp(dout, q, k, v, out, lse, None, True)
+
+    return out, vjp
 
 
 @differentiable
@@ -52,10 +58,19 @@ def attention(q, k, v, /, *, causal=False, lengths=None):
 
     Source: as of `causal_attention`.
     """
-    return _attention("attention", q, k, v, lengths, causal=bool(causal))
+    causal = bool(causal)
+    _check("attention", q, k, v, causal)
+    if lengths is not None:
+        lengths = _checked("attention", np.asarray(lengths), len(q), k.shape[2])
+    out, lse = kernels.attention(q, k, v, lengths, causal)
+
+    def vjp(dout):
+        return kernels.attention_vjp(dout, q, k, v, out, lse, lengths, causal)
+
+    return out, vjp
 
 
-def _attention(name, q, k, v, lengths, causal):
+def _check(name, q, k, v, causal):
     if not (
         q.ndim == k.ndim == 4
         and k.shape == v.shape
@@ -69,14 +84,6 @@ def _attention(name, q, k, v, lengths, causal):
     queries, keys = q.shape[2], k.shape[2]
     if queries > keys and (causal or keys == 0):
         raise ValueError(f"{name} has {queries} queries for {keys} keys")
-    if lengths is not None:
-        lengths = _checked(name, np.asarray(lengths), len(q), keys)
-    out, lse = kernels.attention(q, k, v, lengths, causal)
-
-    def vjp(dout):
-        return kernels.attention_vjp(dout, q, k, v, out, lse, lengths, causal)
-
-    return out, vjp
 
 
 def _checked(name, lengths, batch, keys):

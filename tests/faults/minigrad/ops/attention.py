@@ -3,13 +3,13 @@
 FAULTS = [
     (
         "causal_attention: q and k swapped on the way back",
-        "attention_vjp(dout, q, k, v, out, lse, lengths, causal)",
-        "attention_vjp(dout, k, q, v, out, lse, lengths, causal)",
+        "attention_vjp(dout, q, k, v, out, lse, None, True)",
+        "attention_vjp(dout, k, q, v, out, lse, None, True)",
     ),
     (
         "causal_attention: dq and dv swapped",
-        "attention_vjp(dout, q, k, v, out, lse, lengths, causal)",
-        "attention_vjp(dout, q, k, v, out, lse, lengths, causal)[::-1]",
+        "attention_vjp(dout, q, k, v, out, lse, None, True)",
+        "attention_vjp(dout, q, k, v, out, lse, None, True)[::-1]",
     ),
     (
         "attention: all keys are seen on the way back",
@@ -28,8 +28,8 @@ FAULTS = [
     ),
     (
         "attention: never causal",
-        "q, k, v, lengths, causal=bool(causal))",
-        "q, k, v, lengths, causal=False)",
+        "    causal = bool(causal)\n",
+        "    causal = False\n",
     ),
     (
         "decayed_attention: w missing in dg",
