@@ -47,8 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     for directory in filter(None, (args.run, args.against)):
         check_files(directory)
     run = load_run(args.run)
-    if not isinstance(run.model, TeenyGPT):
-        raise InputError(f"{args.run} learned from {run.config.text}, which inspect does not show")
+    learned = run.config.objective
+    if learned == "masked" or not isinstance(run.model, TeenyGPT):
+        what = "masked tokens" if learned == "masked" else run.config.text
+        raise InputError(f"{args.run} learned from {what}, which inspect does not show")
     text = args.text if args.text is not None else first_sample(args.run)
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):

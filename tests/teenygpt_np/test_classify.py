@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +17,10 @@ from trainers import metrics
 
 import minigrad as mg
 from teenygpt_np import TeenyGPT, checkpoint
+from teenygpt_np.config import Config
 from teenygpt_np.model.classifier import Classifier
+from teenygpt_np.text.corpus import load_corpus
+from teenygpt_np.training.objectives import objective_of
 
 WORDS = sorted({line.split()[0] for line in LINES})  # the class of a line is its first word
 
@@ -69,6 +75,21 @@ def test_it_is_the_mean_of_what_the_body_makes(both_ways: bool, rng: np.random.G
     np.testing.assert_allclose(model(ids, lengths).data[0], want, atol=1e-12)
     mg.cross_entropy(model(ids, lengths), np.array([2])).backward()
     assert all(np.asarray(p.grad).any() for p in model.head.parameters())
+
+
+def test_recall_is_of_a_class_s_own_texts(table: Path) -> None:
+    """A model that takes all for the first class finds all of that, and none of another."""
+    corpus = load_corpus(table, text="labels", columns=("text", "label"))
+    config = Config(text="labels", objective="labels", num_tokens=24)
+    split = corpus.rows("train", 24)
+    model: Any = SimpleNamespace(
+        evaluating=contextlib.nullcontext,
+        log_probs=lambda x, _: mg.Tensor(np.log([[0.7, 0.1, 0.1, 0.1]]).repeat(len(x), axis=0)),
+    )
+    scores = objective_of(config, corpus.tokenizer).scores(model, split)
+    recalls = [scores[f"recall of the {word}"] for word in WORDS]
+    assert recalls == [1.0, 0.0, 0.0, 0.0]
+    assert 0 < scores["accuracy"] < 1
 
 
 # -- runs ------------------------------------------------------------------------------------------
