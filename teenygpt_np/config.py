@@ -17,8 +17,8 @@ from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import check_encoding
 
 OPTIMIZERS = ("adamw", "muon")
-# Objectives that need a text of that kind, and have it alone.
 _MASKING = ("masked", "joint")  # objectives whose models have a mask token
+# Objectives that need a text of the kind of that name, and have it alone.
 OWN_TEXTS = ("pairs", "labels", "preferences")
 
 

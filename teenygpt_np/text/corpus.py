@@ -240,6 +240,8 @@ def read_whole(path: Path, tokenizer: Tokenizer, **settings: Any) -> tuple[Split
 
 def _read(sources: Sequence[Path], kind: Kind, reading: Reading) -> tuple[Texts, Report]:
     """The texts as they are in the files, and a report that gets the notes from reading them."""
+    if reading.split_on and reading.text != "running":
+        raise InputError("--split-on is for --text running, where a text is not a line")
     notes: list[str] = []
     how = reading.columns, reading.encoding, reading.split_on, notes
     texts, found = kind.read(sources[0], *how)

@@ -108,8 +108,6 @@ def read_texts(
 
     Raises InputError for what is neither.
     """
-    if split_on:
-        raise InputError("--split-on is for --text running, where a text is not a line")
     found = list(columns)
     if source.is_dir():
         missing = [f"{name}.txt" for name in SPLITS if not (source / f"{name}.txt").is_file()]

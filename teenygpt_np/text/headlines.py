@@ -75,8 +75,7 @@ def splits(
     for name, lines in found.items():
         if not len(lines.ids):
             raise InputError(f"{source}/{name}.txt has no text, wanted at least one line")
-    every = np.concatenate([np.unique(lines.hashes) for lines in found.values()])
-    report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
+    report.count_shared(lines.hashes for lines in found.values())
     return {name: lines.rows(tokenizer) for name, lines in found.items()}
 
 
@@ -101,12 +100,7 @@ def _encoded(
         given = [text for text in some if text is not None]
         lines, took = tokenizer.fold_lines(given)
         kept = [line for line in lines if line]
-        report.read += len(some)
-        report.missing += len(some) - len(given)
-        report.empty += len(given) - len(kept)
-        report.folded += took.changed
-        report.replaced.update(took.replaced)
-        report.gap = took.gap
+        report.count(len(some), len(given), len(kept), took)
         ids, of_each = with_ends(kept, tokenizer)
         sink.append(ids)
         lengths.frombytes(of_each.astype(np.uint32).tobytes())

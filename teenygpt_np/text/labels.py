@@ -44,8 +44,6 @@ def read_labels(
 
     Raises InputError for anything else.
     """
-    if split_on:
-        raise InputError("--split-on is for --text running, where a text is not a line")
     if len(columns) != 2:
         raise InputError(
             f"--column is given {max(len(columns) - 1, 0)} times, wanted once with --label: for "
@@ -102,8 +100,7 @@ def splits(
         of_rows = np.array([numbers[label] for label in rows.labels], np.uint16)
         split = dataclasses.replace(rows.texts, numbers={"label": of_rows}, classes=tuple(classes))
         made[name] = split
-    every = np.concatenate([np.unique(rows.hashes) for rows in found.values()])
-    report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
+    report.count_shared(rows.hashes for rows in found.values())
     return made
 
 
@@ -136,12 +133,7 @@ def _encoded(
         given = [(t, label.strip()) for t, label in rows if t is not None and label is not None]
         folded, took = tokenizer.fold_lines([text for text, _ in given])
         kept = [(t, g[1]) for t, g in zip(folded, given, strict=True) if t and g[1]]
-        report.read += len(rows)
-        report.missing += len(rows) - len(given)
-        report.empty += len(given) - len(kept)
-        report.folded += took.changed
-        report.replaced.update(took.replaced)
-        report.gap = took.gap
+        report.count(len(rows), len(given), len(kept), took)
         ids, of_each = with_ends([text for text, _ in kept], tokenizer)
         sink.append(ids)
         lengths.append(of_each.astype(np.uint32))

@@ -71,8 +71,6 @@ def read_pairs(
 
     The texts are source, target, source, target and so on. Raises InputError for anything else.
     """
-    if split_on:
-        raise InputError("--split-on is for --text running, where a text is not a line")
     if columns and len(columns) != 2:
         raise InputError(
             f"--column is given {'once' if len(columns) == 1 else f'{len(columns)} times'}, wanted "
@@ -116,8 +114,7 @@ def splits(
             )
     if "all" in found:
         return divided(source, *found["all"], report, seed, "source")
-    every = np.concatenate([np.unique(sources) for _, (sources, _) in found.values()])
-    report.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
+    report.count_shared(sources for _, (sources, _) in found.values())
     return {name: pairs for name, (pairs, _) in found.items()}
 
 
@@ -146,12 +143,7 @@ def _encoded(
         lines, took = tokenizer.fold_lines(given)
         folded = list(zip(lines[::2], lines[1::2], strict=True))
         kept = [pair for pair in folded if all(pair)]
-        report.read += len(rows)
-        report.missing += len(rows) - len(folded)
-        report.empty += len(folded) - len(kept)
-        report.folded += took.changed
-        report.replaced.update(took.replaced)
-        report.gap = took.gap
+        report.count(len(rows), len(folded), len(kept), took)
         ids, of_each = with_ends([text for pair in kept for text in pair], tokenizer)
         sink.append(ids)
         parts.append(of_each.astype(np.uint32))

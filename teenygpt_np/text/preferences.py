@@ -26,8 +26,6 @@ def read_preferences(
 
     Raises InputError for anything else.
     """
-    if split_on:
-        raise InputError("--split-on is for --text running, where a text is not a line")
     if columns:
         raise InputError(f"--column is {columns[0]}, wanted none: preferences have {COLUMNS}")
     if source.is_dir():

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.folding import Folded
 from teenygpt_np.text.tables import show
 
 _MOST_SHOWN = 10
@@ -34,6 +39,23 @@ class Report:
     replaced: Counter[str] = field(default_factory=Counter)
     gap: str = " "
     notes: list[str] = field(default_factory=list)
+
+    def count(self, read: int, given: int, kept: int, took: Folded) -> None:
+        """Add what was done with some lines.    given: without missing ones, kept: nor empty ones
+
+        took: what it took to fold those given
+        """
+        self.read += read
+        self.missing += read - given
+        self.empty += given - kept
+        self.folded += took.changed
+        self.replaced.update(took.replaced)
+        self.gap = took.gap
+
+    def count_shared(self, hashes: Iterable[npt.NDArray[np.int64]]) -> None:
+        """Count the lines that are in more than one split.    hashes: of each split's lines"""
+        every = np.concatenate([np.unique(of_split) for of_split in hashes])
+        self.shared = int((np.unique(every, return_counts=True)[1] > 1).sum())
 
     def check_read(self, source: str) -> None:
         """Raise InputError if there was nothing to read.    source: its name"""
