@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     import minigrad as mg
     from teenygpt_np.model.classifier import Classifier
     from teenygpt_np.run_directory import load_run
+    from teenygpt_np.text.batches import Rows
 
     run = load_run(args.run)
     if not isinstance(run.model, Classifier):
@@ -58,19 +59,14 @@ def main(arguments: list[str] | None = None) -> int:
         print("\t".join([*classes, "text"]))
     while given := list(itertools.islice(texts, _BATCH)):
         lines = [text or "" for text in given]
-        rows = [run.tokenizer.row(run.tokenizer.fold(line).text) for line in lines]
-        lengths = np.array([min(len(row), run.model.body.num_tokens) for row in rows])
-        ids = np.full((len(rows), lengths.max()), run.tokenizer.pad)
-        for i, row in enumerate(rows):
-            ids[i, : lengths[i]] = row[: lengths[i]]
+        folded = [run.tokenizer.fold(line).text for line in lines]
+        rows = Rows.of(folded, run.tokenizer, run.model.body.num_tokens)  # as in training
         with mg.no_grad():
-            p = np.exp(run.model.log_probs(ids, lengths).data)
+            p = np.exp(run.model.log_probs(rows.batch(rows.in_order).ids, rows.lengths).data)
         for line, row in zip(lines, p, strict=True):
-            likeliest = row.argmax()
-            told = (
-                [f"{x:.4f}" for x in row] if args.all else [classes[likeliest], f"{row.max():.4f}"]
-            )
-            print("\t".join([*told, line]), flush=True)
+            told = row if args.all else [row.max()]
+            label = [] if args.all else [classes[row.argmax()]]
+            print("\t".join([*label, *(f"{x:.4f}" for x in told), line]), flush=True)
     for note in notes:
         print(note, file=sys.stderr)
     return 0

@@ -19,7 +19,9 @@ import minigrad as mg
 from teenygpt_np import TeenyGPT, checkpoint
 from teenygpt_np.config import Config
 from teenygpt_np.model.classifier import Classifier
+from teenygpt_np.run_directory import load_run
 from teenygpt_np.text.corpus import load_corpus
+from teenygpt_np.text.labels import Labelled
 from teenygpt_np.training.objectives import objective_of
 
 WORDS = sorted({line.split()[0] for line in LINES})  # the class of a line is its first word
@@ -159,6 +161,25 @@ def test_a_head_on_a_base(
             for o in (out, tmp_path / "merged")
         )
         assert ours == pytest.approx(merged, rel=1e-4)
+
+
+def test_lines_are_read_as_in_training_whatever_the_base(table: Path, tmp_path: Path) -> None:
+    """A tokenizer of running text has texts without begin and end; one with a label has both."""
+    base = tiny_run(tmp_path, "--text=running")
+    out = tmp_path / "kinds"
+    done = call("finetune", base, *flags_of(table, out), "--epochs=1", "--quiet")
+    assert (done.status, done.err) == (0, "")
+    run = load_run(out)
+    corpus = load_corpus(table, run.tokenizer, text="labels", columns=("text", "label"))
+    split = corpus.rows("test", run.config.num_tokens)
+    assert isinstance(split, Labelled)
+    batch = split.batch(split.in_order)
+    with mg.no_grad():
+        want = np.exp(run.model.log_probs(batch.ids, batch.counted.sum(axis=1) + 1).data)
+    (tmp_path / "lines.txt").write_text("".join(f"{text}\n" for text in split.texts()), "utf-8")
+    rows = call("classify", out, tmp_path / "lines.txt", "--all").out.splitlines()[1:]
+    told = [list(map(float, row.split("\t")[:-1])) for row in rows]
+    np.testing.assert_allclose(told, want, atol=6e-5)
 
 
 def test_the_head_alone(bases: dict[str, Path], table: Path, tmp_path: Path) -> None:
