@@ -79,7 +79,7 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
     arrays, meta, config, tokenizer = _load(path)
     model = build_model(config, tokenizer.num_token_vals, np.random.default_rng(0))
     if config.is_frozen:
-        take_base(model, config)
+        take_base(model, load_base(config).model)
     model.load_state_dict(model.state_dict() | under(arrays, "model/"))
     return TrainedRun(model.eval(), tokenizer, config, meta)
 
@@ -97,13 +97,10 @@ def load_base(config: Config) -> TrainedRun:
     return base
 
 
-def take_base(model: Model, config: Config) -> None:
-    """Give a model the weights of the run that its own was fine-tuned from.
-
-    Raises InputError as `load_base` does.
-    """
+def take_base(model: Model, base: Model) -> None:
+    """Give a model the weights of the one that it is fine-tuned from."""
     own = model.state_dict()
-    for name, array in load_base(config).model.merged_state().items():
+    for name, array in base.merged_state().items():
         # A classifier has the base as its body. A head for other classes begins anew, and so does
         # the row of the mask's token where the base has none.
         known = name if name in own else f"body.{name}"

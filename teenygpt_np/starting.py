@@ -135,10 +135,13 @@ def trainer_of(
     if isinstance(train, Labelled):
         config = dataclasses.replace(config, classes=train.classes)
     trainer = Trainer(config, corpus, console)
-    if config.base and (config.is_frozen or not goes_on):
-        take_base(trainer.model, config)
-    if trainer.objective.refers:
+    takes = bool(config.base) and (config.is_frozen or not goes_on)
+    refers = trainer.objective.refers
+    if takes or refers:
         base = load_base(config).model
+    if takes:
+        take_base(trainer.model, base)
+    if refers:
         console.status("what the base makes of all rows")
         trainer.rows = {
             name: trainer.objective.prepared(base, rows) for name, rows in trainer.rows.items()
