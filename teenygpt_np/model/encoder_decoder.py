@@ -17,7 +17,7 @@ from minigrad import Array, Tensor
 from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import MLP, Dropout, Embedding, LayerNorm, Linear, Sequential
 from teenygpt_np.model.mixers.attention import CausalSelfAttention, KeysAndValues, MultiHead
-from teenygpt_np.model.module import Generator, Module
+from teenygpt_np.model.module import Generator, Module, check_sizes
 from teenygpt_np.sampling import draw, gathered
 
 _NOT_COUNTED = -100  # as a target: this token does not count in the loss
@@ -117,11 +117,14 @@ class EncoderDecoder(Module):
         rng: Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        sizes = {"num_tokens": num_tokens, "num_token_vals": num_token_vals, "num_emb": num_emb}
-        sizes |= {"num_neurons": num_neurons, "num_heads": num_heads, "num_blocks": num_blocks}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} is {size}, wanted at least 1")
+        check_sizes(
+            num_tokens=num_tokens,
+            num_token_vals=num_token_vals,
+            num_emb=num_emb,
+            num_neurons=num_neurons,
+            num_heads=num_heads,
+            num_blocks=num_blocks,
+        )
         rng = np.random.default_rng(0) if rng is None else rng
         self.num_tokens, self.num_token_vals = num_tokens, num_token_vals
         made: dict[str, Any] = {"rng": rng, "dtype": dtype}

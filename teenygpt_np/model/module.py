@@ -138,6 +138,13 @@ def _inside(held: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _inside(value, f"{prefix}{key}.")
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raise ValueError for a size of a model that is below 1, by its name."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}, wanted at least 1")
+
+
 def parameter(shape: tuple[int, ...], values: Callable[[Any], Array], dtype: Any) -> Tensor:
     """A Tensor to be learned.    values: a function from the shape to the initial values"""
     if _shapes_only.get():

@@ -21,7 +21,7 @@ from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential
 from teenygpt_np.model.lora import LoRA
 from teenygpt_np.model.mixers import MIXERS
-from teenygpt_np.model.module import Generator, Module
+from teenygpt_np.model.module import Generator, Module, check_sizes
 from teenygpt_np.sampling import draw, fill, gathered
 
 _NOT_COUNTED = -100  # as a target: this token does not count in the loss
@@ -73,12 +73,16 @@ class TeenyGPT(Module):
         rng: Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        sizes = {"num_tokens": num_tokens, "num_token_vals": num_token_vals, "num_emb": num_emb}
-        sizes |= {"num_neurons": num_neurons, "num_heads": num_heads, "num_blocks": num_blocks}
-        sizes |= {"num_experts": num_experts, "num_active": num_active}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} is {size}, wanted at least 1")
+        check_sizes(
+            num_tokens=num_tokens,
+            num_token_vals=num_token_vals,
+            num_emb=num_emb,
+            num_neurons=num_neurons,
+            num_heads=num_heads,
+            num_blocks=num_blocks,
+            num_experts=num_experts,
+            num_active=num_active,
+        )
         if num_emb % num_heads:
             raise ValueError(f"num_emb {num_emb} can't be divided into num_heads {num_heads}")
         if num_active > num_experts:
