@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import ROOT
-from running import tiny_run
+from running import call, tiny_run
 
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.run_directory import load_run
@@ -85,6 +85,17 @@ def test_recall_asks_for_what_was_shown() -> None:
         assert before != after
         assert sorted(before) == sorted(after)
         assert len({key for key, _ in before}) == names["PAIRS"]
+
+
+def test_pytorch_reads_it(example: Example, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    run = tiny_run(tmp_path)
+    assert call("export", run, "--to=safetensors").status == 0
+    out = example("pytorch_reads_it.py", run / "model.safetensors", "king wins talks")
+    theirs, ours = (float(nats) for nats in re.findall(r"([\d.]+) nats", out))
+    assert theirs == pytest.approx(ours, abs=2e-4)
+    assert ours > 1
 
 
 def test_sample_without_numba(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""`python -m teenygpt_np.import FILE --out DIR`: make a run from weights in a safetensors file."""
+
+from __future__ import annotations
+
+import json
+
+from teenygpt_np.cli import Parser, path, run_command, set_up
+from teenygpt_np.errors import InputError
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="teenygpt_np.import", description=__doc__)
+    parser.add_argument("file", type=path, metavar="FILE", help="a .safetensors file")
+    parser.add_argument(
+        "--config",
+        type=path,
+        metavar="RUN",
+        help="a run with the same settings and alphabet (default: those that FILE names, if it was "
+        "exported from a run)",
+    )
+    parser.add_argument(
+        "--out", type=path, metavar="DIR", required=True, help="a new directory for the run"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, read, check, save; 0."""
+    args = _parser().parse_args(arguments)
+    set_up(1)
+    import numpy as np
+
+    from teenygpt_np import plain, run_directory
+    from teenygpt_np.exporter import safetensors
+    from teenygpt_np.model.building import outline
+
+    arrays, metadata = safetensors.read(args.file)
+    if args.config is not None:
+        found, config, tokenizer = run_directory.read_description(args.config)
+    elif safetensors.RUN not in metadata:
+        raise InputError(
+            f"{args.file} does not say what model it is of; wanted --config with a run of the same"
+        )
+    else:
+        try:
+            found = json.loads(metadata[safetensors.RUN])
+            config, tokenizer = run_directory.described(found)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"{args.file} has settings that can't be used: {error}") from error
+    config = plain.plain(config, tokenizer)
+    weights = {name: array.astype(np.float32) for name, array in arrays.items()}
+    parameters = dict(outline(config, tokenizer.num_token_vals).named_parameters())
+    run_directory.check_arrays(weights, parameters, args.file)
+    plain.save(args.out, weights, found, config, tokenizer)
+    print(f"{args.out}: {sum(array.size for array in weights.values()):,} parameters")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command("teenygpt_np.import", main)
