@@ -18,6 +18,7 @@ class Target(NamedTuple):
 
 
 TARGETS = {
+    "page": Target("a page for a browser, to write with the model", "page.html", ("int8",)),
     "safetensors": Target(
         "a file with all weights, for PyTorch and many others", "model.safetensors", ("float32",)
     ),

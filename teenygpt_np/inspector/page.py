@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,24 @@ def write_report(directory: Path, corpus: Corpus) -> Path:
     return path
 
 
-def page(title: str, data: dict[str, Any]) -> str:
-    """The page with this data; parts without data are left out."""
+def page(
+    title: str,
+    data: dict[str, Any],
+    scripts: Sequence[str] = _SCRIPTS,
+    more_script: str = "",
+    more_style: str = "",
+) -> str:
+    """The page with this data; parts without data are left out.
+
+    scripts: names of assets, after which `more_script` follows
+    """
     assets = files("teenygpt_np.inspector") / "assets"
     read = {name: (assets / name).read_text(encoding="utf-8") for name in ("page.html", "page.css")}
-    code = "\n".join((assets / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    code = "\n".join((assets / name).read_text(encoding="utf-8") for name in scripts)
     parts = {
         "title": html.escape(title),
-        "style": read["page.css"],
-        "script": code,
+        "style": read["page.css"] + more_style,
+        "script": code + more_script,
         "data": script(data),
     }
     before, *rest = read["page.html"].split("{{")

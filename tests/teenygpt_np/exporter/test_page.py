@@ -1,0 +1,193 @@
+"""The page to write with, in a real browser: its scores are those of the model."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import button, chromium, find, look, opened, press, texts, wait
+from running import call, tiny_run
+
+import minigrad as mg
+from teenygpt_np.exporter.page import packed
+from teenygpt_np.model.mixers.attention import attention_weights
+from teenygpt_np.run_directory import TrainedRun, load_run
+
+TEXT = "king plans"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tiny_run(tmp_path_factory.mktemp("page"), "--num-blocks=2")
+    assert call("export", run, "--to=page").status == 0
+    return run / "page.html"
+
+
+@pytest.fixture(scope="module")
+def rounded(file: Path) -> TrainedRun:
+    """The run with its weights as the page has them."""
+    run = load_run(file.parent)
+    for parameter in run.model.parameters():
+        parts = {k: base64.b64decode(v) for k, v in packed(parameter.data).items()}
+        if "int8" in parts:
+            integers = np.frombuffer(parts["int8"], np.int8).reshape(parameter.shape)
+            parameter.data = integers * np.frombuffer(parts["scale"], np.float32)[:, None]
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(browser: Any, file: Path) -> Iterator[Any]:
+    look(browser, 1280, "light")
+    yield from opened(browser, file)
+
+
+def read(page: Any, number: int) -> None:
+    """Wait until so many tokens are shown."""
+    wait(lambda: page.execute_script("return text.children.length === arguments[0]", number))
+
+
+def type_in(page: Any, text: str) -> None:
+    area = find(page, "textarea")
+    area.clear()
+    area.send_keys(text)
+    read(page, 1 + len(text))
+
+
+def test_scores_are_the_model_s(page: Any, rounded: TrainedRun) -> None:
+    type_in(page, TEXT)
+    shown = np.array(page.execute_script("return tokens.map(token => Array.from(token.scores))"))
+    ids = rounded.tokenizer.encode_prompt(TEXT)[None]
+    with mg.no_grad():
+        want = rounded.model(ids).data[0]
+    assert np.abs(want).max() > 0.1
+    np.testing.assert_allclose(shown, want, atol=1e-4)
+
+
+def test_attention_is_the_model_s(page: Any, rounded: TrainedRun) -> None:
+    type_in(page, TEXT)
+    shown = page.execute_script("return Array.from(tokens.at(-1).attention)")
+    model, ids = rounded.model, rounded.tokenizer.encode_prompt(TEXT)[None]
+    with mg.no_grad():
+        x = model.embedding(ids) + model.positional_embedding(np.arange(ids.shape[1]))
+        found = []
+        for block in model.transformer_blocks:
+            q, k, v = (part.data for part in block.mixer_module.projected(x))
+            found.append(attention_weights(q, k, v, v)[0][0, :, -1])
+            x = block(x)
+    np.testing.assert_allclose(np.reshape(shown, np.shape(found)), found, atol=1e-5)
+
+
+def test_what_is_typed_differently_is_read_again(page: Any) -> None:
+    """Only what has changed is, and the scores are those of the whole text all the same."""
+    scores = "return tokens.map(token => Array.from(token.scores))"
+    type_in(page, "queen plans rain")
+    type_in(page, "queen wins")
+    after = page.execute_script(scores)
+    page.refresh()
+    type_in(page, "queen wins")
+    np.testing.assert_array_equal(page.execute_script(scores), after)
+
+
+def written(page: Any) -> str:
+    text: str = page.execute_script("return decode(tokens)")
+    return text
+
+
+def until_stopped(page: Any) -> None:
+    wait(lambda: not page.execute_script("return writing"))
+
+
+def test_the_same_seed_writes_the_same(page: Any, rounded: TrainedRun) -> None:
+    type_in(page, "king ")
+    found = []
+    for _ in range(2):
+        button(page, "Write").click()
+        until_stopped(page)
+        found.append(written(page))
+    button(page, "Another").click()
+    until_stopped(page)
+    assert found[0] == found[1] != written(page)
+    assert found[0].startswith("king ")
+    assert "written" in find(page, "#write output[aria-live]").text
+    assert len(found[0]) < rounded.model.num_tokens
+
+
+def test_the_likeliest_at_temperature_0(page: Any, rounded: TrainedRun) -> None:
+    page.execute_script("temperature.input.value = 0")
+    type_in(page, "city")
+    button(page, "Write").click()
+    until_stopped(page)
+    prompt = rounded.tokenizer.encode_prompt("city").tolist()
+    ids = rounded.model.sample(1, 0.0, prompt=prompt, end=rounded.tokenizer.end)
+    assert written(page) == rounded.tokenizer.decode(ids[0])
+
+
+def test_shares_are_as_drawn(page: Any) -> None:
+    """Of many draws from known scores."""
+    drawn = page.execute_async_script("""
+        const done = arguments[0]
+        const code = data.worker + `
+            const random = generator(7)
+            const ids = Array.from({length: 4000}, () => choose([0, 1, 2, -1], 0.5, 3, random()))
+            postMessage(ids)`
+        new Worker(URL.createObjectURL(new Blob([code]))).onmessage = event => done(event.data)
+    """)
+    p = np.exp([0.0, 2.0, 4.0])
+    shares = np.bincount(drawn, minlength=4) / len(drawn)
+    np.testing.assert_allclose(shares, [*p / p.sum(), 0], atol=0.03)
+
+
+def test_a_token_and_a_head_are_chosen_by_keys(page: Any) -> None:
+    type_in(page, TEXT)
+    find(page, "#write .sign[aria-pressed='true']").send_keys("")
+    page.execute_script("text.lastChild.focus()")
+    press(page, "ARROW_LEFT")
+    heading = find(page, "#next h3")
+    wait(lambda: heading.text == "After “▷king␣plan”")
+    right = [bar.text for bar in page.find_elements("css selector", ".bar.right .sign")]
+    assert right in ([], ["s"])
+    heads = page.find_elements("css selector", ".gaze")
+    assert len(heads) == 4
+    heads[3].send_keys(" ")
+    wait(lambda: find(page, "#attention h3").text == "Block 1, head 1: from n, position 9")
+    assert texts(page, "#attention .sentence .sign") == ["▷", *TEXT[:9].replace(" ", "␣")]
+
+
+def test_what_the_model_does_not_know_is_told(page: Any) -> None:
+    area = find(page, "textarea")
+    area.send_keys("KÍNG 7")
+    wait(lambda: "left out" in find(page, "p.note").text)
+    assert find(page, "p.note").text.endswith(": 7")
+    wait(lambda: written(page) == "king ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_any_screen(page: Any, width: int, scheme: str) -> None:
+    look(page, width, scheme)
+    type_in(page, TEXT)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_refused(tmp_path: Path) -> None:
+    for flags, message in (
+        (["--mixer=rnn"], "has the mixer rnn, wanted attention"),
+        (["--experts=2"], "has 2 experts, wanted 1"),
+        (["--objective=masked"], "has learned masked, wanted one that writes"),
+        (["--tokenizer=bytes"], "tokenizer is bytes, wanted characters"),
+    ):
+        folder = tmp_path / flags[0]
+        folder.mkdir()
+        run = tiny_run(folder, *flags)
+        call("export", run, "--to=page").assert_refused(message)
+        assert not (run / "page.html").exists()
