@@ -20,7 +20,6 @@ from pathlib import Path
 import sides
 
 
-
 def train_and_write(data: str, flags: list[str]) -> list[sides.Row]:
     """Rows of the model, and of taking the source for the target.    flags: of the training"""
     from teenygpt_np import evaluate, train

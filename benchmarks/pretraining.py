@@ -1,29 +1,31 @@
 """What pre-training is worth to a classifier: accuracy with few labels and with all.
 
-    python benchmarks/pretraining.py DIR --text headline --label label
+    python benchmarks/pretraining.py --json FILE -- DIR TEXT LABEL
 
-DIR has train, val and test tables, such as train.csv, with a column of texts and one of labels. A
-model is trained on the texts of train without their labels, for each objective; then a head is
-trained on it, and on a model from scratch, with the first N labels of train. Each row is the
-accuracy on the test table by objective: the median of the seeds, least and most. Models have the
-preset tiny, and one thread each.
+DIR has train.csv, val.csv and test.csv, with a column TEXT and a column LABEL. A model is trained
+on the texts of train without their labels, once for each objective; then a head and all below it on
+the first labels of train, with each of these beginnings and from scratch. Cells are the accuracy on
+the test table: the median of the rounds, each with another seed, least and most. Models have the
+preset tiny.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
+import os
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from teenygpt_np import finetune, train
+import sides
 
-BEGINNINGS = ("scratch", "next", "masked", "joint")
-EPOCHS = {"scratch": 0, "next": 3, "masked": 6, "joint": 3}
+BEGINNINGS = {"scratch": 0, "next": 3, "masked": 6, "joint": 3}  # and epochs of pre-training
+LABELS = {"100": 100, "1,000": 1000, "all": None}
 FEW_STEPS = 200  # at least so many for a head, however few labels there are
+BATCH = 32
+SPLITS = ("train", "val", "test")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -40,67 +42,72 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def accuracy(folder: Path, begin: Path | None, columns: list[str], labels: int, seed: int) -> float:
-    """Of a head on a base, or from scratch, on the test table of a folder."""
-    out = folder / "run"
-    epochs = max(3, -(-FEW_STEPS * 32 // labels))
-    flags = ["--data", str(folder), *columns, "--out", str(out), "--quiet", "--threads=1"]
-    flags += [f"--epochs={epochs}", f"--seed={seed}", "--patience=99", "--batch-size=32"]
-    scratch = ["--preset=tiny", "--lr=0.002"]
-    done = (
-        train.main([*flags, *scratch])
-        if begin is None
-        else finetune.main([str(begin), *flags, "--lr=0.002"])
-    )
-    if done:
-        raise SystemExit(done)
-    found: float = json.loads((out / "test.json").read_text("utf-8"))["test_accuracy"]
+def pretrain(texts: Path, out: Path, objective: str, flags: list[str]) -> None:
+    """Train a model on texts without labels."""
+    from teenygpt_np import train
+
+    own = ["--preset=tiny", "--alphabet=corpus", f"--objective={objective}", f"--data={texts}"]
+    own += [f"--epochs={BEGINNINGS[objective]}", f"--out={out}", f"--threads={_threads()}"]
+    if train.main([*own, "--quiet", *flags]):
+        raise SystemExit(1)
+
+
+def accuracy(table: Path, base: Path | None, columns: list[str], flags: list[str]) -> float:
+    """On the test table, of a head that learned from the train table, on a base or from scratch."""
+    from teenygpt_np import finetune, train
+
+    epochs = max(3, -(-FEW_STEPS * BATCH // len(read(table / "train.csv"))))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        own = [f"--data={table}", *columns, f"--out={out}", "--quiet", f"--threads={_threads()}"]
+        own += [f"--epochs={epochs}", f"--batch-size={BATCH}", "--patience=99", "--lr=0.002"]
+        command = finetune.main if base else train.main
+        if command([str(base) if base else "--preset=tiny", *own, *flags]):
+            raise SystemExit(1)
+        found: float = json.loads((out / "test.json").read_text("utf-8"))["test_accuracy"]
     return found
+
+
+def _threads() -> str:
+    return os.environ["OMP_NUM_THREADS"]
 
 
 def main() -> None:
     """Print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--text", required=True)
-    parser.add_argument("--label", required=True)
-    parser.add_argument("--labels", type=int, nargs="+", default=[100, 1000, 0], help="0: all")
-    parser.add_argument("--seeds", type=int, default=3)
-    args = parser.parse_args()
-    rows = read(args.directory / "train.csv")
-    columns = ["--column", args.text, "--label", args.label]
+    args = sides.arguments(__doc__, rounds=3, others="DIR TEXT LABEL, behind --")
+    directory, text, label, *flags = args.others
+    flags += ["--max-steps=1"] if args.short else []
+    rows = {name: read(Path(directory) / f"{name}.csv") for name in SPLITS}
     with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        for split in ("train", "val", "test"):
-            texts = read(args.directory / f"{split}.csv")
-            lines = "".join(f"{' '.join(row[args.text].split())}\n" for row in texts)
-            (work / f"{split}.txt").write_text(lines, "utf-8")
+        texts = Path(name) / "texts"
+        texts.mkdir()
+        for split, table in rows.items():
+            lines = "".join(f"{' '.join(row[text].split())}\n" for row in table)
+            (texts / f"{split}.txt").write_text(lines, "utf-8")
         bases: dict[str, Path | None] = {"scratch": None}
-        for objective in BEGINNINGS[1:]:
-            flags = ["--preset=tiny", "--alphabet=corpus", f"--objective={objective}", "--quiet"]
-            flags += ["--data", str(work), "--threads=1", f"--epochs={EPOCHS[objective]}"]
-            if train.main([*flags, "--out", str(work / objective)]):
-                raise SystemExit(1)
-            bases[objective] = work / objective
-        print(f"| labels | {' | '.join(BEGINNINGS)} |\n|{' --- |' * (1 + len(BEGINNINGS))}")
-        for count in args.labels:
-            cells = []
-            for begin in BEGINNINGS:
-                found = []
-                for seed in range(args.seeds):
-                    with tempfile.TemporaryDirectory() as one:
-                        folder = Path(one)
-                        write(folder / "train.csv", rows[: count or len(rows)])
-                        for split in ("val", "test"):
-                            write(folder / f"{split}.csv", read(args.directory / f"{split}.csv"))
-                        found.append(
-                            accuracy(folder, bases[begin], columns, count or len(rows), seed)
-                        )
-                        print(count, begin, found[-1], file=sys.stderr, flush=True)
-                cells.append(
-                    f"{statistics.median(found):.1%} ({min(found):.1%} to {max(found):.1%})"
-                )
-            print(f"| {count or len(rows):,} | {' | '.join(cells)} |", flush=True)
+        for objective in [name for name, epochs in BEGINNINGS.items() if epochs]:
+            bases[objective] = Path(name) / objective
+            task = (pretrain, texts, bases[objective], objective, flags)
+            sides.alternate("pre-training", {objective: task}, 1)
+        found = []
+        for count in list(LABELS)[:1] if args.short else LABELS:
+            folder = Path(name) / count
+            folder.mkdir()
+            for split, table in rows.items():
+                write(folder / f"{split}.csv", table[: LABELS[count] if split == "train" else None])
+            row: sides.Row = {"labels": f"{len(read(folder / 'train.csv')):,}"}
+            for begin, base in bases.items():
+                columns = [f"--column={text}", f"--label={label}"]
+                shares = [
+                    sides.alternate(f"{count} labels", {begin: task}, 1)[0][begin][0]
+                    for seed in range(args.rounds)
+                    for task in [(accuracy, folder, base, columns, [f"--seed={seed}", *flags])]
+                ]
+                least, most = min(shares), max(shares)
+                row[begin] = f"{statistics.median(shares):.1%} ({least:.1%} to {most:.1%})"
+            found.append(row)
+            print(row, file=sys.stderr, flush=True)  # should a later one fail
+    sides.report(args, pretraining=found)
 
 
 if __name__ == "__main__":

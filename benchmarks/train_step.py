@@ -31,18 +31,21 @@ Sizes = tuple[int, ...]
 Step = Callable[[], Any]
 
 
-def our_step(sizes: Sizes) -> Step:
-    """A function that does one step of ours."""
+def our_step(sizes: Sizes, rank: int = 0) -> Step:
+    """A function that does one step of ours.    rank: of LoRA on q and v, which learns alone"""
     import numpy as np
 
     from minigrad.optim import AdamW
     from teenygpt_np import TeenyGPT
+    from teenygpt_np.model.lora import LoRA
 
     sides.use_threads()
     B, T, D, heads, num_neurons, blocks = sizes
     x = np.random.default_rng(0).integers(0, TOKEN_VALUES, (B, T))
     model = TeenyGPT(T, TOKEN_VALUES, D, num_neurons, heads, DROPOUT, blocks)
-    optimizer = AdamW(model.parameters(), lr=LR)
+    if rank:
+        model.lora = LoRA(model, rank, 8.0, ["q", "v"], rng=np.random.default_rng(0))
+    optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=LR)
 
     def step() -> None:
         model.zero_grad()
@@ -52,8 +55,8 @@ def our_step(sizes: Sizes) -> Step:
     return step
 
 
-def pytorch_step(sizes: Sizes, compiled: bool = False) -> Step:
-    """A function that does one step of PyTorch's."""
+def pytorch_step(sizes: Sizes, compiled: bool = False, rank: int = 0) -> Step:
+    """A function that does one step of PyTorch's.    rank: of peft's LoRA on attention"""
     import numpy as np
     import torch
 
@@ -64,7 +67,14 @@ def pytorch_step(sizes: Sizes, compiled: bool = False) -> Step:
     B, T, D, heads, num_neurons, blocks = sizes
     x = torch.from_numpy(np.random.default_rng(0).integers(0, TOKEN_VALUES, (B, T)))
     model = TeenyGPT(T, TOKEN_VALUES, D, num_neurons, heads, DROPOUT, blocks)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LR, fused=True)
+    if rank:
+        from peft import LoraConfig, get_peft_model
+
+        # The model's own classes stay: get_peft_model changes the modules in place.
+        get_peft_model(model, LoraConfig(r=rank, lora_alpha=8, target_modules=["msha"]))
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=LR, fused=True
+    )
     loss = torch.compile(model.loss) if compiled else model.loss
 
     def step() -> None:

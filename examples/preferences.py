@@ -5,7 +5,8 @@ Usage: python examples/preferences.py RUN OUT [--pairs N] [--epochs N] [--beta B
 RUN writes 2 N lines. Of each two the shorter is the chosen answer, the longer the rejected one. RUN
 is fine-tuned on that once for each beta, in a new directory in OUT. Prints for RUN and for each of
 these runs how many of 500 new lines are shorter than half of RUN's, the scores on held-out
-preferences, and the nats of RUN's test split, which tell what else was unlearned.
+preferences, how far it has gone from RUN (KL: the mean of ln p - ln p_RUN on the lines that it
+writes, in nats), and the nats of RUN's test split, which tell what else was unlearned.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import numpy as np
 from teenygpt_np import finetune
 from teenygpt_np.cli import run_command
 from teenygpt_np.run_directory import TrainedRun, load_own_corpus, load_run
-from teenygpt_np.scores import scores
+from teenygpt_np.scores import nats, scores
+from teenygpt_np.text.batches import Rows
 
 COLUMNS = [("dpo_loss", "11.3f"), ("preferred", "11.1%"), ("margin", "8.2f")]
 COLUMNS += [("chosen_nats", "13.2f"), ("rejected_nats", "10.2f")]
@@ -58,13 +60,18 @@ def main() -> int:
     corpus = load_own_corpus(base.config, args.out, base.tokenizer)
     texts = corpus.rows("test", base.config.num_tokens)
 
-    print("             short   dpo_loss  preferred  margin  chosen nats  rejected  test nats")
+    print(
+        "             short   dpo_loss  preferred  margin  chosen nats  rejected     KL  test nats"
+    )
 
     def row(name: str, run: TrainedRun, test: dict[str, float]) -> None:
-        short = np.mean([len(line) < half for line in written(run, 500, seed=2)])
+        lines = written(run, 500, seed=2)
+        short = np.mean([len(line) < half for line in lines])
         figures = "".join(f"{test.get('test_' + key, np.nan):{form}}" for key, form in COLUMNS)
-        nats = scores(run.model, texts, most_tokens=20_000)["nll_no_pad"]
-        print(f"{name:10}{short:8.1%}{figures}{nats:11.2f}", flush=True)
+        rows = Rows.of(lines, run.tokenizer, run.config.num_tokens)
+        kl = np.mean(nats(base.model, rows) - nats(run.model, rows))
+        test_nats = scores(run.model, texts, most_tokens=20_000)["nll_no_pad"]
+        print(f"{name:10}{short:8.1%}{figures}{kl:7.2f}{test_nats:11.2f}", flush=True)
 
     row("RUN", base, {})
     for beta in args.beta:

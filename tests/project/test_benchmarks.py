@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from paths import ROOT
+from running import LINES, TEXT, tiny_run
 
 import minigrad as mg
 from minigrad.kernels import reference
@@ -122,6 +123,47 @@ def test_quality(tmp_path: Path) -> None:
     [rows] = run("quality.py", tmp_path, "--", "--data", str(text), "--num-emb", "8")
     assert [row["model"] for row in rows] == ["attention", "rnn"]
     assert "quality_towns" in (tmp_path / "figures.json").read_text("utf-8")
+
+
+def test_finetuning(tmp_path: Path) -> None:
+    data = tmp_path / "towns"
+    data.mkdir()
+    for split in ("train", "val", "test"):
+        (data / f"{split}.txt").write_text(TEXT, "utf-8")
+    base = str(tiny_run(tmp_path))
+    [rows] = run("finetuning.py", tmp_path, "--", base, str(data), "--batch-size", "16")
+    assert [row["tuned"] for row in rows] == ["nothing", "all weights", "LoRA, r = 1"]
+    assert rows[2]["weights"] == 2 * (8 + 8)  # A and B for q and for v
+    assert rows[1]["share"] == "100.00%"
+    assert "finetuning_towns" in (tmp_path / "figures.json").read_text("utf-8")
+
+
+def test_lora_step(tmp_path: Path) -> None:
+    [[row]] = run("lora_step.py", tmp_path)
+    assert {"ours, all, ms", "ours, LoRA, ms", "ours, LoRA / all", "ours, LoRA, MB"} <= row.keys()
+
+
+def test_pairs(tmp_path: Path) -> None:
+    data = tmp_path / "backwards"
+    data.mkdir()
+    for split in ("train", "val", "test"):
+        pairs = "".join(f"{line}\t{line[::-1]}\n" for line in LINES[:40])
+        (data / f"{split}.tsv").write_text(pairs, "utf-8")
+    model, copy = run("pairs.py", tmp_path, "--", str(data))[0]
+    assert model["target"] == "encoder-decoder"
+    assert copy["exact"] == "0.0%"
+    assert copy["edits a character"] > 0.5
+    assert model["pairs"] == copy["pairs"] == 40
+
+
+def test_pretraining(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        table = "".join(f"{line},{line.split()[0]}\n" for line in LINES)
+        (tmp_path / f"{split}.csv").write_text(f"line,first\n{table}", "utf-8")
+    [[row]] = run("pretraining.py", tmp_path, "--", str(tmp_path), "line", "first")
+    assert row.keys() == {"labels", "scratch", "next", "masked", "joint"}
+    assert row["labels"] == "60"
+    assert all("% (" in row[name] for name in ("scratch", "joint"))
 
 
 def test_the_page_of_table1_has_every_mixer_and_its_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
