@@ -158,6 +158,13 @@ class Config:
         before="learned",
         of="model",
     )
+    weights: str = _setting(
+        "float32",
+        "of the blocks' matrices: any number, or -1, 0 or 1 times one number for each matrix",
+        choices={name: name for name in ("float32", "ternary")},
+        before="float32",
+        of="model",
+    )
     objective: str = _setting(
         "next",
         "what is learned: the next token, masked tokens from all of the row (an encoder), or both; "

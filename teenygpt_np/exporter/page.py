@@ -47,7 +47,7 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
         "signs": tokenizer.signs(ids),
         "characters": [None if i in special else tokenizer.decode([i]) for i in ids],
         "files": list(_FILES.items()),
-        "weights": {name: packed(array) for name, array in model.merged_state().items()},
+        "weights": {name: packed(array) for name, array in model.effective_state().items()},
     }
     assets = resources("teenygpt_np.exporter") / "assets"
     data["worker"] = (assets / "worker.js").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ Source: the format's description in its repository, github.com/huggingface/safet
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -31,9 +32,11 @@ _MOST_HEADER = 100_000_000  # bytes, as the format allows
 
 def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
     """A file with all parameters under their names, which are PyTorch's, and all settings."""
-    config = plain(run.config, run.tokenizer)
+    config = dataclasses.replace(plain(run.config, run.tokenizer), weights="float32")
     described = json.dumps(run.meta | description(config, run.tokenizer))
-    return {"model.safetensors": packed(run.model.merged_state(), {"format": "pt", RUN: described})}
+    return {
+        "model.safetensors": packed(run.model.effective_state(), {"format": "pt", RUN: described})
+    }
 
 
 def packed(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:

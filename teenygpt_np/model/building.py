@@ -14,6 +14,7 @@ from teenygpt_np.model.lora import LoRA, freeze
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, shapes_only
 from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.model.ternary import Ternary
 
 # TeenyGPT, Classifier or EncoderDecoder: what a model reads and gives differs, which its objective
 # knows.
@@ -66,6 +67,8 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
         raise InputError(f"{error}: num_emb and num_heads") from None
     is_head = isinstance(model, Classifier)
     body, head = (model.body, model.head) if is_head else (model, model.logits)
+    if config.lora_rank and config.weights == "ternary":
+        raise InputError(f"lora_rank is {config.lora_rank}, wanted 0 with ternary weights")
     if config.lora_rank:
         words = [word.strip() for word in config.lora_on.split(",")]
         try:
@@ -81,9 +84,10 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
 
 def _check_encoder_decoder(config: Config) -> None:
     """Raise InputError for what an encoder and a decoder for pairs cannot have."""
-    only = {"mixer": "attention", "experts": 1, "lora_rank": 0}
-    given = {"mixer": ",".join(dict.fromkeys(config.mixers)), "experts": config.experts}
-    for name, value in (given | {"lora_rank": config.lora_rank}).items():
+    only = {"mixer": "attention", "experts": 1, "lora_rank": 0, "weights": "float32"}
+    given = {name: getattr(config, name) for name in only}
+    given["mixer"] = ",".join(dict.fromkeys(config.mixers))
+    for name, value in given.items():
         if value != only[name]:
             raise InputError(f"{name} is {value}, wanted {only[name]} with pairs")
     if config.positions == "none":
@@ -117,6 +121,8 @@ def _built(config: Config, num_token_vals: int, rng: Any) -> Model:
         num_active=config.active_experts,
         rng=rng,
     )
+    if config.weights == "ternary":
+        model.ternary = Ternary(model)
     if config.objective != "labels":
         return model
     both_ways = config.sees_both_ways

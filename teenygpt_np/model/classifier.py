@@ -45,6 +45,15 @@ class Classifier(Module):
         return mg.log_softmax(self(x, lengths))
 
     def merged_state(self) -> dict[str, Array]:
-        """The parameters by name, with what LoRA adds to the body's, as those of a plain model."""
-        body = {f"body.{name}": array for name, array in self.body.merged_state().items()}
-        return body | {f"head.{name}": array for name, array in self.head.state_dict().items()}
+        """As of any module; LoRA is in the body."""
+        return self._with_head(self.body.merged_state())
+
+    def effective_state(self) -> dict[str, Array]:
+        """As of any module; what changes weights before they are used is in the body."""
+        return self._with_head(self.body.effective_state())
+
+    def _with_head(self, body: dict[str, Array]) -> dict[str, Array]:
+        head = self.head.state_dict()
+        return {
+            f"{part}.{n}": a for part, of in (("body", body), ("head", head)) for n, a in of.items()
+        }

@@ -153,10 +153,6 @@ class EncoderDecoder(Module):
         """T: how many tokens can be read, and how many written."""
         return self.num_tokens
 
-    def merged_state(self) -> dict[str, Array]:
-        """The parameters by name."""
-        return self.state_dict()
-
     def forward(self, source: Array, lengths: Array, target: Array) -> Tensor:
         """Logits of each target's next token.    source: (B, S), target: (B, t) -> (B, t, V)
 

@@ -12,10 +12,10 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Tensor
-from teenygpt_np.model.module import Generator, Module, parameter, uniform
+from teenygpt_np.model.module import Generator, Module, parameter, replaced, uniform
 
-# Matrices that are several in one: each part has a pair of its own.
-_PARTS = {"in_proj_weight": ("q", "k", "v")}
+# Matrices that are several in one, side by side.
+PARTS = {"in_proj_weight": ("q", "k", "v")}
 
 
 class LowRank(Module):
@@ -100,18 +100,10 @@ class LoRA(Module):
                 f"{lost[0]!r} chooses no matrix of this model, wanted some of {wanted}"
             )
 
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> contextlib.AbstractContextManager[None]:
         """The modules have the sums as their weights inside the `with` block."""
-        own = [getattr(place.module, place.attribute) for place in self._places]
-        adapted = [place.adapted() for place in self._places]
-        try:
-            for place, weight in zip(self._places, adapted, strict=True):
-                setattr(place.module, place.attribute, weight)
-            yield
-        finally:
-            for place, weight in zip(self._places, own, strict=True):
-                setattr(place.module, place.attribute, weight)
+        places = [(place.module, place.attribute) for place in self._places]
+        return replaced(places, [place.adapted() for place in self._places])
 
 
 def freeze(model: Module) -> None:
@@ -126,5 +118,5 @@ def _matrices(model: Module) -> Iterator[tuple[Module, str, list[str]]]:
     for path, module in inside:
         for attribute, weight in vars(module).items():
             if isinstance(weight, Tensor) and weight.ndim == 2:
-                parts = _PARTS.get(attribute, (attribute,))
+                parts = PARTS.get(attribute, (attribute,))
                 yield module, attribute, [f"{path}.{part}" for part in parts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Self, TypeAlias
 
@@ -110,6 +110,14 @@ class Module:
         """A copy of every parameter, by name."""
         return {name: parameter.numpy() for name, parameter in self.named_parameters()}
 
+    def merged_state(self) -> dict[str, Array]:
+        """The parameters by name, with what LoRA adds to them: those of a model without it."""
+        return self.state_dict()
+
+    def effective_state(self) -> dict[str, Array]:
+        """The parameters by name as they are used: a plain model with them has the same scores."""
+        return self.state_dict()
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set every parameter, by name. If anything does not fit, none is changed.
 
@@ -127,6 +135,19 @@ class Module:
                 raise ValueError(f"{name} holds {arrays[name].dtype}, wanted real numbers")
         for name, parameter in parameters.items():
             parameter.data = arrays[name]
+
+
+@contextlib.contextmanager
+def replaced(places: Sequence[tuple[Module, str]], weights: Sequence[Tensor]) -> Iterator[None]:
+    """Modules have other weights in these attributes inside the `with` block."""
+    own = [getattr(module, attribute) for module, attribute in places]
+    try:
+        for (module, attribute), weight in zip(places, weights, strict=True):
+            setattr(module, attribute, weight)
+        yield
+    finally:
+        for (module, attribute), weight in zip(places, own, strict=True):
+            setattr(module, attribute, weight)
 
 
 def _inside(held: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

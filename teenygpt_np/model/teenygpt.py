@@ -22,6 +22,7 @@ from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, S
 from teenygpt_np.model.lora import LoRA
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module, check_sizes
+from teenygpt_np.model.ternary import Ternary
 from teenygpt_np.sampling import draw, fill, gathered
 
 _NOT_COUNTED = -100  # as a target: this token does not count in the loss
@@ -48,12 +49,14 @@ class TeenyGPT(Module):
     rng: for the initial weights and for dropout.
 
     lora: what is added to weights that are frozen, if anything is
+    ternary: what rounds weights before they are used, if anything does
 
     Raises ValueError for a size below 1, a num_emb that num_heads does not divide or more active
     experts than there are, KeyError for an unknown mixer.
     """
 
     lora: LoRA | None = None
+    ternary: Ternary | None = None
 
     def __init__(
         self,
@@ -168,10 +171,15 @@ class TeenyGPT(Module):
         return h
 
     def _adapted(self) -> contextlib.AbstractContextManager[None]:
-        return self.lora.applied() if self.lora else contextlib.nullcontext()
+        change = self.lora or self.ternary
+        return change.applied() if change else contextlib.nullcontext()
 
     def merged_state(self) -> dict[str, Array]:
-        """The parameters by name, with what LoRA adds to them, as those of a plain model."""
+        """As of any module. Ternary weights are not rounded in it: they can go on learning."""
+        return self.effective_state() if self.lora else self.state_dict()
+
+    def effective_state(self) -> dict[str, Array]:
+        """As of any module."""
         with mg.no_grad(), self._adapted():
             return {n: a for n, a in self.state_dict().items() if not n.startswith("lora.")}
 

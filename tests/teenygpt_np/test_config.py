@@ -88,6 +88,7 @@ OTHERS = Config(
     active_experts=3,
     mixer="attention,attention",
     positions="none",
+    weights="ternary",
     objective="joint",
     alpha=0.5,
     mask_share=0.25,

@@ -22,9 +22,4 @@ FAULTS = [
         "self.scale = alpha",
     ),
     ("only_what_is_chosen: nothing is frozen", "        freeze(model)\n", "        pass\n"),
-    (
-        "restored: the sums stay as weights",
-        "for place, weight in zip(self._places, own, strict=True):",
-        "for place, weight in zip(self._places, adapted, strict=True):",
-    ),
 ]

@@ -8,4 +8,9 @@ FAULTS = [
         "elif id(value) not in seen:",
         "else:",
     ),
+    (
+        "restored or again: other weights stay",
+        "for (module, attribute), weight in zip(places, own, strict=True):",
+        "for (module, attribute), weight in zip(places, weights, strict=True):",
+    ),
 ]
