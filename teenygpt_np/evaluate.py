@@ -163,9 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(report, file=sys.stderr)
         if cut := whole.num_cut(config.num_tokens):
             longest = config.num_tokens - 1
-            what = "pairs with texts" if config.text == "pairs" else "lines"
             print(
-                f"{what} longer than {longest} tokens, scored without the rest: {cut}",
+                f"{whole.unit}s longer than {longest} tokens, scored without the rest: {cut}",
                 file=sys.stderr,
             )
     rows = whole.cut(config.num_tokens)

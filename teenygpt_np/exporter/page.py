@@ -14,7 +14,9 @@ from teenygpt_np.exporter.decoders import decoder
 from teenygpt_np.inspector.page import page
 from teenygpt_np.run_directory import REPORT, TrainedRun
 from teenygpt_np.text.characters import CharacterTokenizer
+from teenygpt_np.text.headlines import unit_of
 
+_TOKENIZERS = ("characters", "bytes")
 _SHARED = ("parts.js",)  # of the inspector's page, which this one looks like
 _FILES = {"inspect.html": "how it learns, from one text", REPORT: "how its training went"}
 
@@ -25,14 +27,15 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
     Raises InputError for a model or an alphabet that the page does not know.
     """
     model, tokenizer = decoder(run, ("attention",)), run.tokenizer
-    if not isinstance(tokenizer, CharacterTokenizer):
-        raise InputError(f"the tokenizer is {tokenizer.kind}, wanted characters with --to page")
+    if tokenizer.kind not in _TOKENIZERS:
+        wanted = " or ".join(_TOKENIZERS)
+        raise InputError(f"the tokenizer is {tokenizer.kind}, wanted {wanted} with --to page")
     ids = range(tokenizer.num_token_vals)
-    special = tokenizer.special
-    lines = "running text" if tokenizer.running else "lines"
+    characters = tokenizer.characters if isinstance(tokenizer, CharacterTokenizer) else ""
+    texts = "running text" if tokenizer.running else f"{unit_of(run.config.data)}s"
     data: dict[str, Any] = {
         "lead": f"A language model of {model.num_parameters():,} parameters, which has learned "
-        f"from {lines}. It runs in this page; nothing is sent anywhere.",
+        f"from {texts}. It runs in this page; nothing is sent anywhere.",
         "about": f"It reads at most {model.num_tokens} tokens.",
         "model": {
             "width": model.embedding.weight.shape[1],
@@ -45,7 +48,7 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
         },
         "begin": tokenizer.encode_prompt("").tolist(),
         "signs": tokenizer.signs(ids),
-        "characters": [None if i in special else tokenizer.decode([i]) for i in ids],
+        "characters": list(characters),  # of ids 1, 2, ...; none: ids are bytes
         "files": list(_FILES.items()),
         "weights": {name: packed(array) for name, array in model.effective_state().items()},
     }

@@ -2,7 +2,7 @@
 
 const { signs, characters, begin, model, files } = data
 const worker = new Worker(URL.createObjectURL(new Blob([data.worker], { type: 'text/javascript' })))
-const order = new Map(characters.map((character, id) => [character, id]))
+const order = new Map(characters.map((character, i) => [character, i + 1]))
 const likeliest = 8
 let tokens = [] // of the text, each as the worker tells it
 let typed = 0 // so many of them were not written by the model
@@ -17,12 +17,17 @@ function known(character) {
   return [character, character.toLowerCase(), plain, plain.toLowerCase()].find(c => order.has(c)) ?? null
 }
 
+// -> ids, and the characters that the model does not know
 function encode(text) {
+  if (!characters.length) return { ids: Array.from(new TextEncoder().encode(text)), lost: [] }
   const found = Array.from(text.normalize('NFC'), known)
   return { ids: found.filter(c => c != null).map(c => order.get(c)), lost: Array.from(text).filter(c => known(c) == null) }
 }
 
-const decode = list => list.map(({ id }) => characters[id] ?? '').join('')
+function decode(list) {
+  const ids = list.map(({ id }) => id)
+  return characters.length ? ids.map(id => characters[id - 1] ?? '').join('') : new TextDecoder().decode(Uint8Array.from(ids.filter(id => id < 256)))
+}
 
 // -- the parts of the page -----------------------------------------------------------------------
 
@@ -35,7 +40,7 @@ const field = (label, attributes) => {
 const beginning = make('textarea', { rows: 2, 'aria-label': 'Beginning', spellcheck: 'false', oninput: follow }, '')
 const note = make('p.note', { role: 'status' })
 const temperature = field('Temperature', { type: 'range', min: 0, max: 1.5, step: 0.05, value: 0.8 })
-const topK = field('Of the likeliest', { type: 'range', min: 1, max: characters.length, value: characters.length })
+const topK = field('Of the likeliest', { type: 'range', min: 1, max: signs.length, value: signs.length })
 const seed = make('input', { type: 'number', min: 0, max: 2 ** 32 - 1, step: 1, value: 0, 'aria-label': 'Seed' })
 const start = make('button.play', { type: 'button', onclick: () => (writing ? stop() : write(model.running ? 500 : Infinity)) }, 'Write')
 const one = make('button', { type: 'button', onclick: () => write(1) }, 'One token')

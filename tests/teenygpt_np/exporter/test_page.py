@@ -171,6 +171,33 @@ def test_what_the_model_does_not_know_is_told(page: Any) -> None:
     wait(lambda: written(page) == "king ")
 
 
+def test_bytes(browser: Any, tmp_path: Path) -> None:
+    """Ids are those of the tokenizer, also of letters of several bytes, and come back as text."""
+    run = tiny_run(tmp_path, "--tokenizer=bytes")
+    assert call("export", run, "--to=page").status == 0
+    look(browser, 1280, "light")
+    for page in opened(browser, run / "page.html"):
+        find(page, "textarea").send_keys("Čau")
+        read(page, 5)
+        shown = page.execute_script("return tokens.map(token => token.id)")
+        assert shown == load_run(run).tokenizer.encode_prompt("Čau").tolist()
+        assert written(page) == "Čau"
+
+
+def test_running_text_goes_on_past_the_window(browser: Any, tmp_path: Path) -> None:
+    run = tiny_run(tmp_path, "--text=running")
+    assert call("export", run, "--to=page").status == 0
+    look(browser, 1280, "light")
+    for page in opened(browser, run / "page.html"):
+        find(page, "textarea").send_keys("king")
+        read(page, 4)
+        button(page, "Write").click()
+        until_stopped(page)
+        assert page.execute_script("return tokens.length") == 504
+        first, size = page.execute_script("return [tokens.at(-1).start, model.most]")
+        assert 504 - size <= first < 504
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits_any_screen(page: Any, width: int, scheme: str) -> None:
@@ -184,7 +211,7 @@ def test_refused(tmp_path: Path) -> None:
         (["--mixer=rnn"], "has the mixer rnn, wanted attention"),
         (["--experts=2"], "has 2 experts, wanted 1"),
         (["--objective=masked"], "has learned masked, wanted one that writes"),
-        (["--tokenizer=bytes"], "tokenizer is bytes, wanted characters"),
+        (["--tokenizer=bpe", "--vocab-size=280"], "tokenizer is bpe, wanted characters or bytes"),
     ):
         folder = tmp_path / flags[0]
         folder.mkdir()
