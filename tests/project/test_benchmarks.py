@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from paths import ROOT
-from running import LINES, TEXT, tiny_run
+from running import LINES, SMALL, TEXT, tiny_run
 
 import minigrad as mg
 from minigrad.kernels import reference
@@ -141,6 +141,19 @@ def test_finetuning(tmp_path: Path) -> None:
 def test_lora_step(tmp_path: Path) -> None:
     [[row]] = run("lora_step.py", tmp_path)
     assert {"ours, all, ms", "ours, LoRA, ms", "ours, LoRA / all", "ours, LoRA, MB"} <= row.keys()
+
+
+def test_ternary(tmp_path: Path) -> None:
+    text = tmp_path / "towns.txt"
+    text.write_text(TEXT, "utf-8")
+    flags = [flag for flag in SMALL if "num-emb" not in flag]
+    [rows] = run("ternary.py", tmp_path, "--", "64", f"--data={text}", *flags)
+    assert [row["weights"] for row in rows] == ["float32", "ternary", "ternary, twice as wide"]
+    plain, ternary, wide = rows
+    assert plain["bytes"] == 4 * plain["parameters"] == 4 * ternary["parameters"]
+    # A block of width 64 has 4 + 2 x 2 squares, each row of a fifth of a byte per weight.
+    assert plain["bytes"] - ternary["bytes"] == pytest.approx(8 * 64**2 * 3.8, rel=0.01)
+    assert wide["parameters"] > 3 * ternary["parameters"]
 
 
 def test_pairs(tmp_path: Path) -> None:
