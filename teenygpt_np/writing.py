@@ -57,10 +57,10 @@ class Writer(ABC):
     def known(self, text: str, *, goes_on: bool = False) -> str:
         """A text as the tokenizer can read it; what it does not know is told.
 
-        Folding removes spaces at the ends. But a space at a prompt's end asks for a new word, so it
-        is kept; and so is one at the beginning of a text that goes on from something.
+        A space at a prompt's end asks for a new word, so it is kept; and so is one at the beginning
+        of a text that goes on from something.
         """
-        folded = self.tokenizer.fold(text)
+        folded = self.tokenizer.fold_part(text, goes_on=goes_on)
         unknown = list(folded.replaced)
         if not folded.gap and any(map(str.isspace, text)):
             unknown.append("spaces")
@@ -70,8 +70,7 @@ class Writer(ABC):
                 f"{became}, because the model does not know them: {' '.join(unknown)}",
                 file=sys.stderr,
             )
-        before = folded.gap * (goes_on and text.startswith(" ") and bool(folded.text))
-        return before + folded.text + folded.gap * text.endswith(" ")
+        return folded.text
 
 
 class Continuing(Writer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -56,6 +57,18 @@ class Tokenizer(ABC):
     @abstractmethod
     def fold(self, text: str) -> Folded:
         """Change a text as far as needed so that the tokenizer can encode it."""
+
+    def fold_part(self, text: str, *, goes_on: bool = False) -> Folded:
+        """`fold` of a part of a text. A space at its end is kept, since another part follows.
+
+        goes_on: whether it follows a part, so that a space at its beginning is kept as well
+        """
+        folded = self.fold(text)
+        if self.running:  # which keeps them all by itself
+            return folded
+        before = folded.gap * (goes_on and text.startswith(" ") and bool(folded.text))
+        kept = before + folded.text + folded.gap * text.endswith(" ")
+        return dataclasses.replace(folded, text=kept)
 
     def fold_lines(self, lines: Sequence[str]) -> tuple[list[str], Folded]:
         """Each line as `fold` makes it, and what it took for all of them."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teenygpt_np.errors import InputError
+from teenygpt_np.text.bytes import ByteTokenizer
 from teenygpt_np.text.characters import ARTICLE, MAX_CHARACTERS, CharacterTokenizer
 from teenygpt_np.text.folding import tidy
 from teenygpt_np.text.tokenizers import described_tokenizer
@@ -266,3 +267,12 @@ def test_lines_are_folded_together_as_one_by_one(lines: list[str], alphabet: str
 def test_what_stands_for_no_prompt_in_running_text(alphabet: str, start: str) -> None:
     tokenizer = CharacterTokenizer(alphabet, running=True)
     assert tokenizer.decode(tokenizer.encode_prompt("")) == start
+
+
+def test_a_part_of_a_text_keeps_the_spaces_where_it_meets_others() -> None:
+    for tokenizer in (TOKENIZER, CharacterTokenizer(running=True), ByteTokenizer(running=True)):
+        assert tokenizer.fold_part("king ").text == "king "
+        assert tokenizer.fold_part(" plans ", goes_on=True).text == " plans "
+        begun = tokenizer.fold_part(" king").text
+        assert begun == (" king" if tokenizer.running else "king")
+    assert TOKENIZER.fold_part(" ", goes_on=True).text == " "

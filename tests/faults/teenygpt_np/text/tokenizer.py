@@ -11,4 +11,9 @@ FAULTS = [
         "itertools.takewhile(self.end.__ne__, array.tolist())",
         "filter(self.end.__ne__, array.tolist())",
     ),
+    (
+        "part: a space at the end of running text is doubled",
+        "if self.running:  # which keeps them all by itself",
+        "if False:",
+    ),
 ]
