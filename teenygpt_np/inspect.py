@@ -13,7 +13,10 @@ def _parser() -> Parser:
     parser = Parser(prog="teenygpt_np.inspect", description=__doc__)
     parser.add_argument("run", type=path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "--text", metavar="TEXT", help="text to inspect (default: one that the model wrote)"
+        "--text",
+        metavar="TEXT",
+        help="text to inspect: with [brackets] around what an encoder fills in; with a tab before "
+        "the target of a source or the class of a text (default: one of the run's samples)",
     )
     parser.add_argument(
         "--print",
@@ -40,29 +43,26 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.checkpoint import write_text
     from teenygpt_np.inspector.listing import listing, size
     from teenygpt_np.inspector.page import inspection
-    from teenygpt_np.inspector.tape import first_sample, trace_text
-    from teenygpt_np.model.teenygpt import TeenyGPT
+    from teenygpt_np.inspector.sights import sight_of, usual_text
+    from teenygpt_np.inspector.tape import trace
     from teenygpt_np.run_directory import check_files, load_run
 
     for directory in filter(None, (args.run, args.against)):
         check_files(directory)
     run = load_run(args.run)
-    learned = run.config.objective
-    if learned == "masked" or not isinstance(run.model, TeenyGPT):
-        what = "masked tokens" if learned == "masked" else run.config.text
-        raise InputError(f"{args.run} learned from {what}, which inspect does not show")
-    text = args.text if args.text is not None else first_sample(args.run)
+    text = args.text if args.text is not None else usual_text(run, args.run)
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise InputError(f"--out is {out}, wanted a file in an existing directory")
-    tape = trace_text(run.model, run.tokenizer, text)
-    if tape.text != text:
-        print(f"the model reads {tape.text!r}", file=sys.stderr)
+    sight = sight_of(run, text)
+    if sight.read != text:
+        print(f"the model reads {sight.read!r}", file=sys.stderr)
+    tape = trace(sight)
     if args.listing:
         for line in listing(tape):
             print(line)
         return 0
-    page = inspection(run, tape, args.run, args.against)
+    page = inspection(tape, args.run, args.against)
     try:
         write_text(out.resolve(), page)  # write to a link's target, and keep the link
     except PermissionError as error:

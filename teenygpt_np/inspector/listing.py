@@ -16,7 +16,7 @@ from teenygpt_np.model.module import Module
 def listing(tape: Tape) -> Iterator[str]:
     """Operations under their modules, with shapes, norms, and bytes kept for backward."""
     graph = tape.graph
-    yield f"{tape.text!r}: a loss of {tape.loss:.4f} nats, {len(graph.nodes)} nodes"
+    yield f"{tape.sight.text!r}: a loss of {tape.loss:.4f} nats, {len(graph.nodes)} nodes"
     yield ""
     yield f"forward: value, its norm, kept for backward ({size(graph.kept_bytes)} in all)"
     operations = [node for node in graph.nodes if node.operation]

@@ -24,7 +24,8 @@ def graph_data(tape: Tape) -> dict[str, Any]:
     graph = tape.graph
     owners = _owners(tape)
     before = mg.get_backend()
-    if tape.ids.size * sum(node.leaf.size for node in graph.nodes if node.leaf is not None) < _MANY:
+    weights = sum(node.leaf.size for node in graph.nodes if node.leaf is not None)
+    if tape.sight.size * weights < _MANY:
         mg.set_backend("numpy")
     try:
         nodes = [_node(tape, node, owners) for node in graph.nodes]

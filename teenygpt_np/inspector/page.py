@@ -4,31 +4,45 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from teenygpt_np import checkpoint
+from teenygpt_np.inspector.maps import added, attention, states
 from teenygpt_np.inspector.nodes import graph_data
 from teenygpt_np.inspector.pack import number, script
-from teenygpt_np.inspector.sight import attention, prediction, states
 from teenygpt_np.inspector.tape import Tape
 from teenygpt_np.inspector.training import training_data
-from teenygpt_np.run_directory import REPORT, TrainedRun
+from teenygpt_np.run_directory import REPORT
 from teenygpt_np.text.corpus import Corpus
 
-_SCRIPTS = ("parts.js", "map.js", "node.js", "sight.js", "state.js", "training.js", "page.js")
+_SCRIPTS = (
+    "parts.js",
+    "map.js",
+    "node.js",
+    "lora.js",
+    "sight.js",
+    "state.js",
+    "training.js",
+    "page.js",
+)
 
 
-def inspection(run: TrainedRun, tape: Tape, directory: Path, against: Path | None) -> str:
+def inspection(tape: Tape, directory: Path, against: Path | None) -> str:
     """The whole page of a run and a text.    against: a run to compare with, or None"""
+    sight = tape.sight
     data = {
-        "text": tape.text,
+        "text": sight.text,
+        "unit": sight.tokenizer.unit,
+        "signs": sight.signs,
         "loss": number(tape.loss),
         "graph": graph_data(tape),
         "attention": attention(tape),
         "states": states(tape),
-        "prediction": prediction(run.model, run.tokenizer, tape),
+        "prediction": asdict(sight.prediction()),
+        "lora": added(sight.model),
         "training": [training_data(d) for d in (directory, against) if d],
     }
     return page(f"How {directory.resolve().name} learns", data)

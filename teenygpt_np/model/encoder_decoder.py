@@ -82,6 +82,11 @@ class DecoderBlock(Module):
         self.mlp = MLP(width, hidden, rng=rng, dtype=dtype)
         self.layer_norm3 = LayerNorm(width, dtype=dtype)
 
+    def seen(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """k and v of a source that is encoded: computed once, in the scope of who sees them."""
+        with mg.scope(self), mg.scope(self.multihead_attn):
+            return self.multihead_attn.keys_and_values(memory)
+
     def forward(
         self, x: Tensor, k: Tensor, v: Tensor, lengths: Array, state: KeysAndValues | None = None
     ) -> Tensor:
@@ -167,7 +172,7 @@ class EncoderDecoder(Module):
         h = self._embedded(source, 0)
         for block in self.encoder_blocks:
             h = block(h, lengths=lengths)
-        seen = [block.multihead_attn.keys_and_values(h) for block in self.decoder_blocks]
+        seen = [block.seen(h) for block in self.decoder_blocks]
         return Memory([k for k, _ in seen], [v for _, v in seen], lengths)
 
     def decoded(self, target: Array, memory: Memory, state: State | None = None) -> Tensor:

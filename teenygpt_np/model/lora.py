@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import Tensor
+from minigrad import Array, Tensor
 from teenygpt_np.model.module import Generator, Module, parameter, replaced, uniform
 
 # Matrices that are several in one, side by side.
@@ -100,10 +100,20 @@ class LoRA(Module):
                 f"{lost[0]!r} chooses no matrix of this model, wanted some of {wanted}"
             )
 
+    def parts(self) -> Iterator[tuple[str, Array, LowRank]]:
+        """(name, W, the pair that is added) of each matrix, or part of one, that is adapted."""
+        names = {id(pair): name for name, pair in self.pairs.items()}
+        for place in self._places:
+            whole = getattr(place.module, place.attribute).data
+            for W, pair in zip(np.split(whole, len(place.pairs)), place.pairs, strict=True):
+                if pair:
+                    yield names[id(pair)], W, pair
+
     def applied(self) -> contextlib.AbstractContextManager[None]:
         """The modules have the sums as their weights inside the `with` block."""
         places = [(place.module, place.attribute) for place in self._places]
-        return replaced(places, [place.adapted() for place in self._places])
+        with mg.scope(self):
+            return replaced(places, [place.adapted() for place in self._places])
 
 
 def freeze(model: Module) -> None:

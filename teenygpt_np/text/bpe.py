@@ -46,6 +46,7 @@ class BpeTokenizer(ByteTokenizer):
 
     merges: tuple[Pair, ...] = ()
     kind: ClassVar[str] = "bpe"
+    unit: ClassVar[str] = "token"
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.merges) <= MOST_VOCAB - 258:

@@ -29,6 +29,7 @@ class ByteTokenizer(Tokenizer):
 
     running: bool = False
     kind: ClassVar[str] = "bytes"
+    unit: ClassVar[str] = "byte"
 
     @property
     def end(self) -> int:

@@ -45,6 +45,7 @@ class CharacterTokenizer(Tokenizer):
     characters: str = ARTICLE
     running: bool = False
     kind: ClassVar[str] = "characters"
+    unit: ClassVar[str] = "character"
     pad: ClassVar[int] = 0
     end: ClassVar[int] = 0
 

@@ -27,6 +27,7 @@ class Tokenizer(ABC):
     """
 
     kind: ClassVar[str]  # its name in `tokenizers.TOKENIZERS` and in a run's config.json
+    unit: ClassVar[str] = "token"  # the word for what an id stands for
     running: bool = False
 
     @property

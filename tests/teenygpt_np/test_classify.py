@@ -213,7 +213,6 @@ def test_what_cannot_be_is_refused(
     run: Path, bases: dict[str, Path], table: Path, tmp_path: Path
 ) -> None:
     call("sample", run).assert_refused("tells the labels of texts, as teenygpt_np.classify does")
-    call("inspect", run).assert_refused("learned from labels, which inspect does not show")
     call("classify", bases["next"], table).assert_refused("tells no labels; wanted a run that was")
     call("classify", run, tmp_path / "none.txt").assert_refused("none.txt is not there")
     done = call("train", "--data", table, "--label=label", "--out", tmp_path / "run", *SMALL)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from embedded import Embedded, unpacked
 from rows import counted
 from running import SMALL, call, tiny_run, write_corpus
 
@@ -21,8 +19,9 @@ from teenygpt_np.inspector import pack
 from teenygpt_np.inspector.listing import norm, size
 from teenygpt_np.inspector.pack import number, packed, picture, script, summary
 from teenygpt_np.inspector.page import page
-from teenygpt_np.inspector.sight import sensitivity
-from teenygpt_np.inspector.tape import trace_text
+from teenygpt_np.inspector.sights import sight_of
+from teenygpt_np.inspector.sights.next_token import NextTokenSight
+from teenygpt_np.inspector.tape import trace
 from teenygpt_np.inspector.training import training_data
 from teenygpt_np.model.mixers.attention import attention_weights
 from teenygpt_np.run_directory import load_run
@@ -37,36 +36,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_run(tmp_path_factory.mktemp("inspected"))
 
 
-class Embedded(HTMLParser):
-    """The data in a page, and all addresses in its elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.inside, self.json, self.addresses = False, "", list[str]()
-        self.feed(text)
-        self.data = json.loads(self.json)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.inside = ("id", "data") in attributes
-        self.addresses += [str(v) for k, v in attributes if k in ("src", "href", "srcset")]
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = False
-
-    def handle_data(self, text: str) -> None:
-        if self.inside:
-            self.json += text
-
-
-def unpacked(of: dict[str, Any]) -> Any:
-    raw = base64.b64decode(of["data"])
-    kind = "<i2" if len(raw) > np.prod(of["shape"]) else "i1"
-    integers = np.zeros(of["shape"], kind)
-    held = np.tri(len(integers), dtype=bool) if of["lower"] else np.ones(of["shape"], bool)
-    integers[held] = np.frombuffer(raw, kind)
-    return integers / np.iinfo(kind).max * of["scale"]
-
-
 # -- in the terminal -------------------------------------------------------------------------------
 
 
@@ -74,7 +43,7 @@ def test_the_listing(run: Path) -> None:
     done = call("inspect", run, "--text", TEXT, "--print")
     assert (done.status, done.err) == (0, "")
     trained = load_run(run)
-    tape = trace_text(trained.model, trained.tokenizer, TEXT)
+    tape = trace(sight_of(trained, TEXT))
     forward, backward = done.out.split("\nbackward: ")
     assert forward.startswith(f"{TEXT!r}: a loss of {tape.loss:.4f} nats, ")
     assert f"kept for backward ({size(tape.graph.kept_bytes)} in all)" in forward
@@ -100,12 +69,13 @@ def test_the_listing(run: Path) -> None:
 
 def test_a_sentence_as_the_evaluation_counts_it(run: Path) -> None:
     trained = load_run(run)
-    tape = trace_text(trained.model, trained.tokenizer, "King plans, rain")
-    assert tape.text == TEXT
+    tape = trace(sight_of(trained, "King plans, rain"))
+    assert tape.sight.text == TEXT
     ids = Rows.of([TEXT], trained.tokenizer, 24).whole_batch(np.array([0])).ids
     want = trained.model.loss(ids, counted(ids), reduction="sum").item()
     assert tape.loss == pytest.approx(want, rel=1e-6)
-    long = trace_text(trained.model, trained.tokenizer, "king " * 9)
+    long = sight_of(trained, "king " * 9)
+    assert isinstance(long, NextTokenSight)
     assert long.ids.shape == (1, 24)
     assert long.ids[0, -1] != 0
 
@@ -129,7 +99,7 @@ def test_the_page_says_what_the_trace_says(run: Path, tmp_path: Path) -> None:
     assert not re.search(r"\burl\((?!#)|@import|https?:(?!//www\.w3\.org/)", text)
     data = embedded.data
     trained = load_run(run)
-    graph = trace_text(trained.model, trained.tokenizer, TEXT).graph
+    graph = trace(sight_of(trained, TEXT)).graph
     assert data["graph"]["order"] == list(graph.backward_order)
     for shown, node in zip(data["graph"]["nodes"], graph.nodes, strict=True):
         assert (shown["operation"], shown["shape"]) == (node.operation, list(node.shape))
@@ -223,7 +193,7 @@ def test_a_layer_has_weights_or_a_state(tmp_path: Path) -> None:
     assert (weights["name"], weights["part"]) == ("transformer_blocks.1.mixer", "group of channels")
     assert [of["shape"] for of in weights["weights"]] == [[1 + len(TEXT)] * 2] * 2
     trained = load_run(run)
-    tape = trace_text(trained.model, trained.tokenizer, TEXT)
+    tape = trace(sight_of(trained, TEXT))
     [node] = [node for node in tape.graph.nodes if node.operation == "gru"]
     for part, array in (("values", node.value), ("grads", node.grad)):
         assert array is not None
@@ -234,7 +204,9 @@ def test_a_layer_has_weights_or_a_state(tmp_path: Path) -> None:
 
 def test_sensitivity_is_that_of_one_loss_after_the_other(run: Path) -> None:
     trained = load_run(run)
-    ids = trace_text(trained.model, trained.tokenizer, TEXT).ids
+    sight = sight_of(trained, TEXT)
+    assert isinstance(sight, NextTokenSight)
+    ids = sight.ids
     want = []
     for t in range(ids.shape[1] - 1):
         with mg.tracing():
@@ -244,9 +216,11 @@ def test_sensitivity_is_that_of_one_loss_after_the_other(run: Path) -> None:
         added = next(n.grad for n in nodes if n.operation == "dropout")
         assert added is not None
         want.append(np.linalg.norm(added[0], axis=-1))
-    found = sensitivity(trained.model, ids)
-    np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-6)
-    assert not np.triu(found, 1).any()
+    [found] = sight.prediction().sensitivity
+    values = unpacked(found.values)
+    np.testing.assert_allclose(values, want, rtol=1e-4, atol=1e-4 * np.max(want))
+    assert found.causal
+    assert not np.triu(values, 1).any()
 
 
 # -- the training ----------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ function digits(x, n = 4) {
   return (text.includes('.') ? text.replace(/\.?0+$/, '') : text).replace('-', '−')
 }
 
+// A module's name without its last part, which is the mixer's in a block.
+const blockOf = name => name.replace(/\.\w+$/, '')
+
 // A long name may be broken after each _.
 const breakable = name => name.split(/(?<=_)/).flatMap(part => [part, make('wbr')]).slice(0, -1)
 
@@ -93,14 +96,22 @@ function picture(packed, label, kind = 'canvas.picture') {
   return canvas
 }
 
-const captioned = (packed, title) =>
-  make('figure', {}, picture(packed, title, 'canvas.picture.matrix'), make('figcaption', {}, title))
+// A large picture: a square, or, in proportion, with squares for entries.
+function captioned(packed, title, proportional = false) {
+  const [rows, columns] = packed.shape
+  const canvas = picture(packed, title, 'canvas.picture.matrix')
+  if (proportional) {
+    canvas.style.aspectRatio = `${columns} / ${rows}`
+    canvas.style.setProperty('--share', Math.min(1, columns / rows))
+  }
+  return make('figure', {}, canvas, make('figcaption', {}, title))
+}
 
 // Rows of small pictures, one row for each block, of which one picture is chosen.
 function gallery(blocks, choose) {
   const rows = blocks.map(({ name, pictures, titles }, b) =>
     make('div.heads', { role: 'group', 'aria-label': name },
-      make('span.kind', {}, name.replace(/\.\w+$/, '')),
+      make('span.kind', {}, name),
       ...pictures.map((packed, i) =>
         make('button.head', { type: 'button', 'aria-label': titles[i], 'aria-pressed': 'false', onclick: () => choose(b, i) },
           picture(packed, titles[i])))))
@@ -173,14 +184,15 @@ function choice(label, names, choose, first = 0) {
   return make('div.choice', { role: 'group', 'aria-label': label }, ...buttons)
 }
 
-// The text as a row of buttons, one for each token: the one that is pointed at or focused is chosen.
-// Tab goes to the chosen one, the arrow keys move along the row.
-function sentence(signs, label, choose) {
-  const buttons = signs.map((sign, i) =>
-    make('button.sign', { type: 'button', 'aria-label': `${sign}, position ${i}`, onclick: () => choose(i), onfocus: () => choose(i), onpointerenter: () => choose(i) }, sign)
+// The text as a row with a button for each token: the one that is pointed at or focused is chosen.
+// Tab goes to the chosen one, the arrow keys move along the row. places: of those that are buttons
+function sentence(signs, label, choose, places = [...signs.keys()]) {
+  const buttons = places.map((place, i) =>
+    make('button.sign', { type: 'button', 'aria-label': `${signs[place]}, position ${place}`, onclick: () => choose(i), onfocus: () => choose(i), onpointerenter: () => choose(i) }, signs[place])
   )
+  const cells = signs.map((sign, place) => buttons[places.indexOf(place)] ?? make('span.sign', {}, sign))
   const step = event => buttons[buttons.indexOf(event.target) + { ArrowLeft: -1, ArrowRight: 1 }[event.key]]?.focus()
-  const row = make('div.sentence', { role: 'group', 'aria-label': label, onkeydown: step }, ...buttons)
+  const row = make('div.sentence', { role: 'group', 'aria-label': label, onkeydown: step }, ...cells)
   row.buttons = buttons
   return row
 }

@@ -1,7 +1,6 @@
-// State: the text, a chosen unit of a recurrent layer, and its value after each character.
+// State: the text, a chosen unit of a recurrent layer, and its value after each token.
 
-function showStates(blocks, allSigns) {
-  const signs = allSigns.slice(0, -1)
+function showStates(blocks, signs) {
   let block
   const heading = make('h3')
   const values = strip(signs, 'Values of the unit')
@@ -9,14 +8,14 @@ function showStates(blocks, allSigns) {
   const large = make('div.pair')
   const numbers = make('div')
   const slider = make('input.unit', { type: 'range', min: 0, 'aria-label': 'Unit', oninput: () => showUnit(Number(slider.value)) })
-  const layers = gallery(blocks.map(({ name, values }) => ({ name, pictures: [values], titles: [name] })), pick)
+  const layers = gallery(blocks.map(({ name, values }) => ({ name: blockOf(name), pictures: [values], titles: [name] })), pick)
 
   function pick(b) {
     block = blocks[b]
     layers.press(b, 0)
     slider.max = block.values.shape[0] - 1
     large.replaceChildren(
-      captioned(block.values, 'Values: a row for each unit, a column for each character'),
+      captioned(block.values, `Values: a row for each unit, a column for each ${data.unit}`),
       captioned(block.grads, 'Gradient of the loss with respect to them'))
     large.querySelectorAll('canvas').forEach(canvas => canvas.addEventListener('click', event =>
       showUnit(Math.floor((event.offsetY / canvas.clientHeight) * block.values.shape[0]))))
@@ -31,15 +30,15 @@ function showStates(blocks, allSigns) {
     values.show(relative(h, signs.length))
     grads.show(relative(g, signs.length))
     const rows = signs.map((sign, t) => [sign, String(t), digits(h[t]), digits(g[t])])
-    renew(numbers, ['character', 'position', 'value', 'gradient'], rows, `Unit ${unit} after each character`)
+    renew(numbers, [data.unit, 'position', 'value', 'gradient'], rows, `Unit ${unit} after each ${data.unit}`)
   }
 
   section('state', 'State',
-    'All that a recurrent layer knows of earlier characters is a vector of units, its state. Choose a unit: what is its value ' +
-    'after each character, above zero (coral) or below (grey)? The gradient is the one that comes from the layers above; what comes ' +
+    `All that a recurrent layer knows of earlier ${data.unit}s is a vector of units, its state. Choose a unit: what is its value ` +
+    `after each ${data.unit}, above zero (coral) or below (grey)? The gradient is the one that comes from the layers above; what comes ` +
     'back from later states is not in it. Where it is above zero, the loss falls with a smaller value; below zero, with a larger one.',
     layers, heading, make('p.label', {}, 'The unit: move here, or choose a row of a picture below'), slider,
-    make('p.label', {}, 'Its value after each character'), values,
+    make('p.label', {}, `Its value after each ${data.unit}`), values,
     make('p.label', {}, 'Gradient of the loss with respect to it'), grads, numbers, large)
   pick(0)
 }

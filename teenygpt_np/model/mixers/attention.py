@@ -42,6 +42,7 @@ class MultiHead(Module):
     """
 
     muon: Collection[str] = ("in_proj_weight",)
+    part = "head"
 
     def __init__(self, width: int, num_heads: int, *, rng: Generator, dtype: Any = None) -> None:
         if num_heads < 1 or width % num_heads:
@@ -70,6 +71,19 @@ class MultiHead(Module):
         """[y_1 ... y_H] W_out^T + b_out.    (B, H, T, D/H) -> (B, T, D)"""
         B, H, T, width = y.shape
         return self.out_proj(y.swapaxes(1, 2).reshape(B, T, H * width))
+
+    def attention_maps(
+        self, trace: Trace, nodes: Sequence[TracedNode]
+    ) -> tuple[Array, Array] | None:
+        """The softmax and its gradient, computed again, since the operation does not keep them.
+
+        -> both (H, T, S), of a trace of one sequence, which has no padding
+        """
+        causal = any(node.operation == "causal_attention" for node in nodes)
+        inputs, dout = traced(trace, nodes, "causal_attention" if causal else "attention")
+        q, k, v = (inputs[name] for name in "qkv")
+        weights, grads = attention_weights(q, k, v, dout, causal=causal)
+        return weights[0], grads[0]
 
 
 class CausalSelfAttention(MultiHead, Mixer):
@@ -105,14 +119,6 @@ class CausalSelfAttention(MultiHead, Mixer):
         width, dtype = self.in_proj_weight.shape[1], self.in_proj_weight.dtype
         return KeysAndValues(batch_size, self.num_heads, width // self.num_heads, dtype)
 
-    def attention_maps(
-        self, trace: Trace, nodes: Sequence[TracedNode]
-    ) -> tuple[Array, Array] | None:
-        """The softmax and its gradient, computed again, since the operation does not keep them."""
-        inputs, dout = traced(trace, nodes, "causal_attention")
-        weights, grads = attention_weights(inputs["q"], inputs["k"], inputs["v"], dout)
-        return weights[0], grads[0]
-
     @classmethod
     def fused_step(
         cls, blocks: Sequence[Any], batch_size: int, num_positions: int
@@ -125,10 +131,16 @@ class CausalSelfAttention(MultiHead, Mixer):
         return fused_step(blocks, batch_size, num_positions)
 
 
-def attention_weights(q: Array, k: Array, v: Array, dout: Array) -> tuple[Array, Array]:
-    """p = softmax(q k^T / sqrt(d), masked), and dp = dout v^T.    (B, H, T, d) -> (B, H, T, T)"""
+def attention_weights(
+    q: Array, k: Array, v: Array, dout: Array, *, causal: bool = True
+) -> tuple[Array, Array]:
+    """p = softmax(q k^T / sqrt(d), masked), and dp = dout v^T.    -> both (B, H, T, S)
+
+    q, dout: (B, H, T, d), k, v: (B, H, S, d).    causal: query t sees the keys 0..t only
+    """
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
-    allowed = np.tril(np.ones(scores.shape[-2:], bool))
+    allowed = np.ones(scores.shape[-2:], bool)
+    allowed = np.tril(allowed) if causal else allowed
     scores = np.where(allowed, scores, -np.inf)  # NumPy: to compile mg.softmax would take longer
     e = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True), np.where(allowed, dout @ v.swapaxes(-1, -2), 0)

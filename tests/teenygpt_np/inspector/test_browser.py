@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pages import (
+    button,
+    check_layout,
+    chromium,
+    figure,
+    find,
+    look,
+    opened,
+    press,
+    same,
+    texts,
+    wait,
+)
 from running import call, tiny_run
 
-from teenygpt_np.inspector.tape import Tape, trace_text
+from teenygpt_np.inspector.sights import sight_of
+from teenygpt_np.inspector.tape import Tape, trace
 from teenygpt_np.model.mixers.attention import attention_weights
 from teenygpt_np.run_directory import load_run
 
-webdriver = pytest.importorskip(
-    "selenium.webdriver", reason="selenium is not installed: pip install -e '.[browser]'"
-)
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
-DRIVER = shutil.which("chromedriver")
-if not BROWSER or not DRIVER:
-    pytest.skip(
-        "Chromium is not installed: apt-get install chromium chromium-driver",
-        allow_module_level=True,
-    )
-
 TEXT = "king plans rain"
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +43,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tape(run: Path) -> Tape:
     trained = load_run(run)
-    return trace_text(trained.model, trained.tokenizer, TEXT)
+    return trace(sight_of(trained, TEXT))
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    yield from chromium()
 
 
 @pytest.fixture
@@ -63,65 +56,6 @@ def page(browser: Any, run: Path) -> Iterator[Any]:
     """The page, newly opened. At the end there is no console message and no network request."""
     look(browser, 1280, "light")
     yield from opened(browser, run / "inspect.html")
-
-
-def opened(browser: Any, path: Path) -> Iterator[Any]:
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
-    address = path.as_uri()
-    browser.get(address)
-    yield browser
-    assert browser.get_log("browser") == []
-    messages = [json.loads(row["message"])["message"] for row in browser.get_log("performance")]
-    sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    asked = {s["request"]["url"].split("#")[0] for s in sent}
-    assert asked <= {address, "data:,"}
-    assert address in asked
-
-
-def look(browser: Any, width: int, scheme: str) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [
-        {"name": "prefers-color-scheme", "value": scheme},
-        {"name": "prefers-reduced-motion", "value": "reduce"},
-    ]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-
-def find(page: Any, selector: str) -> Any:
-    return page.find_element("css selector", selector)
-
-
-def texts(page: Any, selector: str) -> list[str]:
-    return [element.text for element in page.find_elements("css selector", selector)]
-
-
-def button(page: Any, name: str) -> Any:
-    return page.find_element("xpath", f"//button[normalize-space()='{name}']")
-
-
-def wait(holds: Callable[[], bool], seconds: float = 100) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def figure(text: str) -> float:
-    """A number as the page writes it."""
-    return float(text.replace("\u2212", "-").replace(",", ""))
-
-
-def same(shown: str, x: Any) -> bool:
-    """Equal in the four digits that the page shows."""
-    return figure(shown) == pytest.approx(float(x), rel=6e-4)
-
-
-def press(page: Any, key: str) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    page.switch_to.active_element.send_keys(getattr(Keys, key))
 
 
 # -- the map and the nodes -------------------------------------------------------------------------
@@ -284,11 +218,7 @@ def test_state_of_a_unit(browser: Any, tmp_path: Path) -> None:
     out = tiny_run(tmp_path, "--mixer=rnn,mamba", "--num-blocks=2")
     assert call("inspect", out, "--text", TEXT).status == 0
     trained = load_run(out)
-    node = next(
-        n
-        for n in trace_text(trained.model, trained.tokenizer, TEXT).graph.nodes
-        if n.operation == "rnn"
-    )
+    node = next(n for n in trace(sight_of(trained, TEXT)).graph.nodes if n.operation == "rnn")
     look(browser, 1280, "light")
     for page in opened(browser, out / "inspect.html"):
         assert texts(page, "nav a")[1:3] == ["Attention", "State"]
@@ -314,10 +244,11 @@ def test_state_of_a_unit(browser: Any, tmp_path: Path) -> None:
 
 def test_predictions_add_up_to_the_loss(page: Any, run: Path, tape: Tape) -> None:
     trained = load_run(run)
-    log_probs = trained.model.log_probs(tape.ids[:, :-1]).data[0]
+    ids = trained.tokenizer.row(TEXT)
+    log_probs = trained.model.log_probs(ids[None, :-1]).data[0]
     find(page, "#prediction summary").click()
     cells = texts(page, "#prediction tbody td:nth-child(3)")
-    losses = -log_probs[np.arange(len(cells)), tape.ids[0, 1:]]
+    losses = -log_probs[np.arange(len(cells)), ids[1:]]
     assert all(map(same, cells, losses))
     assert sum(map(figure, cells)) == pytest.approx(tape.loss, rel=1e-3)
     find(page, "#prediction button.sign[aria-label='k, position 0']").click()
@@ -346,40 +277,7 @@ def test_nothing_is_cut_off_and_all_has_a_name(page: Any, width: int, scheme: st
     look(page, width, scheme)
     for path in ("transformer_blocks.0", "transformer_blocks.0.msha"):
         page.execute_script("arguments[0].click()", find(page, f"[data-path='{path}'] > .toggle"))
-    for top in ("html", ".map > .scroll"):
-        wide, seen = page.execute_script(
-            "const e = document.querySelector(arguments[0]); return [e.scrollWidth, e.clientWidth]",
-            top,
-        )
-        assert wide <= seen, top
-    paper = page.execute_script("return getComputedStyle(document.body).backgroundColor")
-    red = int(paper.removeprefix("rgb(").split(",")[0])
-    assert red > 200 if scheme == "light" else red < 60
-    unnamed = page.execute_script(
-        "return [...document.querySelectorAll('button, canvas, svg[role], input')].filter(e => "
-        "!(e.getAttribute('aria-label') || e.textContent).trim()).map(e => e.outerHTML)"
-    )
-    assert unnamed == []
-    overlaps = page.execute_script("""
-        const cards = [...document.querySelectorAll('.card, .toggle')]
-            .map(e => e.getBoundingClientRect())
-        return cards.flatMap((a, i) => cards.slice(i + 1).filter(b => a.left < b.right - 1 &&
-            b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length""")
-    assert overlaps == 0
-    hidden = page.execute_script("""
-        return [...document.querySelectorAll('.edges')].flatMap(svg => {
-            const { left, top } = svg.getBoundingClientRect()
-            const boxes = [...svg.parentElement.querySelectorAll(':scope > .row > *')]
-                .map(e => e.getBoundingClientRect())
-            return [...svg.querySelectorAll('path')].filter(path => {
-                const length = path.getTotalLength(), points = []
-                for (let at = 0; at < length; at += 4) points.push(path.getPointAtLength(at))
-                return boxes.some(box => points.some(({ x, y }) =>
-                    x + left > box.left + 1 && x + left < box.right - 1 &&
-                    y + top > box.top + 1 && y + top < box.bottom - 1))
-            })
-        }).length""")
-    assert hidden == 0
+    check_layout(page, scheme)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -22,4 +22,9 @@ FAULTS = [
         "self.scale = alpha",
     ),
     ("only_what_is_chosen: nothing is frozen", "        freeze(model)\n", "        pass\n"),
+    (
+        "lora: the norm of the whole is that of each third",
+        "np.split(whole, len(place.pairs)), place.pairs",
+        "[whole] * len(place.pairs), place.pairs",
+    ),
 ]

@@ -26,4 +26,9 @@ FAULTS = [
         'muon: Collection[str] = ("in_proj_weight",)',
         "muon: Collection[str] = ()",
     ),
+    (
+        "sights: an encoder's weights are those of a decoder",
+        "np.tril(allowed) if causal else allowed",
+        "np.tril(allowed)",
+    ),
 ]
