@@ -276,6 +276,21 @@ def test_a_target_is_the_one_that_is_written_or_given(runs: dict[str, Path]) -> 
     assert given.signs == {"source": list("▷king␣wins⏎"), "target": list("▷sniw␣gnik")}
 
 
+def test_a_written_target_ends_where_it_ends(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = load_run(runs["pairs"])
+    for text, length in (("sniw", 6), ("a" * 23, 24)):  # the second has no end
+        ids = np.full((1, 24), run.tokenizer.end)
+        row = run.tokenizer.row(text)[:24]
+        ids[0, : len(row)] = row
+        monkeypatch.setattr(run.model, "sample", lambda *_, ids=ids, **__: ids)
+        shown: Any = sight_of(run, "king wins")
+        np.testing.assert_array_equal(shown.target[0], row[:length])
+        assert shown.text == f"king wins -> {text}"
+        assert len(shown.prediction().positions) == length - 1
+
+
 def test_a_class_is_the_likeliest_or_the_given_one(runs: dict[str, Path]) -> None:
     shown = sight(runs, "labels", "king plans rain")
     with mg.no_grad():
