@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import button, chromium, find, look, opened, press, texts, wait
+from pages import button, chromium, find, look, opened, press, texts, wait
 from running import call, tiny_run
 
 import minigrad as mg
@@ -41,8 +41,7 @@ def rounded(file: Path) -> TrainedRun:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with chromium() as driver:
-        yield driver
+    yield from chromium()
 
 
 @pytest.fixture
