@@ -201,6 +201,6 @@ def one_each(places: Sequence[int], width: int) -> npt.NDArray[np.bool_]:
 
 def meaning(signs: Iterable[str]) -> str:
     """What those of the signs stand for that stand for no character that can be seen."""
-    there = set(signs)
+    there = set("".join(signs))  # a token may be a space and letters
     told = ", ".join(f"{sign} {what}" for sign, what in _MEANINGS.items() if sign in there)
     return f"{told.replace(' ', ' is ', 1)}." if told else ""

@@ -391,6 +391,7 @@ def test_running_text_is_shown_too(tmp_path: Path) -> None:
 def test_what_the_signs_mean() -> None:
     assert meaning("▷a⏎␣") == "▷ is the beginning of a text, ⏎ its end, ␣ a space."
     assert meaning("ab▒") == "▒ is what is hidden."
+    assert meaning(["␣the", "c"]) == "␣ is a space."
     assert meaning("ab") == ""
 
 
