@@ -8,7 +8,7 @@ from pathlib import Path
 
 from teenygpt_np.cli import Parser, path, run_command, set_up
 from teenygpt_np.errors import InputError
-from teenygpt_np.exporter import TARGETS
+from teenygpt_np.exporter import SETTINGS, TARGETS
 
 
 def _parser() -> Parser:
@@ -21,6 +21,9 @@ def _parser() -> Parser:
     parser.add_argument(
         "--weights", choices=list(kinds), help=f"how weights are kept (default: {defaults})"
     )
+    for setting, text in SETTINGS.items():
+        values = {v: 0 for target in TARGETS.values() for v in target.settings.get(setting, ())}
+        parser.add_argument(f"--{setting}", choices=list(values), help=text)
     names = ", ".join(target.name for target in TARGETS.values())
     parser.add_argument(
         "--out", type=path, metavar="PATH", help=f"what is written (default: in RUN, {names})"
@@ -39,16 +42,23 @@ def main(arguments: list[str] | None = None) -> int:
     if weights not in target.weights:
         wanted = " or ".join(target.weights)
         raise InputError(f"--weights is {weights}, wanted {wanted} with --to {args.to}")
+    settings = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
+    if others := [name for name in settings if name not in target.settings]:
+        able = " or ".join(name for name in TARGETS if others[0] in TARGETS[name].settings)
+        raise InputError(f"--{others[0]} is for --to {able}, and --to is {args.to}")
     check_files(args.run)
     run = load_run(args.run)
     out = args.out or args.run / target.name
-    files = import_module(f"teenygpt_np.exporter.{args.to}").files(run, weights)
+    module = import_module(f"teenygpt_np.exporter.{args.to}")
+    files = module.files(run, weights, **settings)
     if list(files) == [target.name]:
         _write(out.parent, {out.name: files[target.name]})
     else:
         _check_directory(out, files)
         _write(out, files)
-    print(f"{out}: {sum(map(len, files.values())):,} bytes")
+    print(f"{out}: {sum(map(len, files.values())):,} bytes", flush=True)
+    if target.tells:
+        print(module.told(run, args.run.parent, weights, **settings))
     return 0
 
 

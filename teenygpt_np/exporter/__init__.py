@@ -1,20 +1,26 @@
 """A trained model for other programs and machines: a target is a module and a line in a table."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class Target(NamedTuple):
     """What a model can be exported to, by the module of that name in this package.
 
-    The module has `files(run, weights)`: the contents of all files, by their names.
+    The module has `files(run, weights, **settings)`: the contents of all files, by their names.
+    If `tells`, it has `told(run, folder, weights, **settings)`, a line to print about them; folder
+    is where run directories are.
 
     help: what is made    name: of the file, or of the directory with the files
     weights: how weights can be kept; the first is the default
+    settings: the values of flags that only this target has, by their names
     """
 
     help: str
     name: str
     weights: tuple[str, ...]
+    settings: Mapping[str, tuple[str, ...]] = {}
+    tells: bool = False
 
 
 TARGETS = {
@@ -22,4 +28,14 @@ TARGETS = {
     "safetensors": Target(
         "a file with all weights, for PyTorch and many others", "model.safetensors", ("float32",)
     ),
+    "c": Target(
+        "a directory with C99 sources, for a microcontroller",
+        "c",
+        ("float32", "int8"),
+        {"cache": ("float32", "float16", "int8")},
+        tells=True,
+    ),
 }
+
+# What --help says of a target's own settings.
+SETTINGS = {"cache": "how attention keeps keys and values (default: as weights)"}

@@ -1,0 +1,6 @@
+/* x sigmoid(x) */
+static float silu(float x)
+{
+    return x * sigmoid(x);
+}
+
