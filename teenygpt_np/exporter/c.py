@@ -76,7 +76,8 @@ def files(run: TrainedRun, weights: str, cache: str | None = None) -> dict[str, 
             flash=size,
             operations=float_operations(twin, twin.sizes.tokens - 1),
             tokens=twin.sizes.tokens - 1,
-            others=f"; and {_whole(twin):,} products of whole numbers with weights" * twin.kind.quantizes,
+            others=f"; and {_whole(twin):,} products of whole numbers with weights"
+            * twin.kind.quantizes,
         ),
     }
     made |= {name: c_sources.source(name) for name in _STATIC}
@@ -90,7 +91,10 @@ def told(run: TrainedRun, folder: Path, weights: str, cache: str | None = None) 
     """
     if missing := [path for path in run.config.paths if not Path(path).exists()]:
         return f"not scored: {missing[0]}, the text of the run, is not there"
-    corpus = load_own_corpus(run.config, folder, run.tokenizer)
+    try:
+        corpus = load_own_corpus(run.config, folder, run.tokenizer)
+    except InputError as error:
+        return f"not scored: {error}"
     if not is_hash_of(run.meta.get("corpus"), corpus):
         return f"not scored: {corpus.name} has changed since the run was trained on it"
     rows = corpus.rows("val", run.config.num_tokens)

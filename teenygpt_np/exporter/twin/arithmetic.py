@@ -11,6 +11,7 @@ import numpy as np
 from minigrad import Array
 
 TINY = np.float32(1e-30)
+INCREMENT = 1442695040888963407  # of the generator
 _F = np.float32
 
 
@@ -134,7 +135,7 @@ class Generator:
     def bits(self) -> int:
         """The next 32 random bits."""
         old = self._state
-        self._state = (old * 6364136223846793005 + 1442695040888963407) % 2**64
+        self._state = (old * 6364136223846793005 + INCREMENT) % 2**64
         mixed, turn = (old >> 18 ^ old) >> 27 & 0xFFFFFFFF, old >> 59
         return (mixed >> turn | mixed << (-turn & 31)) & 0xFFFFFFFF
 
