@@ -15,6 +15,7 @@ import numpy as np
 from minigrad import Array
 from teenygpt_np.errors import InputError
 from teenygpt_np.exporter import c_sources
+from teenygpt_np.exporter.decoders import decoder
 from teenygpt_np.exporter.twin import MIXER_TWINS
 from teenygpt_np.exporter.twin.counting import float_operations
 from teenygpt_np.exporter.twin.matrices import MATRICES
@@ -29,11 +30,6 @@ SEED, TEMPERATURE = 1, 0.8  # of the texts in golden.txt, and of the programs' d
 _TEXTS = 10
 _MOST_LOGITS = 100_000  # in golden.txt
 _SCORED = 100  # texts
-_OBJECTIVES = {
-    "labels": "it tells the labels of texts",
-    "pairs": "it is an encoder and a decoder",
-    "masked": "it fills in masked tokens, and writes no text",
-}
 _STATIC = (
     "main.c",
     "Makefile",
@@ -112,25 +108,11 @@ def told(run: TrainedRun, folder: Path, weights: str, cache: str | None = None) 
 
 def twin_of(run: TrainedRun, weights: str, cache: str | None = None) -> Twin:
     """The model as the C computes it. Raises InputError for one that has no twin in C."""
-    config = run.config
-    if config.objective in _OBJECTIVES:
-        raise InputError(
-            f"the run can't be exported to c: {_OBJECTIVES[config.objective]}; wanted one that "
-            "writes on from a beginning"
-        )
-    if config.experts > 1:
-        raise InputError(f"experts is {config.experts}, wanted 1 with --to c")
-    if run.tokenizer.kind not in _PIECES:
-        raise InputError(
-            f"the tokenizer is {run.tokenizer.kind}, wanted {' or '.join(_PIECES)} with --to c"
-        )
+    model, config = decoder(run, "c", mixers=MIXER_TWINS, tokenizers=_PIECES), run.config
     names = [config.mixers[i % len(config.mixers)] for i in range(config.num_blocks)]
-    if unknown := [name for name in names if name not in MIXER_TWINS]:
-        wanted = ", ".join(MIXER_TWINS)
-        raise InputError(f"mixer is {unknown[0]}, wanted {wanted} with --to c")
     if cache and not any(MIXER_TWINS[name].has_cache for name in names):
         raise InputError(f"--cache is for attention, and mixer is {config.mixer}")
-    twin = Twin(run.model, names, weights, cache or weights)
+    twin = Twin(model, names, weights, cache or weights)
     most = MATRICES[weights].most_inputs
     if wide := [m.inputs for m in c_sources.matrices(twin) if m.inputs > most]:
         raise InputError(

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import Array
-from teenygpt_np.errors import InputError
 from teenygpt_np.exporter.decoders import decoder
 from teenygpt_np.inspector.page import page
 from teenygpt_np.run_directory import REPORT, TrainedRun
 from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.headlines import unit_of
 
-_TOKENIZERS = ("characters", "bytes")
 _SHARED = ("parts.js",)  # of the inspector's page, which this one looks like
 _FILES = {"inspect.html": "how it learns, from one text", REPORT: "how its training went"}
 
@@ -26,10 +24,8 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
 
     Raises InputError for a model or an alphabet that the page does not know.
     """
-    model, tokenizer = decoder(run, ("attention",)), run.tokenizer
-    if tokenizer.kind not in _TOKENIZERS:
-        wanted = " or ".join(_TOKENIZERS)
-        raise InputError(f"the tokenizer is {tokenizer.kind}, wanted {wanted} with --to page")
+    model = decoder(run, "page", mixers=("attention",), tokenizers=("characters", "bytes"))
+    tokenizer = run.tokenizer
     ids = range(tokenizer.num_token_vals)
     characters = tokenizer.characters if isinstance(tokenizer, CharacterTokenizer) else ""
     texts = "running text" if tokenizer.running else f"{unit_of(run.config.data)}s"

@@ -37,7 +37,7 @@ class Twin:
     """
 
     def __init__(self, model: TeenyGPT, mixers: Sequence[str], weights: str, cache: str) -> None:
-        state, self.kind = model.merged_state(), MATRICES[weights]
+        state, self.kind = model.effective_state(), MATRICES[weights]
         heads = {getattr(b.mixer_module, "num_heads", 0) for b in model.transformer_blocks}
         self.sizes = Sizes(state["embedding.weight"].shape[1], max(heads), model.num_tokens, cache)
         self.mixers = mixers

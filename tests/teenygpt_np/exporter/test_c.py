@@ -380,8 +380,8 @@ def test_refused(trained: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "kept", "message"),
     [
-        ({"objective": "pairs", "text": "pairs"}, ("int8",), "it is an encoder and a decoder"),
-        ({"objective": "masked"}, ("int8",), "it fills in masked tokens, and writes no text"),
+        ({"objective": "pairs", "text": "pairs"}, ("int8",), "the run is an encoder and a decoder, wanted one"),
+        ({"objective": "masked"}, ("int8",), "the run fills in masked tokens, wanted one"),
         ({"mixer": "rnn"}, ("int8", "int8"), "--cache is for attention, and mixer is rnn"),
     ],
 )

@@ -207,9 +207,9 @@ def test_it_fits_any_screen(page: Any, width: int, scheme: str) -> None:
 
 def test_refused(tmp_path: Path) -> None:
     for flags, message in (
-        (["--mixer=rnn"], "has the mixer rnn, wanted attention"),
-        (["--experts=2"], "has 2 experts, wanted 1"),
-        (["--objective=masked"], "has learned masked, wanted one that writes"),
+        (["--mixer=rnn"], "mixer is rnn, wanted attention"),
+        (["--experts=2"], "experts is 2, wanted 1"),
+        (["--objective=masked"], "fills in masked tokens, wanted one that writes"),
         (["--tokenizer=bpe", "--vocab-size=280"], "tokenizer is bpe, wanted characters or bytes"),
     ):
         folder = tmp_path / flags[0]
