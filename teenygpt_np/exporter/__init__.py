@@ -31,11 +31,13 @@ TARGETS = {
     "c": Target(
         "a directory with C99 sources, for a microcontroller",
         "c",
-        ("float32", "int8"),
+        ("float32", "int8", "ternary"),
         {"cache": ("float32", "float16", "int8")},
         tells=True,
     ),
 }
 
 # What --help says of a target's own settings.
-SETTINGS = {"cache": "how attention keeps keys and values (default: as weights)"}
+SETTINGS = {
+    "cache": "how attention keeps keys and values (default: int8 with int8 weights, else float32)"
+}

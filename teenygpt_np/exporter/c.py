@@ -30,6 +30,7 @@ SEED, TEMPERATURE = 1, 0.8  # of the texts in golden.txt, and of the programs' d
 _TEXTS = 10
 _MOST_LOGITS = 100_000  # in golden.txt
 _SCORED = 100  # texts
+_CACHES = {"ternary": "float32"}  # how keys and values are kept where it is not as the weights
 _STATIC = (
     "main.c",
     "Makefile",
@@ -67,7 +68,7 @@ def files(run: TrainedRun, weights: str, cache: str | None = None) -> dict[str, 
         "weights.h": header,
         "golden.txt": _golden(tokenizer, read, logits, texts),
         "README.md": c_sources.source("README.md").format(
-            what=_described(run, twin, weights, cache),
+            what=_described(run, twin, weights),
             ram=c_sources.ram_bytes(twin),
             flash=size,
             operations=float_operations(twin, twin.sizes.tokens - 1),
@@ -110,9 +111,13 @@ def twin_of(run: TrainedRun, weights: str, cache: str | None = None) -> Twin:
     """The model as the C computes it. Raises InputError for one that has no twin in C."""
     model, config = decoder(run, "c", mixers=MIXER_TWINS, tokenizers=_PIECES), run.config
     names = [config.mixers[i % len(config.mixers)] for i in range(config.num_blocks)]
+    if weights == "ternary" and not model.ternary:
+        raise InputError(
+            "--weights is ternary, wanted float32 or int8: the run has no such weights"
+        )
     if cache and not any(MIXER_TWINS[name].has_cache for name in names):
         raise InputError(f"--cache is for attention, and mixer is {config.mixer}")
-    twin = Twin(model, names, weights, cache or weights)
+    twin = Twin(model, names, weights, cache or _CACHES.get(weights, weights))
     most = MATRICES[weights].most_inputs
     if wide := [m.inputs for m in c_sources.matrices(twin) if m.inputs > most]:
         raise InputError(
@@ -150,9 +155,9 @@ def _whole(twin: Twin) -> int:
     return sum(matrix.outputs * matrix.inputs for matrix in c_sources.matrices(twin))
 
 
-def _described(run: TrainedRun, twin: Twin, weights: str, cache: str | None) -> str:
+def _described(run: TrainedRun, twin: Twin, weights: str) -> str:
     caches = any(MIXER_TWINS[name].has_cache for name in twin.mixers)
-    kept = f", keys and values in {cache or weights}" if caches else ""
+    kept = f", keys and values in {twin.sizes.cache}" if caches else ""
     return (
         f"{run.model.num_parameters():,} parameters: {len(twin.blocks)} blocks of "
         f"{run.config.mixer}, {twin.sizes.width} wide. Weights in {weights}{kept}. Texts of "

@@ -144,7 +144,10 @@ class _Arrays:
 
     def matrix(self, name: str, matrix: Matrix) -> str:
         """Write a matrix; returns what initializes C's `struct matrix`."""
-        names = [self.add(f"{name}_{field}", array) for field, array in matrix.arrays.items()]
+        names = [
+            "NULL" if array is None else self.add(f"{name}_{field}", array)
+            for field, array in matrix.arrays.items()
+        ]
         bias = "NULL" if matrix.bias is None else self.add(f"{name}_bias", matrix.bias)
         return f"{{{', '.join([str(matrix.outputs), str(matrix.inputs), *names, bias])}}}"
 

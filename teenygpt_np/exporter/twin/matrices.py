@@ -14,7 +14,7 @@ from teenygpt_np.exporter.twin.arithmetic import quantize
 class Matrix:
     """W (O, I), with b (O) or without.
 
-    arrays: what is kept in flash, by the name of its field in C's `struct matrix`
+    arrays: what is kept in flash, by the name of its field in C's `struct matrix`; None is NULL
     """
 
     files: tuple[str, ...]  # of its C code
@@ -24,7 +24,7 @@ class Matrix:
     def __init__(self, weight: Array, bias: Array | None = None) -> None:
         self.outputs, self.inputs = weight.shape
         self.bias = bias
-        self.arrays: dict[str, Array] = {}
+        self.arrays: dict[str, Array | None] = {}
 
     def added(self, y: Array, x: Array, outputs: slice, inputs: slice) -> Array:
         """y + W[outputs, inputs] x, by C's `add_product`.    (B, O), (B, I) -> (B, O)"""
@@ -36,7 +36,7 @@ class Matrix:
 
     def table(self) -> dict[str, Array]:
         """The arrays, by the names in C's `struct table`."""
-        return self.arrays
+        raise TypeError("Matrix is a base class; MATRICES has the kinds")
 
     def __call__(self, x: Array) -> Array:
         """W x + b, by C's `linear`.    (B, I) -> (B, O)"""
@@ -82,18 +82,64 @@ class Int8Matrix(Matrix):
     def __init__(self, weight: Array, bias: Array | None = None) -> None:
         super().__init__(weight, bias)
         whole, scales = quantize(weight)
-        self.arrays = {"rows": whole.astype(np.int8), "scales": scales[:, 0]}
+        self._rows, self._scales = whole.astype(np.int8), scales[:, 0]
+        self.arrays = {"rows": self._rows, "scales": self._scales}
         self._whole = whole.astype(np.float64).T  # float64 holds sums of 2^53: they are exact
 
     def added(self, y: Array, x: Array, outputs: slice, inputs: slice) -> Array:
         """x is quantized, and the sums are of whole numbers, in any order."""
         whole, scale = quantize(x)
         sums = (whole.astype(np.float64) @ self._whole[inputs, outputs]).astype(np.float32)
-        return y + sums * (self.arrays["scales"][outputs] * scale)
+        return y + sums * (self._scales[outputs] * scale)
 
     def rows(self, ids: Array) -> Array:
         """Rows of W, as they are after quantizing."""
-        return self.arrays["rows"][ids].astype(np.float32) * self.arrays["scales"][ids][:, None]
+        return self._rows[ids].astype(np.float32) * self._scales[ids][:, None]
+
+    def table(self) -> dict[str, Array]:
+        """Those of `struct matrix`."""
+        return {"rows": self._rows, "scales": self._scales}
 
 
-MATRICES: dict[str, type[Matrix]] = {"float32": Float32Matrix, "int8": Int8Matrix}
+class TernaryMatrix(Float32Matrix):
+    """Rows of -1, 0 and 1 times a scale, if all are such rows, five numbers in a byte; or floats.
+
+    Learned so (`model.ternary`), a matrix is not changed by it.
+    """
+
+    files = ("matrix_ternary.c",)
+
+    def __init__(self, weight: Array, bias: Array | None = None) -> None:
+        super().__init__(weight, bias)
+        scales = np.abs(weight).max(axis=1, keepdims=True)
+        signs = np.sign(weight)
+        self.is_ternary = bool((weight == signs * scales).all())
+        self._signs = signs.T
+        self.arrays = {"rows": None, "scales": None, "columns": self._columns}
+        if self.is_ternary:
+            self.arrays = {"rows": _packed(signs), "scales": scales[:, 0], "columns": None}
+        self._scales = scales[:, 0]
+
+    def added(self, y: Array, x: Array, outputs: slice, inputs: slice) -> Array:
+        """Input by input, as in C."""
+        if not self.is_ternary:
+            return super().added(y, x, outputs, inputs)
+        sums = np.zeros_like(y)
+        for column, entry in zip(self._signs[inputs, outputs], x.T, strict=True):
+            sums += column * entry[:, None]
+        return y + sums * self._scales[outputs]
+
+
+def _packed(signs: Array) -> Array:
+    """Each row of -1, 0 and 1 in bytes: sum of t[k] 3^k over five.    (O, I) -> (O, ceil(I / 5))"""
+    rows, columns = signs.shape
+    filled = np.zeros((rows, -(-columns // 5) * 5), np.int8)
+    filled[:, :columns] = signs
+    return (filled.reshape(rows, -1, 5) @ 3 ** np.arange(5)).astype(np.int8)
+
+
+MATRICES: dict[str, type[Matrix]] = {
+    "float32": Float32Matrix,
+    "int8": Int8Matrix,
+    "ternary": TernaryMatrix,
+}

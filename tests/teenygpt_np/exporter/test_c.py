@@ -21,6 +21,8 @@ from exported import (
     with_short_texts,
     written,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from running import call, tiny_run, write_corpus
 
 import minigrad as mg
@@ -28,6 +30,7 @@ from minigrad import Array
 from teenygpt_np.errors import InputError
 from teenygpt_np.exporter import c, c_sources
 from teenygpt_np.exporter.twin import MIXER_TWINS
+from teenygpt_np.exporter.twin.matrices import TernaryMatrix
 from teenygpt_np.exporter.twin.model import nats, write
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.run_directory import TrainedRun, load_run
@@ -133,6 +136,41 @@ def test_every_bit_is_the_twin_s(tmp_path: Path, mixer: str, weights: str) -> No
     texts = texts_of(run, weights)
     assert out == "".join(f"{run.tokenizer.decode(ids)}\n" for ids in texts)
     assert len(set(out.splitlines())) > 5
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    "mixer", ["attention", "retnet,convolution", "linear-attention,rnn", "mamba,s4", "rwkv,gru"]
+)
+def test_every_bit_is_the_twin_s_with_ternary_weights(tmp_path: Path, mixer: str) -> None:
+    """Rows of 16, 48 and 528 numbers: in the last byte of each are others than five."""
+    run = random_run(mixer=mixer, weights="ternary", num_neurons=33)
+    checked(tmp_path, run, "ternary")
+    ids = some_ids(run)
+    np.testing.assert_allclose(twin_logits(run, ids, "ternary"), model_logits(run, ids), atol=1e-4)
+    twin, plain = c.twin_of(run, "ternary"), c.twin_of(run, "float32")
+    sizes = [c_sources.weights(t, [b""] * t.vocab, {})[1] for t in (twin, plain)]
+    assert sizes[0] < sizes[1] / 5
+
+
+def test_ternary_weights_are_those_that_were_learned_so() -> None:
+    with pytest.raises(InputError, match="--weights is ternary, wanted float32 or int8"):
+        c.twin_of(random_run(), "ternary")
+
+
+@given(st.integers(1, 4), st.integers(1, 17), st.integers(0, 2**31))
+def test_five_numbers_in_a_byte(outputs: int, inputs: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    signs = rng.integers(-1, 2, (outputs, inputs)).astype(np.float32)
+    scales = rng.random((outputs, 1)).astype(np.float32) + 0.5
+    matrix = TernaryMatrix(signs * scales)
+    rows, found = matrix.arrays["rows"], []
+    assert rows is not None
+    for row in rows:
+        digits = [(int(byte) + 121) // 3**k % 3 - 1 for byte in row for k in range(5)]
+        assert not any(digits[inputs:])
+        found.append(digits[:inputs])
+    np.testing.assert_array_equal(found, signs)
 
 
 @needs_gcc
@@ -380,7 +418,11 @@ def test_refused(trained: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "kept", "message"),
     [
-        ({"objective": "pairs", "text": "pairs"}, ("int8",), "the run is an encoder and a decoder, wanted one"),
+        (
+            {"objective": "pairs", "text": "pairs"},
+            ("int8",),
+            "the run is an encoder and a decoder, wanted one",
+        ),
         ({"objective": "masked"}, ("int8",), "the run fills in masked tokens, wanted one"),
         ({"mixer": "rnn"}, ("int8", "int8"), "--cache is for attention, and mixer is rnn"),
     ],
