@@ -1,7 +1,7 @@
 """C99: a model for a microcontroller, its weights as constants; equal to its twin in every bit.
 
 What a number becomes in int8 is one question, and whether the C computes that rightly another:
-golden.txt is of the twin, the same arithmetic in Python, so the C must give the same bits; `told`
+golden.txt is of the twin, the same arithmetic in Python, so the C must give the same bits; `scores`
 says what the arithmetic costs in nats.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,30 +82,47 @@ def files(run: TrainedRun, weights: str, cache: str | None = None) -> dict[str, 
     return {name: text.encode("utf-8") for name, text in made.items()}
 
 
-def told(run: TrainedRun, folder: Path, weights: str, cache: str | None = None) -> str:
-    """What the arithmetic costs, in nats per text of some that validate.
+class Scores(NamedTuple):
+    """Nats per text of `number` texts that validate: by the C's arithmetic, and by the model.
 
-    folder: where run directories are
+    unit: the word for a text
     """
-    if missing := [path for path in run.config.paths if not Path(path).exists()]:
-        return f"not scored: {missing[0]}, the text of the run, is not there"
+
+    number: int
+    unit: str
+    own: float
+    before: float
+
+
+def told(run: TrainedRun, folder: Path, weights: str, cache: str | None = None) -> str:
+    """What the arithmetic costs, in one line.    folder: where run directories are"""
     try:
-        corpus = load_own_corpus(run.config, folder, run.tokenizer)
+        found = scores(run, folder, weights, cache)
     except InputError as error:
         return f"not scored: {error}"
+    return (
+        f"nats per {found.unit}, {found.number} of the validation split: {found.own:.3f}; "
+        f"the model as it was trained: {found.before:.3f}"
+    )
+
+
+def scores(run: TrainedRun, folder: Path, weights: str, cache: str | None = None) -> Scores:
+    """What the arithmetic costs.    folder: where run directories are
+
+    Raises InputError if the text of the run is not there, or has changed.
+    """
+    if missing := [path for path in run.config.paths if not Path(path).exists()]:
+        raise InputError(f"{missing[0]}, the text of the run, is not there")
+    corpus = load_own_corpus(run.config, folder, run.tokenizer)
     if not is_hash_of(run.meta.get("corpus"), corpus):
-        return f"not scored: {corpus.name} has changed since the run was trained on it"
+        raise InputError(f"{corpus.name} has changed since the run was trained on it")
     rows = corpus.rows("val", run.config.num_tokens)
     which = rows.in_order[:: max(1, len(rows) // _SCORED)][:_SCORED]
     batch = rows.batch(which)
-    twin = twin_of(run, weights, cache)
-    own = nats(twin, batch.ids, batch.counted).mean()
+    own = nats(twin_of(run, weights, cache), batch.ids, batch.counted)
     losses = run.model.loss(batch.ids, batch.counted, reduction="none").data
-    before = losses.sum(axis=1, dtype=np.float64).mean()
-    return (
-        f"nats per {rows.unit}, {len(which)} of the validation split: {own:.3f}; the model as it "
-        f"was trained: {before:.3f}"
-    )
+    before = losses.sum(axis=1, dtype=np.float64)
+    return Scores(len(which), rows.unit, float(own.mean()), float(before.mean()))
 
 
 def twin_of(run: TrainedRun, weights: str, cache: str | None = None) -> Twin:

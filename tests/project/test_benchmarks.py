@@ -8,6 +8,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_step_kernels(tmp_path: Path) -> None:
 def test_sample(tmp_path: Path) -> None:
     [rows] = run("sample.py", tmp_path)
     assert [row["at once"] for row in rows] == [64, 1]
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
+def test_exported(tmp_path: Path) -> None:
+    [rows] = run("exported.py", tmp_path)
+    assert [row["one headline"] for row in rows] == ["Python", "C, float32", "C, int8"]
+    assert rows[2]["weights, kB"] < rows[1]["weights, kB"] / 2
 
 
 def test_every_kernel_is_measured(tmp_path: Path) -> None:
