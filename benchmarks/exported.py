@@ -18,7 +18,6 @@ from typing import Any
 
 import sides
 
-KEPT = ("float32", "int8")  # weights, keys and values
 SIZES = {"num_emb": 16, "num_heads": 2, "num_neurons": 2, "num_blocks": 1, "num_tokens": 16}
 
 
@@ -74,17 +73,19 @@ def main() -> None:
     """Print a table in Markdown."""
     args = sides.arguments(__doc__, rounds=3, others="a run directory")
     from teenygpt_np.exporter import c, c_sources
+    from teenygpt_np.exporter.twin.matrices import MATRICES
 
     directory = args.others[0] if args.others else ""
     run = loaded(directory, args.short)
+    kinds = [kind for kind in MATRICES if kind != "ternary" or run.model.ternary]
     with tempfile.TemporaryDirectory() as folder:
-        programs = {kept: made(run, Path(folder, kept), kept) for kept in KEPT}
+        programs = {kept: made(run, Path(folder, kept), kept) for kept in kinds}
         tasks: dict[str, sides.Task] = {"Python": (ours, directory, args.short)}
         tasks |= {f"C, {kept}": (in_c, program) for kept, program in programs.items()}
         rates, memory = sides.alternate("one headline", tasks, args.rounds)
     size = run.model.num_parameters() * 4
     rows: list[dict[str, Any]] = [_row("Python", size, memory["Python"] * 1e6, rates)]
-    for kept in KEPT:
+    for kept in kinds:
         twin = c.twin_of(run, kept)
         size = c_sources.weights(twin, [b""] * twin.vocab, {})[1]
         row = _row(f"C, {kept}", size, c_sources.ram_bytes(twin), rates)

@@ -16,7 +16,6 @@ from train_step import Sizes, milliseconds, our_step, pytorch_step
 CONFIGURATIONS: dict[str, Sizes] = {
     "small": (32, 64, 96, 8, 4, 4),
     "medium": (32, 64, 128, 8, 4, 4),
-    "article": (32, 150, 32, 8, 512, 4),
 }
 SHORT: dict[str, Sizes] = {"tiny": (2, 8, 8, 2, 2, 1)}
 RANK = 2

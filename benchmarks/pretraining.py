@@ -93,7 +93,11 @@ def main() -> None:
         for count in list(LABELS)[:1] if args.short else LABELS:
             folder = Path(name) / count
             folder.mkdir()
-            most = {"train": LABELS[count], "val": LABELS[count] and LABELS[count] // 4, "test": None}
+            most = {
+                "train": LABELS[count],
+                "val": LABELS[count] and LABELS[count] // 4,
+                "test": None,
+            }
             for split, table in rows.items():
                 write(folder / f"{split}.csv", table[: most[split]])
             row: sides.Row = {"labels": f"{len(read(folder / 'train.csv')):,}"}

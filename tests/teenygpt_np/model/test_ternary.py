@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from running import SMALL, after_step, call, left_behind, tiny_run, write_corpus
 
 from teenygpt_np import TeenyGPT
+from teenygpt_np.config import make_config
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.ternary import Ternary, ternary
 from teenygpt_np.run_directory import load_run
@@ -150,6 +151,12 @@ def test_it_is_exported_as_it_is_used(run: Path, tmp_path: Path) -> None:
     assert other.config.weights == "float32"
     assert other.model.ternary is None
     assert score(tmp_path / "plain", data) == score(run, data)
+
+
+def test_it_learns_faster_unless_told_otherwise(run: Path) -> None:
+    plain, config = make_config("tiny"), load_run(run).config
+    assert config.lr == plain.lr * 6
+    assert make_config("tiny", weights="ternary", lr=0.5).lr == 0.5
 
 
 def test_refused(run: Path, tmp_path: Path) -> None:
