@@ -119,6 +119,8 @@ QUICK = (
     "test_interactive::test_the_same_text_as_without",
     "test_evaluate::",
     "test_inspect::",
+    "test_arithmetic::",
+    "test_c::test_the_twin_in_float32_is_the_model",
 )
 
 

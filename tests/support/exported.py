@@ -28,7 +28,9 @@ SIZES: dict[str, Any] = {
     "num_blocks": 2,
     "num_tokens": 20,
 }
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
+needs_gcc = pytest.mark.skipif(
+    os.name != "posix" or not shutil.which("gcc"), reason="gcc is not installed"
+)
 
 
 def random_run(tokenizer: Tokenizer | None = None, **settings: Any) -> TrainedRun:

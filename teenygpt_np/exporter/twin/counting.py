@@ -24,16 +24,18 @@ class _Counted(np.ndarray[Any, Any]):
         y = getattr(ufunc, method)(*plain, **settings)
         floats = any(getattr(x, "dtype", None) == np.float32 for x in plain)
         if floats and y.dtype in (np.float32, np.bool_) and ufunc not in _NONE:
-            size = plain[0].size if method in ("reduce", "accumulate") else y.size
+            size = y.size
+            if method in ("reduce", "accumulate"):  # of n terms: n - 1 sums, or comparisons
+                size = plain[0].size - plain[0].size // plain[0].shape[-1]
             _Counted.count += size
-        return out[0] if out is not None else _counted(y)
+        return _counted(y)  # also of `a += b`: a view of the same memory
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return _counted(super().__array_function__(function, types, args, kwargs))
 
 
 def _counted(x: Any) -> Any:
-    if isinstance(x, list):
+    if isinstance(x, (list, tuple)):
         return [_counted(part) for part in x]
     return x.view(_Counted) if isinstance(x, np.ndarray) else x
 
@@ -44,7 +46,7 @@ def float_operations(twin: Twin, position: int) -> int:
     The choice of the next token is not among them.
     """
     state = twin.start(1)
-    state.position = position
+    state.position, state.blocks = position, _counted(state.blocks)
     _Counted.count = 0
     twin.step(np.zeros(1, np.int64), state, _counted)
     return _Counted.count

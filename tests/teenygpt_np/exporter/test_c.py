@@ -30,6 +30,7 @@ from minigrad import Array
 from teenygpt_np.errors import InputError
 from teenygpt_np.exporter import c, c_sources
 from teenygpt_np.exporter.twin import MIXER_TWINS
+from teenygpt_np.exporter.twin.counting import float_operations
 from teenygpt_np.exporter.twin.matrices import TernaryMatrix
 from teenygpt_np.exporter.twin.model import nats, write
 from teenygpt_np.model.mixers import MIXERS
@@ -122,6 +123,18 @@ def test_other_sizes(settings: dict[str, Any], weights: str) -> None:
 
 def test_twins_are_of_mixers() -> None:
     assert MIXER_TWINS.keys() <= MIXERS.keys()
+
+
+def test_operations_are_counted() -> None:
+    """Two for each weight and one for each bias; and those of what is not a product."""
+    run = random_run(mixer="rnn", num_blocks=1)
+    twin = c.twin_of(run, "float32")
+    products = sum(2 * m.inputs * m.outputs for m in c_sources.matrices(twin))
+    D, H, V = 16, 48, 29
+    biases, tanh, gelu, norm = 3 * D + H + V, 33 * D, 53 * H, 8 * D + 3
+    others = biases + D + tanh + 2 * norm + gelu
+    assert float_operations(twin, 3) == products + others
+    assert float_operations(c.twin_of(run, "int8"), 3) < 0.8 * float_operations(twin, 3)
 
 
 # -- the C and the twin ----------------------------------------------------------------------------
