@@ -33,7 +33,7 @@ def core(twin: Twin) -> dict[str, str]:
     """teenygpt.h and teenygpt.c."""
     kinds = mixer_kinds(twin)
     of_mixers = [name for kind in kinds.values() for name in kind.files(twin.sizes)]
-    pieces = dict.fromkeys(["gelu.c", *twin.kind.files, "linear.c", *of_mixers])
+    pieces = dict.fromkeys([*twin.kind.files, "linear.c", *of_mixers])
     states = [f"struct {k.name}_state {k.name}[{twin.mixers.count(n)}];" for n, k in kinds.items()]
     if twin.kind.quantizes:
         states.insert(0, f"int8_t quantized[{_quantized(twin)}]; /* the input of a product */")

@@ -6,6 +6,8 @@ own `sum` adds in pairs. Each function names the C file that has its equation.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minigrad import Array
@@ -61,6 +63,21 @@ _TAIL = (
     0.1198373387,
     0.1398612361,
     0.1396214417,
+)
+
+
+def gelu_table(x: Array) -> Array:
+    """Nearly x P(Z <= x), for the sake of speed. (`gelu_table.c`)"""
+    inside = np.where(x < -4, _F(-4), np.where(x > 4, _F(4), x))
+    place = (inside + _F(4)) * _F(16)
+    i = np.trunc(place)
+    below, above = (_NORMAL[np.asarray(i, int) + k] for k in (0, 1))
+    return x * (below + (place - i) * (above - below))
+
+
+# P(Z <= x) at -4, -4 + 1/16, ..., 4 and beyond; 0 and 1 at the ends.
+_NORMAL = np.array(
+    [0, *(math.erfc((64 - i) / 16 / math.sqrt(2)) / 2 for i in range(1, 128)), 1, 1], _F
 )
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import Array
-from teenygpt_np.exporter.twin.arithmetic import quantize
+from teenygpt_np.exporter.twin.arithmetic import gelu, gelu_table, quantize
 
 
 class Matrix:
     """W (O, I), with b (O) or without.
 
+    gelu: GELU, as exact as the products are
     arrays: what is kept in flash, by the name of its field in C's `struct matrix`; None is NULL
     """
 
     files: tuple[str, ...]  # of its C code
+    gelu = staticmethod(gelu)
     quantizes = False  # whether a product needs memory for its input in whole numbers
     most_inputs: float = np.inf  # that a sum can be of
 
@@ -48,7 +50,7 @@ class Matrix:
 class Float32Matrix(Matrix):
     """W as it is."""
 
-    files = ("matrix_float32.c",)
+    files = ("gelu.c", "matrix_float32.c")
 
     def __init__(self, weight: Array, bias: Array | None = None) -> None:
         super().__init__(weight, bias)
@@ -75,7 +77,8 @@ class Float32Matrix(Matrix):
 class Int8Matrix(Matrix):
     """Each row of W as whole numbers in -127..127 times a scale."""
 
-    files = ("quantize.c", "matrix_int8.c")
+    files = ("gelu_table.c", "quantize.c", "matrix_int8.c")
+    gelu = staticmethod(gelu_table)
     quantizes = True
     most_inputs = (2**31 - 1) // 127**2
 

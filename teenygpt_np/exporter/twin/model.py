@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad import Array
 from teenygpt_np.exporter.twin import MIXER_TWINS
-from teenygpt_np.exporter.twin.arithmetic import Generator, add_and_norm, choose, gelu
+from teenygpt_np.exporter.twin.arithmetic import Generator, add_and_norm, choose
 from teenygpt_np.exporter.twin.matrices import MATRICES, Matrix
 from teenygpt_np.exporter.twin.mixer import MixerTwin, Sizes
 from teenygpt_np.model.teenygpt import TeenyGPT
@@ -101,7 +101,7 @@ class Twin:
             units = slice(start, min(start + self.slice, first.outputs))
             hidden = np.zeros((len(x), units.stop - start), np.float32)
             hidden = first.added(hidden, x, units, slice(None))
-            y = last.added(y, gelu(hidden + first.bias[units]), slice(None), units)
+            y = last.added(y, self.kind.gelu(hidden + first.bias[units]), slice(None), units)
         return y + last.bias
 
 

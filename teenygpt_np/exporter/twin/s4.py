@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Array
-from teenygpt_np.exporter.twin.arithmetic import gelu, sigmoid
+from teenygpt_np.exporter.twin.arithmetic import sigmoid
 from teenygpt_np.exporter.twin.matrices import Matrix
 from teenygpt_np.exporter.twin.mixer import Member, MixerTwin, Sizes, zeros
 
@@ -66,6 +66,6 @@ class S4(MixerTwin):
         sums = np.zeros_like(x)
         for n in range(MODES):
             sums = sums + terms[..., n]
-        channels = gelu(np.float32(2) * sums + self._d * x)
+        channels = self._out.gelu(np.float32(2) * sums + self._d * x)
         a, b = np.split(self._out(channels), 2, axis=1)
         return a * sigmoid(b)

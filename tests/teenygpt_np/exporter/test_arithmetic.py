@@ -45,6 +45,12 @@ def test_functions_made_of_it(x: float) -> None:
     assert one(a.gelu, x) == pytest.approx(x * math.erfc(-x / math.sqrt(2)) / 2, rel=5e-6, abs=1e-7)
 
 
+@given(st.floats(-1e6, 1e6, width=32))
+def test_gelu_by_a_table(x: float) -> None:
+    want = x * math.erfc(-x / math.sqrt(2)) / 2
+    assert one(a.gelu_table, x) == pytest.approx(want, rel=1e-6, abs=1.3e-4)
+
+
 @given(st.floats(-1000, 1000, width=32))
 def test_rounded(x: float) -> None:
     assert abs(one(a.rounded, x) - x) <= 0.5
@@ -148,7 +154,8 @@ def test_every_bit_is_the_same_in_c(tmp_path: Path) -> None:
         pairs = np.stack([x, np.ones_like(x)], axis=1)
         whole, scale = a.quantize(pairs)
         want = [
-            f(x).view(np.uint32) for f in (a.exp, a.gelu, a.sigmoid, a.silu, a.tanh, a.softplus)
+            f(x).view(np.uint32)
+            for f in (a.exp, a.gelu_table, a.sigmoid, a.silu, a.tanh, a.softplus)
         ]
         want += [scale[:, 0].view(np.uint32), x.astype(np.float16).view(np.uint16)]
     found = np.array([[int(word, 16) for word in line.split()] for line in lines[: len(x)]])

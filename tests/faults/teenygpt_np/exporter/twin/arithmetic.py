@@ -21,4 +21,9 @@ FAULTS = [
     ("generator: another turn", "(-turn & 31)", "(turn & 31)"),
     ("draws: the k likeliest and one more", "order[top_k:]", "order[top_k + 1 :]"),
     ("draws: temperature forgotten", " / _F(temperature)", ""),
+    (
+        "gelu: the table's value below, and no line to the next",
+        "(below + (place - i) * (above - below))",
+        "below",
+    ),
 ]
