@@ -110,7 +110,7 @@ class TernaryMatrix(Float32Matrix):
     Learned so (`model.ternary`), a matrix is not changed by it.
     """
 
-    files = ("matrix_ternary.c",)
+    files = ("gelu.c", "matrix_ternary.c")
 
     def __init__(self, weight: Array, bias: Array | None = None) -> None:
         super().__init__(weight, bias)
