@@ -74,14 +74,11 @@ def compiled(folder: Path, *sources: str, flags: str = SANE) -> Path:
 def run_program(program: Path, *arguments: str, text: str = "") -> tuple[int, str, str]:
     """Its status, and what it printed on stdout and stderr."""
     done = subprocess.run(
-        [program, *arguments],
-        cwd=program.parent,
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
+        [program, *arguments], cwd=program.parent, input=text.encode("utf-8"), capture_output=True
     )
-    return done.returncode, done.stdout, done.stderr
+    # Not by subprocess, for which a carriage return is a new line.
+    out, err = (part.decode("utf-8", "surrogateescape") for part in (done.stdout, done.stderr))
+    return done.returncode, out, err
 
 
 @functools.cache

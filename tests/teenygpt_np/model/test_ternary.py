@@ -155,7 +155,7 @@ def test_it_is_exported_as_it_is_used(run: Path, tmp_path: Path) -> None:
 
 def test_it_learns_faster_unless_told_otherwise(run: Path) -> None:
     plain, config = make_config("tiny"), load_run(run).config
-    assert config.lr == plain.lr * 6
+    assert config.lr == plain.lr * 2.5
     assert make_config("tiny", weights="ternary", lr=0.5).lr == 0.5
 
 
