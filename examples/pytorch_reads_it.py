@@ -1,10 +1,10 @@
 """An exported model in PyTorch: a module of a few lines gets the same scores.
 
-Usage: python -m teenygpt_np.export RUN --to safetensors
-       python examples/pytorch_reads_it.py RUN/model.safetensors ["council approves tram line"]
+Usage: python examples/pytorch_reads_it.py FILE [TEXT]
 
-Needs torch and safetensors (the extra `bench`), and a run of lines with attention, as the presets
-make. Prints the nats of the text, by PyTorch and by this project.
+FILE is what `python -m teenygpt_np.export RUN --to safetensors` writes of a run of lines with
+attention, as the presets make. Prints the nats of TEXT, by PyTorch and by this project. Needs torch
+and safetensors (the extra `bench`).
 """
 
 import json

@@ -138,7 +138,7 @@ class Bytes:
 
     end, running = 256, False
 
-    def fold(self, text: str) -> Folded:
+    def fold_part(self, text: str, *, goes_on: bool) -> Folded:
         return Folded(text, changed=False, replaced={}, gap="")
 
     def encode_prompt(self, text: str) -> Any:
