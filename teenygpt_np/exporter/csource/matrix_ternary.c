@@ -39,10 +39,8 @@ static void add_product(struct teenygpt *self, const struct matrix *w, int32_t f
                 left = *byte++ + 121;
                 digits = 5;
             }
-            if (left % 3 == 2)
-                sum += x[i];
-            else if (left % 3 == 0)
-                sum -= x[i];
+            const float choices[3] = {-x[i], 0.0f, x[i]}; /* a branch would be guessed wrong */
+            sum += choices[left % 3];
             left /= 3;
             digits--;
         }
