@@ -299,7 +299,8 @@ BAD: list[tuple[str, str | bytes, list[str], str]] = [
     ),
     ("a.csv", "a\n" + "," * (2**24 + 1), [], "a.csv, line 2: more than 16,777,216 characters in"),
     ("a.tsv", "a\tb\nx\ty\n", ["a,b"], "a.tsv has no column 'a,b'; it has 'a', 'b'"),
-    ("a.jsonl", "", ["a"], "a.jsonl has no key 'a'; it has none"),
+    ("a.jsonl", "", ["a"], "a.jsonl is empty: 0 lines read; wanted a text"),
+    ("a.jsonl", "{}\n", ["a"], "a.jsonl has no key 'a'; it has none"),
     ("a.jsonl", TWO, [], "a.jsonl has columns 'a', 'b'; wanted --column "),
     ("a.jsonl", TWO, ["c"], "a.jsonl has no key 'c'; it has 'a', 'b'"),
     (

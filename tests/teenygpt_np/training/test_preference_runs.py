@@ -114,7 +114,7 @@ ROW = '{"prompt": "", "chosen": "king wins", "rejected": "it rains"}\n'
         (ROW, "has 1 distinct chosen text in its preferences, wanted at least 10"),
         ("chosen, rejected\n" * 30, "line 1: .*wanted a JSON object in each line"),
         ("[1, 2]\n" * 30, "line 1: a JSON list, wanted an object"),
-        ("", "has no key 'prompt'; it has none"),
+        ("", "is empty: 0 preferences read; wanted a text"),
     ],
 )
 def test_hostile_files_leave_nothing_behind(
