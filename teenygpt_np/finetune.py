@@ -75,6 +75,11 @@ def main(arguments: list[str] | None = None) -> int:
     elif args.beta is not None and base.config.objective != "preferences":
         raise InputError("--beta is for --preferences, which is not given")
 
+    if args.label is not None and base.config.objective == "pairs":
+        raise InputError(
+            f"--label is for a model of single texts, and {args.run} has learned pairs"
+        )
+
     def config() -> Config:
         """The run's own settings, but for what is given, and what belongs to its text."""
         given = changes(args)

@@ -98,16 +98,27 @@ def load_base(config: Config) -> TrainedRun:
 
 
 def take_base(model: Model, base: Model) -> None:
-    """Give a model the weights of the one that it is fine-tuned from."""
-    own = model.state_dict()
-    for name, array in base.merged_state().items():
-        # A classifier has the base as its body. A head for other classes begins anew, and so does
-        # the row of the mask's token where the base has none.
-        known = name if name in own else f"body.{name}"
-        if known in own and own[known].shape == array.shape:
-            own[known] = array
-        elif known in own and known.endswith("embedding.weight"):
-            own[known][: len(array)] = array
+    """Give a model the weights of the one that it is fine-tuned from.
+
+    What the base has not is the head of a classifier and what LoRA adds, which begin anew and are
+    in the run's own checkpoint, and the row of the mask's token: it begins as the mean of the other
+    rows, so that where the embedding is frozen it is known from the base alone.
+
+    Raises InputError if the base lacks any other weight.
+    """
+    own, weights = model.state_dict(), base.merged_state()
+    for name, array in own.items():
+        path = name.removeprefix("body.")  # a classifier has the base as its body
+        given = weights.get(name, weights.get(path))
+        if given is not None and given.shape == array.shape:
+            own[name] = given
+        elif given is not None and path == "embedding.weight" and len(given) + 1 == len(array):
+            own[name] = np.concatenate([given, given.mean(axis=0, keepdims=True)])
+        elif not path.startswith(("head.", "lora.")):
+            raise InputError(
+                f"the model to be tuned has {array.shape} as {path}, its base "
+                f"{'none' if given is None else given.shape}: the one is not made of the other"
+            )
     model.load_state_dict(own)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from running import LINES, after_step, call, left_behind, tiny_run
+from running import LINES, SMALL, after_step, call, left_behind, tiny_run
 from trainers import metrics
 
 from teenygpt_np import checkpoint
+from teenygpt_np.errors import InputError
+from teenygpt_np.model.building import build_model
+from teenygpt_np.run_directory import load_run, take_base
 
 WAYS = {
     "all": [],
@@ -67,6 +72,22 @@ def test_it_begins_from_the_base_and_gets_better(
     assert after[-1]["val_nll_no_pad"] < val
     assert f"fine-tuned from {base}" in done.out
     assert score(tmp_path / "run", text)["nll_no_pad"] < score(base, text)["nll_no_pad"]
+
+
+@pytest.mark.parametrize("objective", ["next", "masked", "joint"])
+@each_way
+def test_the_run_has_the_scores_that_training_saw(
+    base: Path, text: Path, tmp_path: Path, way: str, objective: str
+) -> None:
+    """Whatever the seed: no weight is drawn that neither the base nor the checkpoint has."""
+    out = tuned(base, text, tmp_path / "run", "--seed=5", f"--objective={objective}", *WAYS[way])
+    best = min(
+        metrics(out),
+        key=lambda record: record["val_masked_nats" if objective == "masked" else "val_nll_no_pad"],
+    )
+    done = call("evaluate", out, "--split=val", "--json")
+    for name, value in json.loads(done.out)["model"].items():
+        assert value == pytest.approx(best[f"val_{name}"], rel=1e-6)
 
 
 @each_way
@@ -157,11 +178,32 @@ def test_a_decoder_becomes_an_encoder(base: Path, text: Path, tmp_path: Path) ->
     before, after = model_arrays(base), model_arrays(out)
     assert before.keys() == after.keys()
     embedding = after.pop("model/embedding.weight")
-    assert (embedding[:-1] == before.pop("model/embedding.weight")).all()
+    known = before.pop("model/embedding.weight")
+    assert (embedding[:-1] == known).all()
+    assert embedding[-1] == pytest.approx(known.mean(axis=0))
     assert all((after[name] == array).all() for name, array in before.items())
     assert call("sample", out, "--prompt=ki_g", "-n=1").status == 0
     again = tuned(out, text, tmp_path / "again", "--objective=next", "--max-steps=1")
     assert call("sample", again, "-n=1").status == 0
+
+
+def test_a_base_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    """A classifier of a decoder's blocks cannot be made of an encoder and a decoder."""
+    pairs, labels = tmp_path / "pairs.tsv", tmp_path / "labels.tsv"
+    pairs.write_text("".join(f"{line}\t{line[::-1]}\n" for line in LINES), encoding="utf-8")
+    rows = [f"{line}\t{line.split()[1]}\n" for line in LINES]
+    labels.write_text("".join(["text\tlabel\n", *rows]), encoding="utf-8")
+    run = tmp_path / "pairs"
+    assert (
+        call("train", f"--pairs={pairs}", "--out", run, *SMALL, "--epochs=1", "--quiet").status == 0
+    )
+    done = call("finetune", run, f"--data={labels}", "--column=text", "--label=label")
+    done.assert_refused("--label is for a model of single texts, and .*pairs has learned pairs")
+    base = load_run(run)
+    config = dataclasses.replace(base.config, text="lines", objective="next")
+    model = build_model(config, base.tokenizer.num_token_vals, np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"has .* as transformer_blocks.*, its base none"):
+        take_base(model, base.model)
 
 
 def _flags_of(run: Path) -> list[str]:

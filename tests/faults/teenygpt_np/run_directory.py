@@ -22,4 +22,14 @@ FAULTS = [
         "for name in (TEXT, LOCK):",
         "for name in (TEXT,):",
     ),
+    (
+        "finetune: a new mask's row is drawn, and is in no file where it is frozen",
+        "given.mean(axis=0, keepdims=True)",
+        "array[-1:]",
+    ),
+    (
+        "finetune: what a base lacks is drawn, whatever it is",
+        'elif not path.startswith(("head.", "lora.")):',
+        "elif False:",
+    ),
 ]
