@@ -169,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
     rows = whole.cut(config.num_tokens)
     if objective.refers:
-        rows = objective.prepared(load_base(config).model, rows)
+        rows = objective.prepared(load_base(config, args.run.parent).model, rows)
     with np.errstate(all="ignore"):
         table = {"model": objective.scores(run.model, rows)}
         each = nats(run.model, rows).tolist() if args.each else []

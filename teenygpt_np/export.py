@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, load, write; 0."""
     args = _parser().parse_args(arguments)
     set_up(1)
-    from teenygpt_np.run_directory import check_files, load_run
+    from teenygpt_np.run_directory import check_directory, check_files, check_not_own, load_run
 
     target = TARGETS[args.to]
     weights = args.weights or target.weights[0]
@@ -51,7 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     out = args.out or args.run / target.name
     module = import_module(f"teenygpt_np.exporter.{args.to}")
     files = module.files(run, weights, **settings)
+    check_directory(out.parent)
     if list(files) == [target.name]:
+        check_not_own(out)
         _write(out.parent, {out.name: files[target.name]})
     else:
         _check_directory(out, files)

@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     weights = {name: array.astype(np.float32) for name, array in arrays.items()}
     parameters = dict(outline(config, tokenizer.num_token_vals).named_parameters())
     run_directory.check_arrays(weights, parameters, args.file)
-    plain.save(args.out, weights, found, config, tokenizer)
+    with plain.saved(args.out, weights, found, config, tokenizer):
+        pass
     print(f"{args.out}: {sum(array.size for array in weights.values()):,} parameters")
     return 0
 

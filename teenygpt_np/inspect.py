@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.inspector.page import inspection
     from teenygpt_np.inspector.sights import sight_of, usual_text
     from teenygpt_np.inspector.tape import trace
-    from teenygpt_np.run_directory import check_files, load_run
+    from teenygpt_np.run_directory import check_files, check_not_own, load_run
 
     for directory in filter(None, (args.run, args.against)):
         check_files(directory)
@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = args.out or args.run / "inspect.html"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise InputError(f"--out is {out}, wanted a file in an existing directory")
+    check_not_own(out)
     sight = sight_of(run, text)
     if sight.read != text:
         print(f"the model reads {sight.read!r}", file=sys.stderr)

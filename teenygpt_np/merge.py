@@ -28,12 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not run.config.is_frozen:
         raise InputError(f"{args.run} is a plain run already: all of its weights are its own")
     weights, config = run.model.merged_state(), plain.plain(run.config, run.tokenizer)
-    plain.save(out, weights, run.meta, config, run.tokenizer)
-    for name in (run_directory.METRICS, run_directory.TEST):
-        if (args.run / name).exists():
-            shutil.copyfile(args.run / name, out / name)
-    for samples in sorted((args.run / run_directory.SAMPLES).glob("epoch_*.txt")):
-        shutil.copyfile(samples, out / run_directory.SAMPLES / samples.name)
+    with plain.saved(out, weights, run.meta, config, run.tokenizer) as made:
+        for name in (run_directory.METRICS, run_directory.TEST):
+            if (args.run / name).exists():
+                shutil.copyfile(args.run / name, made / name)
+        for samples in sorted((args.run / run_directory.SAMPLES).glob("epoch_*.txt")):
+            shutil.copyfile(samples, made / run_directory.SAMPLES / samples.name)
     print(f"{out}: {sum(array.size for array in weights.values()):,} parameters")
     return 0
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -31,6 +31,7 @@ CONFIG, METRICS, BEST, LAST = "config.json", "metrics.jsonl", "best.npz", "last.
 SAMPLES, TEST, LOCK = "samples", "test.json", ".lock"
 TEXT = "text.txt"  # what was read from standard input
 REPORT = "report.html"  # written last, so a run that has it is finished
+_OWN = (CONFIG, METRICS, BEST, LAST, TEST, LOCK, TEXT, REPORT)
 
 FORMAT = 2  # of config.json and of a checkpoint's description; without a number it is 1
 # Settings that a run may go on with others of. Its text may have moved, but is known by its hash.
@@ -66,8 +67,10 @@ def load_own_corpus(
     )
 
 
-def load_run(directory: Path, name: str = BEST) -> TrainedRun:
-    """Load the best model of a run, in evaluation mode.    name: the checkpoint's file
+def load_run(directory: Path, name: str = BEST, seen: Collection[Path] = ()) -> TrainedRun:
+    """Load the best model of a run, in evaluation mode.
+
+    name: the checkpoint's file    seen: as of `load_base`
 
     Raises InputError if there is no run, or if its checkpoint is damaged or does not fit together.
     """
@@ -79,20 +82,30 @@ def load_run(directory: Path, name: str = BEST) -> TrainedRun:
     arrays, meta, config, tokenizer = _load(path)
     model = build_model(config, tokenizer.num_token_vals, np.random.default_rng(0))
     if config.is_frozen:
-        take_base(model, load_base(config).model)
+        take_base(model, load_base(config, directory.parent, seen).model)
     model.load_state_dict(model.state_dict() | under(arrays, "model/"))
     return TrainedRun(model.eval(), tokenizer, config, meta)
 
 
-def load_base(config: Config) -> TrainedRun:
-    """Load the run that one was fine-tuned from.
+def load_base(config: Config, folder: Path, seen: Collection[Path] = ()) -> TrainedRun:
+    """Load the run that one with these settings, in this folder, was fine-tuned from.
 
-    Raises InputError if that run is not there, or no longer the same.
+    It is where it was, or, if both have moved, in the same folder under its old name.
+    seen: the runs that are being loaded, each the base of the one before
+
+    Raises InputError if it is in neither place, or is no longer the same.
     """
-    base = load_run(Path(config.base))
+    places = dict.fromkeys((Path(config.base), folder / Path(config.base).name))
+    there = next((place for place in places if (place / BEST).is_file()), None)
+    if there is None or there.resolve() in seen:
+        raise InputError(
+            f"the base of this run, the one that it was fine-tuned from, is not there: wanted it "
+            f"at {' or at '.join(map(str, places))}"
+        )
+    base = load_run(there, seen=(*seen, there.resolve()))
     if weights_hash(base.model.merged_state()) != config.base_hash:
         raise InputError(
-            f"{config.base} is not the run that the fine-tuning began from: its weights differ"
+            f"{there} is not the run that the fine-tuning began from: its weights differ"
         )
     return base
 
@@ -220,6 +233,21 @@ def check_arrays(
 def not_finite(arrays: Mapping[str, Array]) -> str:
     """The name of the first array that holds NaN or infinity; '' if none does."""
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
+
+
+def check_directory(directory: Path) -> None:
+    """Raise InputError if no directory can be there, because a file is there or above it."""
+    for path in (directory, *directory.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; wanted a new directory")
+
+
+def check_not_own(out: Path) -> None:
+    """Raise InputError if a file to be written is one of those that a run directory is made of."""
+    out = out.resolve()
+    run = out.parent.parent if out.parent.name == SAMPLES else out.parent
+    if (run / CONFIG).exists() and (run != out.parent or out.name in _OWN):
+        raise InputError(f"{out} is a file of a run, wanted another one to write to")
 
 
 def check_new(directory: Path) -> None:

@@ -67,9 +67,7 @@ def begun(
     tokenizer: one that is not learned from the text    owned: gets the directory's lock
     """
     out = Path(args.out or "runs")
-    for folder in (out, *out.parents):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; wanted a new directory")
+    run_directory.check_directory(out)
     if args.out:
         run_directory.check_new(out)
     if args.data == STDIN:
@@ -138,7 +136,7 @@ def trainer_of(
     takes = bool(config.base) and (config.is_frozen or not goes_on)
     refers = trainer.objective.refers
     if takes or refers:
-        base = load_base(config).model
+        base = load_base(config, folder).model
     if takes:
         take_base(trainer.model, base)
     if refers:

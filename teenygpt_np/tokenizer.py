@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     set_up(None)
 
     from teenygpt_np.checkpoint import write_text
-    from teenygpt_np.run_directory import check_files, load_run
+    from teenygpt_np.run_directory import check_files, check_not_own, load_run
     from teenygpt_np.text.bpe import BpeTokenizer
     from teenygpt_np.text.tokenizer_json import to_json
 
@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = args.to or args.run / "tokenizer.json"
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise InputError(f"--to is {out}, wanted a file in an existing directory")
+    check_not_own(out)
     write_text(out, to_json(tokenizer))
     print(f"{tokenizer}: {out}")
     return 0

@@ -157,7 +157,7 @@ def test_merged_it_needs_no_base(base: Path, text: Path, tmp_path: Path, way: st
     assert model_arrays(merged).keys() == model_arrays(base).keys()
     for command in ("sample", "inspect"):
         assert call(command, merged).status == 0
-    call("evaluate", out).assert_refused("base is not there; wanted a run directory")
+    call("evaluate", out).assert_refused("the base of this run.* is not there: wanted it at")
     call("merge", merged, "--out", tmp_path / "twice").assert_refused("is a plain run already")
     assert not (tmp_path / "twice").exists()
 

@@ -32,4 +32,15 @@ FAULTS = [
         'elif not path.startswith(("head.", "lora.")):',
         "elif False:",
     ),
+    (
+        "plain: a run may be written over",
+        "if (run / CONFIG).exists() and (run != out.parent or out.name in _OWN):",
+        "if False:",
+    ),
+    ("plain: a base is looked for where it was alone", "folder / Path(config.base).name", "Path()"),
+    (
+        "plain: a run may be its own base",
+        "if there is None or there.resolve() in seen:",
+        "if there is None:",
+    ),
 ]

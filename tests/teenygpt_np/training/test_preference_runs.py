@@ -97,7 +97,7 @@ def test_the_base_is_needed(base: Path, file: Path, tmp_path: Path) -> None:
     assert call("finetune", own, *flags, "--out", out).status == 0
     shutil.rmtree(own)
     assert call("sample", out).status == 0
-    call("evaluate", out).assert_refused("base is not there; wanted a run directory")
+    call("evaluate", out).assert_refused("the base of this run.* is not there: wanted it at")
 
 
 ROW = '{"prompt": "", "chosen": "king wins", "rejected": "it rains"}\n'
