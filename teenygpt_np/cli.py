@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from teenygpt_np.config import SETTINGS, Config
+from teenygpt_np.config import OWN_TEXTS, SETTINGS, Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.files import FILES
 from teenygpt_np.text.reading import STDIN
@@ -84,8 +84,10 @@ def add_settings(
         said = default
         if setting.choices is not None:
             said = next(word for word, value in setting.choices.items() if value == default)
-        words = setting.choices and list(setting.choices)
-        default = (defaults or {}).get(name, f"preset small: {'none' if said == '' else said}")
+        # The others are chosen by the flags that say where such a text is.
+        words = setting.choices and [word for word in setting.choices if word not in OWN_TEXTS]
+        whose = "default" if setting.of == "fine-tuning" else "preset small"
+        default = (defaults or {}).get(name, f"{whose}: {'none' if said == '' else said}")
         parser.add_argument(
             "--" + (setting.flag or name).replace("_", "-"),
             dest=name,

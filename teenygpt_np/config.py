@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -295,6 +295,10 @@ class Config:
             )
         if self.objective == "preferences" and self.dropout:
             raise InputError(f"dropout is {self.dropout}, wanted 0 with preferences")
+        if self.lora_rank > self.num_emb:
+            raise InputError(
+                f"lora_rank is {self.lora_rank}, wanted at most num_emb, {self.num_emb}"
+            )
         if self.active_experts > self.experts:
             raise InputError(
                 f"active_experts is {self.active_experts}, wanted at most experts, {self.experts}"
@@ -369,13 +373,17 @@ SETTINGS: dict[str, Setting] = {
     if "setting" in field.metadata
 }
 
-# Settings that mean nothing unless another one has one of these values.
-_ONLY_WITH = {
+# Settings that mean nothing unless another one has one of these values, or, if there are none, one
+# that is not 0.
+_ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
     "alphabet": ("tokenizer", ("characters",)),
     "vocab_size": ("tokenizer", ("bpe",)),
     "alpha": ("objective", ("joint",)),
     "mask_share": ("objective", _MASKING),
     "mask_span": ("objective", _MASKING),
+    "beta": ("objective", ("preferences",)),
+    "lora_alpha": ("lora_rank", ()),
+    "lora_on": ("lora_rank", ()),
 }
 
 # So many times higher a learning rate for ternary weights: what learns has to move far until it is
@@ -431,8 +439,14 @@ def make_config(preset: str, **changes: Any) -> Config:
     config = Config(preset=preset, **PRESETS[preset] | fixed | changes)
     if config.weights == "ternary" and "lr" not in changes:
         config = dataclasses.replace(config, lr=config.lr * _FASTER)
+    check_given(config, changes)
+    return config
+
+
+def check_given(config: Config, given: Collection[str]) -> None:
+    """Raise InputError if one of the settings that were given means nothing beside the others."""
     for name, (other, values) in _ONLY_WITH.items():
         value = getattr(config, other)
-        if name in changes and value not in values:
-            raise InputError(f"{name} is for {other} {' or '.join(values)}, and {other} is {value}")
-    return config
+        if name in given and not (value in values if values else value):
+            wanted = " or ".join(values) if values else "above 0"
+            raise InputError(f"{name} is for {other} {wanted}, and {other} is {value}")

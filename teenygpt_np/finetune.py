@@ -20,7 +20,7 @@ from teenygpt_np.cli import (
     set_up,
     take_text,
 )
-from teenygpt_np.config import SETTINGS, Config
+from teenygpt_np.config import SETTINGS, Config, check_given
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import STDIN
 
@@ -72,8 +72,6 @@ def main(arguments: list[str] | None = None) -> int:
     if args.preferences is not None:
         _check_preferences(args, base.config)
         args.data = args.preferences
-    elif args.beta is not None and base.config.objective != "preferences":
-        raise InputError("--beta is for --preferences, which is not given")
 
     if args.label is not None and base.config.objective == "pairs":
         raise InputError(
@@ -99,13 +97,15 @@ def main(arguments: list[str] | None = None) -> int:
         settings["lr"] = base.config.lr / (1 if frozen else _SLOWER)
         if args.preferences is not None:
             settings["lr"] /= _SLOWER_BY_PREFERENCES
-        return dataclasses.replace(
+        tuned = dataclasses.replace(
             base.config,
             **settings | given,
             base=os.path.abspath(args.run),
             base_hash=weights_hash(base.model.merged_state()),
             base_objective=base.config.learned,
         )
+        check_given(tuned, given)
+        return tuned
 
     with contextlib.ExitStack() as owned:  # holds the run directory's lock to the end
         trainer, out = begun(args, named_as_flags(config), owned, base.tokenizer)

@@ -9,18 +9,21 @@ import re
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from teenygpt_np import run_directory
 from teenygpt_np.cli import as_flag, given_settings
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.building import outline
 from teenygpt_np.run_directory import load_base, load_own_corpus, take_base
 from teenygpt_np.text.labels import Labelled
 from teenygpt_np.text.reading import STDIN, shown, stdin
 from teenygpt_np.text.tokenizer import Tokenizer
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
+
+_T = TypeVar("_T")
 
 
 def changes(args: Namespace) -> dict[str, Any]:
@@ -31,19 +34,21 @@ def changes(args: Namespace) -> dict[str, Any]:
     if args.data is not None:
         given["data"] = str(STDIN) if args.data == STDIN else os.path.abspath(args.data)
         given["more_data"] = tuple(map(os.path.abspath, args.more_data))
-    if getattr(args, "pairs", None) is not None:
-        given = {"text": "pairs", "objective": "pairs"} | given
+    for flag, kind in {"pairs": "pairs", "label": "labels", "preferences": "preferences"}.items():
+        if getattr(args, flag, None) is not None:
+            if both := [name for name in ("text", "objective") if name in given]:
+                raise InputError(f"--{both[0]} can't be given with --{flag}, which says it already")
+            given |= {"text": kind, "objective": kind}
     if getattr(args, "label", None) is not None:
-        given = {"text": "labels", "objective": "labels"} | given
         args.columns = [*(args.columns or []), args.label]
     if getattr(args, "preferences", None) is not None:
-        given = {"text": "preferences", "objective": "preferences", "dropout": 0.0} | given
+        given = {"dropout": 0.0} | given
     if args.columns:
         given["columns"] = tuple(args.columns)
     return given
 
 
-def named_as_flags(make: Callable[[], Config]) -> Config:
+def named_as_flags(make: Callable[[], _T]) -> _T:
     """Return make(). In its errors, "NAME is 10, wanted ... NAME, 8", names become flags."""
     try:
         return make()
@@ -67,6 +72,8 @@ def begun(
     tokenizer: one that is not learned from the text    owned: gets the directory's lock
     """
     out = Path(args.out or "runs")
+    # Known before the text is read, which may be long.
+    named_as_flags(lambda: outline(config, num_token_vals=1))
     run_directory.check_directory(out)
     if args.out:
         run_directory.check_new(out)

@@ -69,6 +69,8 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
     body, head = (model.body, model.head) if is_head else (model, model.logits)
     if config.lora_rank and config.weights == "ternary":
         raise InputError(f"lora_rank is {config.lora_rank}, wanted 0 with ternary weights")
+    if config.lora_rank and config.train_only != "all":
+        raise InputError(f"train_only is {config.train_only}, wanted all with lora_rank above 0")
     if config.lora_rank:
         words = [word.strip() for word in config.lora_on.split(",")]
         try:

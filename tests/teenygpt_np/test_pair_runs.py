@@ -222,10 +222,10 @@ def refused(corpus: Path, out: Path, *flags: str | Path) -> Result:
     [
         (["--mixer=gru"], "mixer is gru, wanted attention with pairs"),
         (["--mixer=attention,mamba"], "mixer is attention,mamba, wanted attention with pairs"),
-        (["--experts=2"], "experts is 2, wanted 1 with pairs"),
-        (["--positions=none"], "positions is none, wanted learned with pairs"),
-        (["--objective=masked"], "objective is masked, wanted pairs: text is pairs"),
-        (["--text=lines"], "objective is pairs, wanted another one, or text pairs: text is lines"),
+        (["--experts=2"], "--experts is 2, wanted 1 with pairs"),
+        (["--positions=none"], "--positions is none, wanted learned with pairs"),
+        (["--objective=masked"], "--objective can't be given with --pairs, which says it already"),
+        (["--text=lines"], "--text can't be given with --pairs, which says it already"),
         (["--data=a.txt"], "--pairs can't be given with --data"),
         (["--split-on=x"], "--split-on is for --text running"),
         (["--column=a"], "--column is given once, wanted twice with pairs"),
@@ -241,10 +241,9 @@ def test_refused(corpus: Path, tmp_path: Path, flags: list[str], message: str) -
 
 def test_refused_without_pairs(corpus: Path, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    done = refused(corpus, out, "--data", corpus, "--objective=pairs")
-    done.assert_refused("objective is pairs, wanted another one, or text")
-    done = refused(corpus, out, "--text=pairs", "--objective=pairs")
-    done.assert_refused("there are no bundled pairs, wanted a file")
+    for flag in ("--objective", "--text"):
+        done = refused(corpus, out, "--data", corpus, f"{flag}=pairs")
+        done.assert_refused(f"argument {flag}: invalid choice: 'pairs'")
     done = call("train", "--resume", run, "--pairs", corpus)
     done.assert_refused("--pairs can't be given with --resume; --data says where its text is now")
 

@@ -162,6 +162,6 @@ def test_it_learns_faster_unless_told_otherwise(run: Path) -> None:
 def test_refused(run: Path, tmp_path: Path) -> None:
     data = write_corpus(tmp_path)
     done = call("finetune", run, "--data", data, "--lora-rank=1", "--out", tmp_path / "a")
-    done.assert_refused("lora_rank is 1, wanted 0 with ternary weights")
+    done.assert_refused("--lora-rank is 1, wanted 0 with ternary weights")
     call("train", "--data", data, "--weights=2").assert_refused("float32.*ternary")
     assert not (tmp_path / "a").exists()

@@ -12,6 +12,9 @@ from preferred import PREFERENCES, write_preferences
 from running import after_step, call, left_behind, tiny_run
 from trainers import metrics
 
+from teenygpt_np.config import Config
+from teenygpt_np.errors import InputError
+
 WAYS = {"all": ["--lr=0.002"], "lora": ["--lora-rank=2", "--lr=0.03"]}
 
 
@@ -136,7 +139,7 @@ def test_hostile_files_leave_nothing_behind(
         (["--data=x.txt"], "--data can't be given with --preferences"),
         (["--column=a"], "--column can't be given with --preferences"),
         (["--label=a"], "--label can't be given with --preferences"),
-        (["--objective=masked"], "--objective is masked, wanted preferences"),
+        (["--objective=masked"], "--objective can't be given with --preferences"),
         (["--batch-size=999"], "wanted at least 999 for a batch of 999"),
     ],
 )
@@ -154,10 +157,13 @@ def test_refused_files_and_bases(base: Path, file: Path, tmp_path: Path) -> None
         str(file.parent): "is a directory, wanted a .jsonl of preferences",
     }.items():
         call("finetune", base, "--preferences", given, "--out", out).assert_refused(message)
-    call("finetune", base, "--beta=1", "--out", out).assert_refused("--beta is for --preferences")
-    call("train", "--objective=preferences").assert_refused("--objective is preferences, wanted")
-    done = call("train", "--objective=preferences", "--text=preferences")
-    done.assert_refused("wanted a base: by finetune RUN --preferences FILE")
+    call("finetune", base, "--beta=1", "--out", out).assert_refused(
+        "--beta is for objective preferences, and"
+    )
+    done = call("finetune", base, "--preferences", file, "--objective=next", "--out", out)
+    done.assert_refused("--objective can't be given with --preferences, which says it already")
+    with pytest.raises(InputError, match="wanted a base: by finetune RUN --preferences FILE"):
+        Config(text="preferences", objective="preferences")
     (tmp_path / "masked").mkdir()
     encoder = tiny_run(tmp_path / "masked", "--objective=masked", "--max-steps=1")
     done = call("finetune", encoder, "--preferences", file, "--out", out)
