@@ -66,7 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
         for line, row in zip(lines, p, strict=True):
             told = row if args.all else [row.max()]
             label = [] if args.all else [classes[row.argmax()]]
-            print("\t".join([*label, *(f"{x:.4f}" for x in told), line]), flush=True)
+            # In a table a text may have line ends, which would make it several.
+            shown = "".join(c if c.isprintable() else " " for c in line)
+            print("\t".join([*label, *(f"{x:.4f}" for x in told), shown]), flush=True)
     for note in notes:
         print(note, file=sys.stderr)
     return 0

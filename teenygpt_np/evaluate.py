@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -16,7 +17,7 @@ from teenygpt_np.cli import (
     run_command,
     set_up,
 )
-from teenygpt_np.config import SETTINGS
+from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import STDIN, check_encoding, shown
 
@@ -84,6 +85,9 @@ def _parser() -> Parser:
         help="column of the text, as for training",
     )
     parser.add_argument(
+        "--label", metavar="NAME", help="column of the labels (default: as in training)"
+    )
+    parser.add_argument(
         "--encoding",
         metavar="NAME",
         help="encoding of the text (default: utf-8, or that of the run's own)",
@@ -131,24 +135,23 @@ def main(arguments: list[str] | None = None) -> int:
         raise InputError(f"--each is for whole lines, and {args.run} fills in masked tokens")
     if args.eval_tokens is not None:
         config = dataclasses.replace(config, eval_tokens=args.eval_tokens)
+    named = _columns(args, config)
     objective = objective_of(config, tokenizer)
     truth, train = None, None
     if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
         name, split = shown(STDIN) if args.data == STDIN else args.data.name, "all"
-        settings = {"columns": args.columns or (), "split_on": config.split_on, "text": config.text}
+        settings = {"columns": named, "split_on": config.split_on, "text": config.text}
         settings |= {"encoding": args.encoding or "utf-8"}
         whole, report = read_whole(args.data, tokenizer, **settings)
     else:
         if args.data:
             config = dataclasses.replace(
-                config, data=str(args.data), more_data=(), columns=(), encoding="utf-8"
+                config, data=str(args.data), more_data=(), encoding="utf-8"
             )
         else:
             check_text(args.run, config)
-        if args.columns:
-            config = dataclasses.replace(config, columns=tuple(args.columns))
-        if args.encoding:
-            config = dataclasses.replace(config, encoding=args.encoding)
+        encoding = args.encoding or config.encoding
+        config = dataclasses.replace(config, columns=named, encoding=encoding)
         corpus = load_own_corpus(config, args.run.parent, tokenizer)
         if not args.data and not is_hash_of(run.meta.get("corpus"), corpus):
             raise InputError(
@@ -156,18 +159,22 @@ def main(arguments: list[str] | None = None) -> int:
                 "differ; wanted the same text, or another one with --data"
             )
         name, split, report = corpus.name, args.split or "test", corpus.report
-        whole, train = corpus.splits[split], corpus.rows("train", config.num_tokens)
+        whole, train = (
+            corpus.splits[split],
+            objective.known(corpus.rows("train", config.num_tokens)),
+        )
         truth = corpus.truth and corpus.truth[split]
     if args.data:
         if report.empty or report.missing or report.notes:
             print(report, file=sys.stderr)
         if cut := whole.num_cut(config.num_tokens):
-            longest = config.num_tokens - 1
+            longest, lost = config.num_tokens - 1, whole.num_lost(config.num_tokens)
+            gone = f"; {lost} that differ only there are left out" if lost else ""
             print(
-                f"{whole.unit}s longer than {longest} tokens, scored without the rest: {cut}",
+                f"{whole.unit}s longer than {longest} tokens, scored without the rest: {cut}{gone}",
                 file=sys.stderr,
             )
-    rows = whole.cut(config.num_tokens)
+    rows = objective.known(whole.cut(config.num_tokens))
     if objective.refers:
         rows = objective.prepared(load_base(config, args.run.parent).model, rows)
     with np.errstate(all="ignore"):
@@ -204,6 +211,19 @@ def main(arguments: list[str] | None = None) -> int:
     for score in filter(lambda name: name.startswith("recall of "), table["model"]):
         print(f"{score}: {table['model'][score]:.1%}")
     return 0
+
+
+def _columns(args: argparse.Namespace, config: Config) -> tuple[str, ...]:
+    """The columns to read: those that are given, or of the run's own text the same as in training.
+
+    A label is always in a column, and so is looked for in one of the same name in other texts too.
+    """
+    if config.text == "labels":
+        *text, label = config.columns
+        return (*(args.columns or text), args.label or label)
+    if args.label is not None:
+        raise InputError(f"--label is for a run that tells labels, and {args.run} tells none")
+    return tuple(args.columns or (() if args.data else config.columns))
 
 
 if __name__ == "__main__":

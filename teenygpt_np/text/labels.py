@@ -107,8 +107,19 @@ def splits(
 def whole(
     source: str, texts: Iterable[str | None], tokenizer: Tokenizer, report: Report, sink: Sink
 ) -> Labelled:
-    """Raise InputError: which number a label has is known from a training split alone."""
-    raise InputError(f"{source} is one table; wanted a directory with train, val and test tables")
+    """All texts with a label, in their order. Raises InputError if there are none.
+
+    The classes are the labels there are, sorted: those of a model may be others, or more.
+    """
+    rows = _encoded(texts, tokenizer, report, sink)
+    report.check_read(source)
+    if not rows.labels:
+        raise InputError(f"{source} has no text with a label: nothing left of {report}")
+    classes, numbers = np.unique(rows.labels, return_inverse=True)
+    label = numbers.astype(np.uint16)
+    return dataclasses.replace(
+        rows.texts, numbers={"label": label}, classes=tuple(classes.tolist())
+    )
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,8 @@ def _encoded(
     for some in in_turn(texts, 2):
         rows = list(zip(some[::2], some[1::2], strict=True))
         given = [(t, label.strip()) for t, label in rows if t is not None and label is not None]
+        if odd := [label for _, label in given if not label.isprintable()]:
+            raise InputError(f"a label is {odd[0]!r}, wanted printable characters only")
         folded, took = tokenizer.fold_lines([text for text, _ in given])
         kept = [(t, g[1]) for t, g in zip(folded, given, strict=True) if t and g[1]]
         report.count(len(rows), len(given), len(kept), took)
@@ -149,7 +162,7 @@ def _divided(source: str, rows: _Rows, report: Report, seed: int) -> dict[str, _
     report.duplicates = len(rows.labels) - len(distinct)
     if len(distinct) < MIN_LINES:
         raise InputError(
-            f"{source} has {len(distinct)} distinct texts, wanted at least {MIN_LINES}"
+            f"{source} has {len(distinct)} distinct texts with a label, wanted at least {MIN_LINES}"
         )
     np.random.default_rng(seed).shuffle(distinct)
     tenth = len(distinct) // 10

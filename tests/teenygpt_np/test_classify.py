@@ -115,6 +115,36 @@ def test_evaluate_tells_accuracy_and_recall(run: Path) -> None:
     assert "recall of the " in done.out
 
 
+def test_another_table_is_scored_by_the_names_of_its_labels(
+    run: Path, table: Path, tmp_path: Path
+) -> None:
+    """Some of the classes, in another order, in other columns; and in a directory of tables."""
+    lines = [line for line in LINES if line.startswith(("queen", "city"))]
+    rows = "".join(f"the {line.split()[0]}\t{line}\n" for line in lines)
+    (tmp_path / "others.tsv").write_text(f"kind\tline\n{rows}", "utf-8")
+    flags = ["--column=line", "--label=kind", "--json"]
+    done = call("evaluate", run, "--data", tmp_path / "others.tsv", *flags)
+    assert (done.status, done.err) == (0, "")
+    (tmp_path / "lines.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    told = call("classify", run, tmp_path / "lines.txt").out.splitlines()
+    right = [
+        t.split("\t")[0] == f"the {line.split()[0]}" for t, line in zip(told, lines, strict=True)
+    ]
+    assert json.loads(done.out)["model"]["accuracy"] == pytest.approx(np.mean(right))
+    for name in ("train", "val", "test"):
+        (tmp_path / f"{name}.tsv").write_text(f"kind\tline\n{rows}", "utf-8")
+    of_split = call("evaluate", run, "--data", tmp_path, *flags)
+    assert json.loads(of_split.out)["model"] == json.loads(done.out)["model"]
+    whole = call("evaluate", run, "--data", table, "--json")  # the columns of its training
+    assert json.loads(whole.out)["lines"] == len(LINES)
+    (tmp_path / "new.csv").write_text("text,label\nking wins it,a lion\n", "utf-8")
+    done = call("evaluate", run, "--data", tmp_path / "new.csv")
+    done.assert_refused("the label 'a lion', wanted one that the model knows: 'the city', 'the")
+    (tmp_path / "new.csv").write_text("text,label\nking wins it,\n", "utf-8")
+    done = call("evaluate", run, "--data", tmp_path / "new.csv")
+    done.assert_refused("new.csv has no text with a label: nothing left of 1 ")
+
+
 def test_lines_are_labelled_in_their_order(run: Path, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("".join(f"{line}\n" for line in LINES), "utf-8")
     done = call("classify", run, tmp_path / "lines.txt")
@@ -207,6 +237,21 @@ def test_it_is_resumed_to_the_bit(
     assert call("train", "--resume", tmp_path / "parts").status == 0
     ours, whole = left_behind(tmp_path / "parts"), left_behind(tmp_path / "whole")
     assert [name for name in whole if ours[name] != whole[name]] == []
+
+
+def test_a_text_of_several_lines_is_told_in_one(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text('text\n"king\twins\nit \x1b[31m"\nqueen\n', "utf-8")
+    done = call("classify", run, tmp_path / "odd.csv")
+    told = [line.split("\t") for line in done.out.splitlines()]
+    assert [text for _, _, text in told] == ["king wins it  [31m", "queen"]
+
+
+@pytest.mark.parametrize("label", ['"a\nb"', '"a\tb"', "a\x1bb"])
+def test_labels_are_printable(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("text,label\n" + "".join(f"{line},{label}\n" for line in LINES), "utf-8")
+    done = call("train", *flags_of(path, tmp_path / "run"), *SMALL)
+    done.assert_refused(r"a label is 'a\\.*b', wanted printable characters only")
 
 
 def test_what_cannot_be_is_refused(

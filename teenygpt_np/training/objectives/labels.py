@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 import minigrad as mg
 from minigrad import Array
+from teenygpt_np.errors import InputError
 from teenygpt_np.model.classifier import Classifier
 from teenygpt_np.text.batches import Split
 from teenygpt_np.text.labels import Labelled
@@ -42,6 +43,18 @@ class Labels(Objective):
         ids = np.ones(2 * num_tokens, self.tokenizer.dtype)
         split = Labelled.of_ids(ids, np.full(2, num_tokens), 1, self.tokenizer).cut(num_tokens)
         return dataclasses.replace(split, numbers={"label": np.zeros(2, np.uint16)})
+
+    def known(self, split: Any) -> Labelled:
+        """The split with the numbers that the labels have in the model."""
+        numbers = {label: number for number, label in enumerate(self.config.classes)}
+        if unknown := [label for label in split.classes if label not in numbers]:
+            raise InputError(
+                f"a text has the label {unknown[0]!r}, wanted one that the model knows: "
+                f"{', '.join(map(repr, numbers))}"
+            )
+        own = np.array([numbers[label] for label in split.classes], np.uint16)
+        known: Labelled = dataclasses.replace(split, classes=self.config.classes)
+        return known.with_numbers(label=own[split.numbers["label"]])
 
     def batch(self, split: Any, rows: Ids, rng: np.random.Generator) -> LabelBatch:
         """The batch of these rows."""

@@ -77,6 +77,13 @@ class Objective(ABC):
         """The split with what the loss needs of the base, which fine-tuning began from."""
         return split
 
+    def known(self, split: Split) -> Split:
+        """A split of another text, as a model of these settings has learned to read it.
+
+        Raises InputError for what the model does not know.
+        """
+        return split
+
     @abstractmethod
     def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> Any:
         """The batch of these rows, as `loss` takes it."""

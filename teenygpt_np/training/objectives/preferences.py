@@ -45,9 +45,9 @@ class PreferencesObjective(Objective):
     written = "ten texts that it writes from prompts of the validation split"
 
     def trial(self, num_tokens: int) -> Split:
-        """Two rows of num_tokens tokens."""
+        """Two rows of num_tokens tokens, which differ."""
         lengths = np.full(4, num_tokens)
-        ids = np.ones(4 * num_tokens, self.tokenizer.dtype)
+        ids = np.repeat([0, 1, 0, 1], lengths).astype(self.tokenizer.dtype)
         split = Preferences.of_ids(ids, lengths, 2, self.tokenizer).cut(num_tokens)
         return split.with_numbers(
             prompt=np.ones(2, np.uint32), reference=np.zeros((2, 2), np.float32)

@@ -84,7 +84,7 @@ def test_tables_of_a_directory(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ([], r"a\.csv is empty|0 texts read"),
-        (ROWS[:6], "has 6 distinct texts, wanted at least 10"),
+        (ROWS[:6], "has 6 distinct texts with a label, wanted at least 10"),
         ([(t, "same") for t, _ in ROWS], "has the one label 'same', wanted 2"),
         ([(t, "") for t, _ in ROWS], "distinct texts|no text"),
         ([(t, t) for t, _ in ROWS], "and none of the training split has it"),

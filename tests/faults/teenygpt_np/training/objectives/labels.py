@@ -11,4 +11,9 @@ FAULTS = [
         "log_probs.argmax(axis=1) == labels",
         "log_probs.argmin(axis=1) == labels",
     ),
+    (
+        "classify: another text's labels have numbers of their own",
+        'known.with_numbers(label=own[split.numbers["label"]])',
+        "known",
+    ),
 ]
