@@ -213,6 +213,7 @@ class Config:
         0.1,
         "of --preferences: how dear it is to leave the base; less goes further from it",
         above=0,
+        at_most=1000,
         before=0.1,
         of="fine-tuning",
     )

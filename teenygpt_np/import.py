@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{args.file} has settings that can't be used: {error}") from error
     config = plain.plain(config, tokenizer)
-    weights = {name: array.astype(np.float32) for name, array in arrays.items()}
+    with np.errstate(over="ignore"):  # what is infinite then is refused, as it is in any file
+        weights = {name: array.astype(np.float32) for name, array in arrays.items()}
     parameters = dict(outline(config, tokenizer.num_token_vals).named_parameters())
     run_directory.check_arrays(weights, parameters, args.file)
     with plain.saved(args.out, weights, found, config, tokenizer):

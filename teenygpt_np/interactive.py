@@ -81,7 +81,7 @@ class Talk:
         if self.at_terminal:
             with contextlib.suppress(ImportError):  # not on Windows
                 import readline  # noqa: F401  # gives `input` editing and a history
-            print("Type a beginning; :help tells what else.")
+            print(f"Type {self.line.partition(',')[0].partition(';')[0]}; :help tells what else.")
         while True:
             try:
                 if not self._obey(input("> " if self.at_terminal else "")):

@@ -199,11 +199,16 @@ def described(description: Any) -> tuple[Config, Tokenizer]:
 
     Raises KeyError, TypeError or ValueError if they are missing or wrong, or the format is newer.
     """
-    found = description.get("format", 1) if isinstance(description, dict) else 1
+    if not isinstance(description, dict):
+        raise TypeError(f"it is {description!r:.20}, wanted an object")
+    found = description.get("format", 1)
     if found not in range(1, FORMAT + 1):
         raise ValueError(
             f"it is of format {found!r:.20}, wanted 1..{FORMAT}; a newer teenygpt_np may read it"
         )
+    for key in ("config", "characters" if found == 1 else "tokenizer"):
+        if key not in description:
+            raise KeyError(f"it has no {key}")
     if found == 1:
         tokenizer = {"kind": "characters", "characters": description["characters"]}
     else:

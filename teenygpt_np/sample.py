@@ -84,6 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.writing import writer_of
 
     writer = writer_of(load_run(args.run))
+    if args.length is not None and not writer.has_length:
+        raise InputError(f"--length can't be given: a prompt of {args.run} is {writer.line}")
     length = writer.usual_length if args.length is None else args.length
     temperature = writer.usual_temperature if args.temperature is None else args.temperature
     settings = Settings(temperature, args.top_k, args.top_p, args.seed, length)

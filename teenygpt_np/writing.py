@@ -26,10 +26,12 @@ class Writer(ABC):
 
     running: whether it writes running text.    usual_length, longest: tokens of a text
     usual_number: of texts.    usual_temperature: for `sampling.choose`.    line: what a prompt is
+    has_length: whether a length means anything to it
     """
 
     usual_temperature = 0.8
     line = BEGINNING
+    has_length = True
 
     def __init__(self, run: TrainedRun) -> None:
         self.model, self.tokenizer = run.model, run.tokenizer
@@ -118,6 +120,9 @@ class Continuing(Writer):
 class Filling(Writer):
     """Fills in each `BLANK` of a prompt, from left to right, by all that stands around it."""
 
+    line = f"a text with {BLANK} for each token to fill in"
+    has_length = False
+
     def rows(
         self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
     ) -> Iterator[Ids]:
@@ -152,6 +157,8 @@ class Filling(Writer):
 
 class Both(Continuing):
     """Fills in blanks where a prompt has any, and otherwise goes on from it."""
+
+    line = f"{BEGINNING}; or {Filling.line}"
 
     def __init__(self, run: TrainedRun) -> None:
         super().__init__(run)

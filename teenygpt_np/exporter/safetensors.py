@@ -15,7 +15,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -66,25 +66,29 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(size - 8, _MOST_HEADER):
                 raise ValueError(f"its header is said to have {length:,} bytes of {size:,}")
-            header = json.loads(file.read(length).decode("utf-8"))
-            metadata = header.pop(_METADATA, {})
-            return _arrays(header, file.read()), {str(k): str(v) for k, v in metadata.items()}
+            header = _object(json.loads(file.read(length).decode("utf-8")), "its header")
+            metadata = _object(header.pop(_METADATA, {}), _METADATA)
+            return _arrays(header, file.read()), {k: str(v) for k, v in metadata.items()}
     except FileNotFoundError:
         raise InputError(f"{path} is not there; wanted a .safetensors file") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} is no safetensors file: {reason[:200]}") from error
 
 
 def _arrays(header: dict[str, Any], data: bytes) -> dict[str, Array]:
     """The arrays, which must fill all of the data, without a gap and one after the other."""
-    arrays, end = {}, 0
-    for name, said in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        dtype, shape, (start, stop) = said["dtype"], said["shape"], said["data_offsets"]
-        if dtype not in _DTYPES:
-            raise ValueError(f"{name} is of {dtype}, wanted {', '.join(_DTYPES)}")
-        if not all(isinstance(n, int) and n >= 0 for n in (*shape, start, stop)):
+    places: list[tuple[int, int, list[int], str, str]] = []
+    for name, value in header.items():
+        said = _object(value, name)
+        dtype, shape, offsets = (said.get(key) for key in ("dtype", "shape", "data_offsets"))
+        if not isinstance(dtype, str) or dtype not in _DTYPES:
+            raise ValueError(f"{name} is of {dtype!r:.20}, wanted {', '.join(_DTYPES)}")
+        if not (_sizes(shape) and _sizes(offsets) and len(offsets) == 2):
             raise ValueError(f"{name} has a shape or offsets that are no sizes")
+        places.append((offsets[0], offsets[1], shape, name, dtype))
+    arrays, end = {}, 0
+    for start, stop, shape, name, dtype in sorted(places):
         if start != end or stop - start != math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize:
             raise ValueError(f"{name} is at {start}..{stop}, which does not fit its shape {shape}")
         if stop > len(data):
@@ -94,3 +98,13 @@ def _arrays(header: dict[str, Any], data: bytes) -> dict[str, Array]:
     if end != len(data):
         raise ValueError(f"{len(data) - end:,} bytes belong to no array")
     return arrays
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is {value!r:.20}, wanted an object")
+    return value
+
+
+def _sizes(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)

@@ -102,6 +102,10 @@ class Split(ABC):
     def num_cut(self, num_tokens: int) -> int:
         """How many rows a model that reads num_tokens would not see to their end."""
 
+    def num_lost(self, num_tokens: int) -> int:
+        """How many of them `cut` leaves out."""
+        return 0
+
     @abstractmethod
     def __len__(self) -> int:
         """N, how many rows one pass has."""

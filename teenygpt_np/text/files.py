@@ -117,8 +117,11 @@ def read_texts(
                 "which each file in a directory is a document"
             )
         paths = {name: source / f"{name}.txt" for name in SPLITS}
-    else:
+    elif source == STDIN or source.is_file():
         paths = {"all": source}
+    else:
+        what = "is no file" if source.exists() else "is not there"
+        raise InputError(f"{source} {what}; wanted {_WANTED}")
     return {name: FileTexts(path, found, encoding, notes) for name, path in paths.items()}, found
 
 
@@ -142,9 +145,9 @@ def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
     if path == STDIN:
         return FORMATS[0]
     if not path.exists():
-        raise InputError(f"{path} is not there; wanted {_WANTED}")
+        raise InputError(f"{path} is not there; wanted {FILES}")
     if not path.is_file():  # reading a pipe would wait for a writer
-        raise InputError(f"{path} is no file; wanted {_WANTED}")
+        raise InputError(f"{path} is no file; wanted {FILES}")
     suffix, packed = _suffixes(path)
     suffix = suffix or (_looked_into(path, packed, encoding, notes) if packed else "")
     format = _BY_SUFFIX.get(suffix)

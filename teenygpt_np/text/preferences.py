@@ -100,8 +100,8 @@ def _folded(row: Sequence[str | None], tokenizer: Tokenizer, report: Report) -> 
     """A prompt and its answers, folded. A space where they meet is kept, as it is in sampling."""
     texts = [text or "" for text in row]
     took = [tokenizer.fold(text) for text in texts]
+    report.folded += any(one.changed for one in took)
     for one in took:
-        report.folded += one.changed
         report.replaced.update(one.replaced)
         report.gap = gap = one.gap
     prompt, *answers = [one.text for one in took]

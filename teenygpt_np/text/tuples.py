@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import ANY, Batch, Rows, Split, batches, rows_per_batch, starts_of
 from teenygpt_np.text.tokenizer import Ids, Tokenizer, Unsigned
 
@@ -167,6 +168,31 @@ class Preferences(Tuples):
     """
 
     unit = "preference"
+
+    def cut(self, num_tokens: int) -> Self:
+        """The rows, each of their texts at most num_tokens long; without those `num_lost` counts.
+
+        Raises InputError if none is left.
+        """
+        kept = np.flatnonzero(~self._alike(num_tokens))
+        if not len(kept):
+            raise InputError(
+                f"no preference has answers that differ among the first {num_tokens - 1} tokens, "
+                "which are all that the model reads"
+            )
+        return super().cut(num_tokens).select(kept)
+
+    def num_lost(self, num_tokens: int) -> int:
+        """Those whose answers differ only behind what fits: nothing can be learned from them."""
+        return int(self._alike(num_tokens).sum())
+
+    def _alike(self, num_tokens: int) -> npt.NDArray[np.bool_]:
+        """Of which rows both texts begin with the same num_tokens tokens.    (N,)"""
+        alike: npt.NDArray[np.bool_] = np.all(self.lengths >= num_tokens, axis=0)
+        for row in np.flatnonzero(alike):
+            one, other = (self.ids[start : start + num_tokens] for start in self.starts[:, row])
+            alike[row] = np.array_equal(one, other)
+        return alike
 
     def both(self, rows: Ids) -> Batch:
         """The texts with the chosen answers, then those with the rejected ones.    (2 B, t)

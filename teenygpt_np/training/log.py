@@ -44,7 +44,9 @@ class Log:
         )
         say(f"    {corpus.report}")
         if cut := sum(split.num_cut(config.num_tokens) for split in (train, val, test)):
-            say(f"    {cut:,} {train.measure} are cut to {config.num_tokens - 1} tokens")
+            lost = sum(split.num_lost(config.num_tokens) for split in (train, val, test))
+            gone = f", and {lost:,} that differ only behind that are left out" if lost else ""
+            say(f"    {cut:,} {train.measure} are cut to {config.num_tokens - 1} tokens{gone}")
         say(
             f"preset {config.preset}: {num_parameters:,} parameters, kernels: "
             f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"

@@ -230,7 +230,7 @@ def terminal() -> Iterator[Terminal]:
 
 
 def test_ctrl_c_stops_the_text_and_ctrl_d_the_program(terminal: Terminal) -> None:
-    terminal.until("Type a beginning; :help tells what else.\r\n> ")
+    terminal.until("Type the beginning of a text; :help tells what else.\r\n> ")
     for beginning in ("king", "rain"):
         terminal.type(f"{beginning}\n")
         terminal.until(f"(?:{beginning}){{20}}")

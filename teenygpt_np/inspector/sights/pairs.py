@@ -45,6 +45,8 @@ class PairsSight(Sight):
             raise InputError(
                 f"--text has {len(given)} tabs, wanted a source, or a source, a tab and a target"
             )
+        if given and not given[0].strip():
+            raise InputError("--text has no target after its tab, wanted one, or no tab")
         self.source = self._row(source)
         self.target = self._row(given[0]) if given else self._written()
         texts = [self.tokenizer.decode(row[0]) for row in (self.source, self.target)]

@@ -349,7 +349,7 @@ def test_the_listing_and_the_page(runs: dict[str, Path], kind: str, tmp_path: Pa
         ("masked", "king [?]", "wanted something in brackets that the model knows"),
         ("masked", "king " * 9 + "[wins]", "in brackets that the model knows, among the first 24"),
         ("pairs", "a\tb\tc", "--text has 2 tabs, wanted a source, or a source, a tab and a target"),
-        ("pairs", "a\t", "--text is '', wanted at least one character"),
+        ("pairs", "a\t", "--text has no target after its tab, wanted one, or no tab"),
         ("pairs", "\tb", "--text is '', wanted at least one character"),
         ("labels", "a\tb\tc", "--text has 2 tabs, wanted a text, or a text, a tab and a class"),
         (

@@ -119,6 +119,8 @@ def test_evaluate_tells_what_it_learned(runs: dict[str, Path]) -> None:
     assert "padding not counted" not in told["masked"]
     assert {"a masked token", "padding not counted"} <= set(re.split(r"\s{2,}|\n", told["joint"]))
     call("evaluate", runs["masked"], "--each").assert_refused("--each is for whole lines")
+    done = call("sample", runs["masked"], "--prompt=ki_g", "--length=4")
+    done.assert_refused("--length can't be given: a prompt of .* is a text with _ for each token")
 
 
 @each_objective

@@ -140,6 +140,7 @@ def test_hostile_files_leave_nothing_behind(
         (["--column=a"], "--column can't be given with --preferences"),
         (["--label=a"], "--label can't be given with --preferences"),
         (["--objective=masked"], "--objective can't be given with --preferences"),
+        (["--beta=1e300"], r"--beta is 1e\+300, wanted at most 1,000"),
         (["--batch-size=999"], "wanted at least 999 for a batch of 999"),
     ],
 )

@@ -14,6 +14,7 @@ import minigrad as mg
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.text.batches import ANY
 from teenygpt_np.text.bpe import BpeTokenizer
 from teenygpt_np.text.bytes import ByteTokenizer
 from teenygpt_np.text.characters import CharacterTokenizer
@@ -202,16 +203,28 @@ def test_pads_change_nothing(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
-def test_a_prompt_that_leaves_no_room_counts_nothing(tmp_path: Path) -> None:
-    split = split_of(tmp_path, LETTERS, [("a" * 30, "b", "c"), ("", "d", "e")])
-    assert split.both(np.array([0, 1])).counted.sum(axis=1).tolist() == [0, 2, 0, 2]
-    prepared = objective_of().prepared(model_of(LETTERS), split)
-    scores = objective_of().scores(model_of(LETTERS, 1), prepared)
-    assert math.isfinite(scores["dpo_loss"])
+def test_answers_that_differ_behind_what_is_read_are_left_out(tmp_path: Path) -> None:
+    """Behind a long prompt, or a long beginning that they share; others of that length stay."""
+    lost = [("a" * 30, "b", "c"), ("", "d" * 24, "d" * 23 + "e")]
+    kept = [
+        ("", "d", "e"),
+        ("", "d" * 22 + "e", "d" * 30),
+        ("", "d" * 30, "ed"),
+        ("a" * 22, "b", "c"),
+    ]
+    whole = split_of(tmp_path, LETTERS, [*lost, *kept], width=ANY)
+    assert whole.num_lost(24) == 2
+    cut = whole.cut(24)
+    assert texts_of(cut) == [((p + c)[:23], (p + r)[:23]) for p, c, r in kept]
+    assert (cut.both(cut.in_order).counted.sum(axis=1) > 0).all()
+    with pytest.raises(
+        InputError, match="no preference has answers that differ among the first 23"
+    ):
+        whole.select(np.array([0, 1])).cut(24)
 
 
 def test_texts_of_the_prompts(tmp_path: Path) -> None:
-    split = split_of(tmp_path, LETTERS, [("ab ", "c", "d"), ("", "e", "f"), ("a" * 30, "b", "c")])
+    split = split_of(tmp_path, LETTERS, [("ab ", "c", "d"), ("", "e", "f"), ("a" * 22, "b", "c")])
     rng = np.random.default_rng(0)
     texts = objective_of().write(model_of(LETTERS), split, 7, rng)
     assert len(texts) == 7

@@ -23,4 +23,9 @@ FAULTS = [
         'self.numbers["prompt"][rows, None]',
         '0 * self.numbers["prompt"][rows, None]',
     ),
+    (
+        "preferences: those with nothing to learn from stay",
+        "kept = np.flatnonzero(~self._alike(num_tokens))",
+        "kept = self.in_order",
+    ),
 ]
