@@ -74,6 +74,14 @@ def test_exported(tmp_path: Path) -> None:
     assert rows[2]["weights, kB"] < rows[1]["weights, kB"] / 2
 
 
+def test_bits(tmp_path: Path) -> None:
+    (tmp_path / "gru").mkdir()
+    runs = [tiny_run(tmp_path), tiny_run(tmp_path / "gru", "--mixer=gru")]
+    [rows] = run("bits.py", tmp_path, *map(str, runs))
+    assert [row["mixer"] for row in rows] == ["attention", "gru"]
+    assert rows[0]["int8, kB"] < rows[0]["float32, kB"]
+
+
 def test_every_kernel_is_measured(tmp_path: Path) -> None:
     [rows] = run("kernels.py", tmp_path)
     kernels = {
