@@ -74,6 +74,16 @@ def test_exported(tmp_path: Path) -> None:
     assert rows[2]["weights, kB"] < rows[1]["weights, kB"] / 2
 
 
+@pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
+def test_exported_peers(tmp_path: Path) -> None:
+    """llama2.c is no part of the project, and node and clang may be missing."""
+    [rows] = run("exported_peers.py", tmp_path)
+    assert rows[0] == {"float32": "C", "tokens/s": rows[0]["tokens/s"], "of the C": 1}
+    assert len(rows) == 1 + bool(shutil.which("node")) + bool(
+        shutil.which("node") and shutil.which("clang") and shutil.which("wasm-ld")
+    )
+
+
 def test_bits(tmp_path: Path) -> None:
     (tmp_path / "gru").mkdir()
     runs = [tiny_run(tmp_path), tiny_run(tmp_path / "gru", "--mixer=gru")]
