@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from teenygpt_np.cli import (
     Parser,
@@ -20,6 +22,11 @@ from teenygpt_np.cli import (
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.reading import STDIN, check_encoding, shown
+
+if TYPE_CHECKING:
+    from teenygpt_np.run_directory import TrainedRun
+    from teenygpt_np.text.batches import Split
+    from teenygpt_np.text.report import Report
 
 # The columns of the table: title, width, and each score with how it is written. Those are shown
 # that the model has.
@@ -119,62 +126,21 @@ def main(arguments: list[str] | None = None) -> int:
     import numpy as np
 
     import minigrad as mg
-    from teenygpt_np.run_directory import check_text, load_base, load_own_corpus, load_run
+    from teenygpt_np.run_directory import load_base, load_run
     from teenygpt_np.scores import nats
-    from teenygpt_np.text.batches import Rows
-    from teenygpt_np.text.corpus import is_hash_of, read_whole
     from teenygpt_np.training.objectives import objective_of
 
     mg.choose_backend()
     run = load_run(args.run)
-    config, tokenizer = run.config, run.tokenizer
-    if args.each and config.text != "lines":
-        what = "running text" if config.text == "running" else config.text
-        raise InputError(f"--each is for lines, and {args.run} was trained on {what}")
-    if args.each and config.objective == "masked":
-        raise InputError(f"--each is for whole lines, and {args.run} fills in masked tokens")
+    config = run.config
+    _check_each(args, config)
     if args.eval_tokens is not None:
         config = dataclasses.replace(config, eval_tokens=args.eval_tokens)
-    named = _columns(args, config)
-    objective = objective_of(config, tokenizer)
-    truth, train = None, None
-    if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
-        name, split = shown(STDIN) if args.data == STDIN else args.data.name, "all"
-        settings = {"columns": named, "split_on": config.split_on, "text": config.text}
-        settings |= {"encoding": args.encoding or "utf-8"}
-        whole, report = read_whole(args.data, tokenizer, **settings)
-    else:
-        if args.data:
-            config = dataclasses.replace(
-                config, data=str(args.data), more_data=(), encoding="utf-8"
-            )
-        else:
-            check_text(args.run, config)
-        encoding = args.encoding or config.encoding
-        config = dataclasses.replace(config, columns=named, encoding=encoding)
-        corpus = load_own_corpus(config, args.run.parent, tokenizer)
-        if not args.data and not is_hash_of(run.meta.get("corpus"), corpus):
-            raise InputError(
-                f"{corpus.name} has changed since {args.run} was trained on it, so its splits "
-                "differ; wanted the same text, or another one with --data"
-            )
-        name, split, report = corpus.name, args.split or "test", corpus.report
-        whole, train = (
-            corpus.splits[split],
-            objective.known(corpus.rows("train", config.num_tokens)),
-        )
-        truth = corpus.truth and corpus.truth[split]
+    objective = objective_of(config, run.tokenizer)
+    text = _read(args, run)
     if args.data:
-        if report.empty or report.missing or report.notes:
-            print(report, file=sys.stderr)
-        if cut := whole.num_cut(config.num_tokens):
-            longest, lost = config.num_tokens - 1, whole.num_lost(config.num_tokens)
-            gone = f"; {lost} that differ only there are left out" if lost else ""
-            print(
-                f"{whole.unit}s longer than {longest} tokens, scored without the rest: {cut}{gone}",
-                file=sys.stderr,
-            )
-    rows = objective.known(whole.cut(config.num_tokens))
+        _tell(text, config.num_tokens)
+    rows = objective.known(text.split.cut(config.num_tokens))
     if objective.refers:
         rows = objective.prepared(load_base(config, args.run.parent).model, rows)
     with np.errstate(all="ignore"):
@@ -182,23 +148,99 @@ def main(arguments: list[str] | None = None) -> int:
         each = nats(run.model, rows).tolist() if args.each else []
     if not np.isfinite([*table["model"].values(), *each]).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
-    if train is not None:
-        table |= objective.baselines(train, rows)
-    if truth and "nll_no_pad" in table["model"]:
-        table["grammar"] = {"nll_no_pad": truth}
+    if text.train is not None:
+        table |= objective.baselines(objective.known(text.train.cut(config.num_tokens)), rows)
+    if text.truth and "nll_no_pad" in table["model"]:
+        table["grammar"] = {"nll_no_pad": text.truth}
     scored = len(rows.evenly(config.eval_tokens))
     if args.json:
-        told = {"data": name, "split": split, "lines": scored, **table}
+        told = {"data": text.name, "split": text.part, "lines": scored, **table}
         print(json.dumps(told | ({"each": each} if args.each else {})))
-        return 0
-    if args.each and isinstance(whole, Rows):
-        for value, line in zip(each, whole.texts(), strict=True):
+    elif args.each:
+        for value, line in zip(each, text.split.texts(), strict=True):
             print(f"{value:.2f}\t{line}")
-        return 0
-    what = f"all of {name}" if split == "all" else f"the {split} split of {name}"
-    share = "" if scored == len(rows) else f", {scored:,} of them scored, spread over it"
-    print(f"{len(rows):,} {rows.unit}{'s' * (len(rows) != 1)}, {what}{share}")
-    known, title = _TABLES[config.text]
+    else:
+        what = (
+            f"all of {text.name}" if text.part == "all" else f"the {text.part} split of {text.name}"
+        )
+        share = "" if scored == len(rows) else f", {scored:,} of them scored, spread over it"
+        print(f"{len(rows):,} {rows.unit}{'s' * (len(rows) != 1)}, {what}{share}")
+        _print_table(table, config.text)
+    return 0
+
+
+def _check_each(args: argparse.Namespace, config: Config) -> None:
+    """Raise InputError if --each is given for a run that it is not for."""
+    if args.each and config.text != "lines":
+        what = "running text" if config.text == "running" else config.text
+        raise InputError(f"--each is for lines, and {args.run} was trained on {what}")
+    if args.each and config.objective == "masked":
+        raise InputError(f"--each is for whole lines, and {args.run} fills in masked tokens")
+
+
+class _Text(NamedTuple):
+    """A text to score.
+
+    part: the name of its split, or 'all'.    split: that, in rows of any length
+    train: what the baselines learn from, if it has such a split
+    truth: nats of a line under the grammar that wrote it, if that is known
+    """
+
+    name: str
+    part: str
+    split: Any
+    report: Report
+    train: Split | None = None
+    truth: float | None = None
+
+
+def _read(args: argparse.Namespace, run: TrainedRun) -> _Text:
+    """The run's own text, or the one that is given."""
+    from teenygpt_np.run_directory import check_text, load_own_corpus
+    from teenygpt_np.text.corpus import is_hash_of, read_whole
+
+    config, columns = run.config, _columns(args, run.config)
+    if args.data and (args.data == STDIN or args.data.is_file()) and not args.split:
+        settings = {"columns": columns, "split_on": config.split_on, "text": config.text}
+        encoding = args.encoding or "utf-8"
+        split, report = read_whole(args.data, run.tokenizer, encoding=encoding, **settings)
+        return _Text(shown(STDIN) if args.data == STDIN else args.data.name, "all", split, report)
+    if args.data:
+        config = dataclasses.replace(config, data=str(args.data), more_data=(), encoding="utf-8")
+    else:
+        check_text(args.run, config)
+    encoding = args.encoding or config.encoding
+    config = dataclasses.replace(config, columns=columns, encoding=encoding)
+    corpus = load_own_corpus(config, args.run.parent, run.tokenizer)
+    if not args.data and not is_hash_of(run.meta.get("corpus"), corpus):
+        raise InputError(
+            f"{corpus.name} has changed since {args.run} was trained on it, so its splits "
+            "differ; wanted the same text, or another one with --data"
+        )
+    part = args.split or "test"
+    truth = corpus.truth[part] if corpus.truth else None
+    train = corpus.splits["train"]
+    return _Text(corpus.name, part, corpus.splits[part], corpus.report, train, truth)
+
+
+def _tell(text: _Text, num_tokens: int) -> None:
+    """Print, as notes, what of another text is not scored."""
+    report, split = text.report, text.split
+    if report.empty or report.missing or report.notes:
+        print(report, file=sys.stderr)
+    if cut := split.num_cut(num_tokens):
+        lost = split.num_lost(num_tokens)
+        gone = f"; {lost} that differ only there are left out" if lost else ""
+        print(
+            f"{split.unit}s longer than {num_tokens - 1} tokens, scored without the rest: "
+            f"{cut}{gone}",
+            file=sys.stderr,
+        )
+
+
+def _print_table(table: Mapping[str, Mapping[str, float]], kind: str) -> None:
+    """Print the scores of the model and of the baselines.    kind: `Config.text`"""
+    known, title = _TABLES[kind]
     print(title.format_map(table["model"]) + "\n")
     columns = [column for column in known if column[2][0][0] in table["model"]]
     print(f"{'':10}" + "".join(f"{title:>{width}}" for title, width, _ in columns))
@@ -210,7 +252,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{predictor:10}{''.join(cells)}".rstrip())
     for score in filter(lambda name: name.startswith("recall of "), table["model"]):
         print(f"{score}: {table['model'][score]:.1%}")
-    return 0
 
 
 def _columns(args: argparse.Namespace, config: Config) -> tuple[str, ...]:
