@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import sides
+from quality import text_of
 
 # The flags, and how many times as wide.
 KINDS = {
@@ -56,7 +57,7 @@ def train(flags: list[str]) -> sides.Row:
 
 
 def main() -> None:
-    """Print a table in Markdown."""
+    """Print a table in Markdown, named for the text."""
     args = sides.arguments(__doc__, rounds=1, only=True, others="WIDTH [FLAGS], behind --")
     width, *flags = args.others
     flags += ["--max-steps=1"] if args.short else []
@@ -67,7 +68,7 @@ def main() -> None:
             found, _ = sides.alternate("ternary", {name: task}, 1)
             rows.append({"weights": name} | found[name][0])
             print(rows[-1], file=sys.stderr, flush=True)  # should a later one fail
-    sides.report(args, ternary=rows)
+    sides.report(args, **{f"ternary_{text_of(flags)}": rows})
 
 
 if __name__ == "__main__":
