@@ -28,6 +28,7 @@ def warm_up(config: Config, objective: Objective) -> None:
         num_heads=1,
         num_neurons=1,
         num_blocks=len(config.mixers),
+        lora_rank=min(config.lora_rank, _TOKENS),
         experts=min(config.experts, 2),
         active_experts=min(config.active_experts, 2),
     )

@@ -187,6 +187,12 @@ def test_a_decoder_becomes_an_encoder(base: Path, text: Path, tmp_path: Path) ->
     assert call("sample", again, "-n=1").status == 0
 
 
+def test_a_rank_as_large_as_a_wide_model(text: Path, tmp_path: Path) -> None:
+    """The model that kernels are compiled with is smaller."""
+    base = tiny_run(tmp_path, "--num-emb=40", "--max-steps=1")
+    tuned(base, text, tmp_path / "tuned", "--lora-rank=40", "--max-steps=1")
+
+
 def test_a_base_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     """A classifier of a decoder's blocks cannot be made of an encoder and a decoder."""
     pairs, labels = tmp_path / "pairs.tsv", tmp_path / "labels.tsv"
