@@ -10,12 +10,14 @@ import mmap
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from teenygpt_np.config import OWN_TEXTS, SETTINGS, Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.ranks import on_this_machine, ranks
 from teenygpt_np.text.files import FILES
 from teenygpt_np.text.reading import STDIN
 
@@ -170,6 +172,8 @@ def set_up(threads: int | None) -> None:
     Raises InputError for a backend that is unknown or not installed and for a number of threads out
     of range, MemoryError if too little memory is free to start.
     """
+    if threads is None and (here := on_this_machine()) > 1 and "OMP_NUM_THREADS" not in os.environ:
+        threads = max(1, _cores() // here)
     if threads is not None:
         if not 1 <= threads <= MOST_THREADS:
             raise InputError(f"--threads is {threads}, wanted 1..{MOST_THREADS:,}")
@@ -189,6 +193,13 @@ def set_up(threads: int | None) -> None:
         mg.set_num_threads(threads)
     if backend != "numpy":
         _look_for_memory(_MB_FOR_NUMBA + _MB_PER_THREAD * mg.get_num_threads())
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _look_for_memory(megabytes: int) -> None:
@@ -251,6 +262,9 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
 
 
 def _fail(name: str, message: str, status: int) -> int:
+    with contextlib.suppress(InputError):
+        if not ranks().is_first:  # which tells the same, unless it is only here, and ends all
+            time.sleep(1)
     line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
     print(f"{name}: error: {line[:_LONGEST]}", file=sys.stderr)
     return status

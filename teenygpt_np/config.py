@@ -229,6 +229,14 @@ class Config:
     )
     max_steps: int = _setting(0, "stop after this many steps; 0: no limit", at_least=0)
     batch_size: int = _setting(32, "lines, or windows of running text, per step", at_least=1)
+    shards: int = _setting(
+        1,
+        "parts of a batch whose gradients are computed one by one and added up in their order; "
+        "processes that train together have as many each",
+        at_least=1,
+        at_most=10_000,
+        before=1,
+    )
     batch_tokens: int = _setting(
         1024,
         "tokens per step that short lines are filled up to, with more of them than batch-size; "

@@ -16,6 +16,7 @@ from teenygpt_np.cli import as_flag, given_settings
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import outline
+from teenygpt_np.ranks import ranks
 from teenygpt_np.run_directory import load_base, load_own_corpus, take_base
 from teenygpt_np.text.labels import Labelled
 from teenygpt_np.text.reading import STDIN, shown, stdin
@@ -74,13 +75,21 @@ def begun(
     out = Path(args.out or "runs")
     # Known before the text is read, which may be long.
     named_as_flags(lambda: outline(config, num_token_vals=1))
-    run_directory.check_directory(out)
-    if args.out:
-        run_directory.check_new(out)
+    all_ranks = ranks()
+    if args.shards is None:
+        config = dataclasses.replace(config, shards=all_ranks.count)
+    if all_ranks.is_first:
+        run_directory.check_directory(out)
+        if args.out:
+            run_directory.check_new(out)
     if args.data == STDIN:
+        if all_ranks.count > 1:
+            raise InputError(f"--data - is for one process, not {all_ranks.count}; wanted a file")
         return _from_stdin(args, config, out, owned, tokenizer)
     trainer = trainer_of(config, args.quiet, out.parent if args.out else out, tokenizer)
-    return trainer, _claimed(args, config, out, owned)
+    if all_ranks.is_first:
+        out = _claimed(args, config, out, owned)
+    return trainer, all_ranks.from_first(out)
 
 
 def _claimed(args: Namespace, config: Config, out: Path, owned: contextlib.ExitStack) -> Path:
@@ -134,12 +143,12 @@ def trainer_of(
     goes_on: bool = False,
 ) -> Trainer:
     """goes_on: whether it will be given all weights but those that stay frozen"""
-    console = Console(quiet=quiet)
+    console = Console(quiet=quiet or not ranks().is_first)
     corpus = load_own_corpus(config, folder, tokenizer, console.status)
     train = corpus.splits["train"]
     if isinstance(train, Labelled):
         config = dataclasses.replace(config, classes=train.classes)
-    trainer = Trainer(config, corpus, console)
+    trainer = Trainer(config, corpus, console, ranks())
     takes = bool(config.base) and (config.is_frozen or not goes_on)
     refers = trainer.objective.refers
     if takes or refers:

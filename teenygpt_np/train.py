@@ -123,6 +123,7 @@ def _from_file(file: Path, config: Config) -> Tokenizer:
 def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
     import minigrad as mg
     from teenygpt_np import run_directory
+    from teenygpt_np.ranks import ranks
     from teenygpt_np.starting import changes, named_as_flags, trainer_of
 
     for name in ("pairs", "label"):
@@ -146,7 +147,8 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     config = named_as_flags(lambda: dataclasses.replace(config, **changed))
     if args.data is None:
         run_directory.check_text(out, config)
-    owned.enter_context(run_directory.lock(out))
+    if ranks().is_first:
+        owned.enter_context(run_directory.lock(out))
     last = out / run_directory.LAST
     # With none of these files the run was killed before it saved anything: it starts anew.
     written = [last, out / run_directory.BEST, out / run_directory.METRICS]

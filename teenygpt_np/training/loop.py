@@ -15,19 +15,20 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Array
-from minigrad.optim import clip_grad_norm
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model
+from teenygpt_np.ranks import Ranks
 from teenygpt_np.text.batches import check_batch
 from teenygpt_np.text.corpus import SPLITS, Corpus, corpus_hash, is_hash_of
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.log import Log
 from teenygpt_np.training.norms import fullest_experts, norms_by_layer, update_ratios
-from teenygpt_np.training.objectives import Loss, objective_of
+from teenygpt_np.training.objectives import objective_of
 from teenygpt_np.training.optimizers import make_optimizers, make_schedule
+from teenygpt_np.training.parallel import Shared, Told
 from teenygpt_np.training.place import Place
 from teenygpt_np.training.signals import first_signal_to
 from teenygpt_np.training.warm_up import warm_up
@@ -50,8 +51,11 @@ class Trainer:
     Raises InputError if the corpus is too small or the model too large.
     """
 
-    def __init__(self, config: Config, corpus: Corpus, console: Console) -> None:
+    def __init__(
+        self, config: Config, corpus: Corpus, console: Console, ranks: Ranks | None = None
+    ) -> None:
         self.config, self.corpus = config, corpus
+        self.ranks = ranks or Ranks()
         self.rows = {split: corpus.rows(split, config.num_tokens) for split in SPLITS}
         check_batch(corpus.name, self.rows["train"], config.batch_size)
         seeds = np.random.SeedSequence(config.seed).spawn(len(_STREAMS))
@@ -59,7 +63,7 @@ class Trainer:
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
         self.model = build_model(config, corpus.tokenizer.num_token_vals, self.rngs["model"])
-        self.parameters = self.model.parameters()
+        self.shared = Shared(self.ranks, self.model, config.shards, config.seed, self.rngs["model"])
         self.objective = objective_of(config, corpus.tokenizer)
         self.optimizers = make_optimizers(self.model, config)
         self.batch_size = self.objective.rows_per_batch(
@@ -98,18 +102,17 @@ class Trainer:
         """
         self.out = out
         self.log.compiling()
-        if not (out / run_directory.CONFIG).exists():
-            mg.choose_backend()
-            run_directory.begin(out, self._description())
-        elif self.config != run_directory.read_description(out)[1]:  # some may change on the way
-            checkpoint.write_json(out / run_directory.CONFIG, self._description())
+        self._check_alike()
+        if self.ranks.is_first:
+            self._begin()
         trained = sum(p.size for p in run_directory.trained(self.model).values())
         self.log.introduction(self.model.num_parameters(), trained, out)
         self.log.batches(self.rows["train"], self.batch_size)
         self.log.schedule(self.planned_steps)
         self.log.going_on(self.place, self.changes)
-        base = self.objective.scores(self.model, self.rows["val"]) if self.begins_anew else None
-        self.log.baselines(self.rows["train"], self.rows["val"], base)
+        base = self._scores() if self.begins_anew else None
+        if self.ranks.is_first:
+            self.log.baselines(self.rows["train"], self.rows["val"], base)
         self.log.compiling()
         started = time.perf_counter()
         warm_up(self.config, self.objective)
@@ -117,20 +120,47 @@ class Trainer:
         with first_signal_to(self._stop), np.errstate(all="ignore"):
             # An overflow is not worth a warning: losses, norms and scores are checked.
             try:
-                if not (out / run_directory.LAST).exists():
+                if self.ranks.from_first(not (out / run_directory.LAST).exists()):
                     self.save()
                 while not self.place.finished:
                     self._epoch()
-                self._finish(write_report)
+                if self.ranks.is_first:
+                    self._finish(write_report)
             except _Stopped:
                 self.save()
                 self.log.stopped(self.place.step, out)
+                self.ranks.gathered("saved")
                 return self.stop_signal
             except OSError as error:
-                if error.filename is None:  # the output failed, not a file: a closed terminal, say
+                # The output failed, not a file: a closed terminal, say. Other ranks do not know.
+                if error.filename is None and self.ranks.count == 1:
                     self.save()
                 raise
         return 0
+
+    def _check_alike(self) -> None:
+        """Raise InputError if a rank has other versions, settings or text than the first."""
+        described = self._description()
+        told: dict[str, Any] = {}
+        for kind in ("versions", "config"):
+            told |= {f"{kind} {name}": value for name, value in described[kind].items()}
+        told |= {kind: described[kind] for kind in ("backend", "tokenizer", "corpus")}
+        first, *others = self.ranks.gathered(told)
+        for number, other in enumerate(others, 1):
+            for name, value in first.items():
+                if other[name] != value:
+                    raise InputError(
+                        f"process {number} has {name} {other[name]!r:.80}, and the first "
+                        f"{value!r:.80}; wanted the same"
+                    )
+
+    def _begin(self) -> None:
+        """Write config.json, if it is not there as it should be."""
+        if not (self.out / run_directory.CONFIG).exists():
+            mg.choose_backend()
+            run_directory.begin(self.out, self._description())
+        elif self.config != run_directory.read_description(self.out)[1]:  # some may change
+            checkpoint.write_json(self.out / run_directory.CONFIG, self._description())
 
     def _stop(self, number: int) -> None:
         self.stop_signal = number
@@ -149,15 +179,18 @@ class Trainer:
             self._heed_signal()
             started = time.perf_counter()
             is_last = place.batches_done + 1 == len(order) or place.step + 1 == limit
-            batch = self.objective.batch(self.rows["train"], rows, self.rngs["model"])
-            loss = self._step(batch, is_last)
+            told = self._step(rows, is_last)
             place.batches_done += 1
-            place.epoch_loss += loss.nats
-            place.epoch_units += loss.units
-            place.epoch_tokens += int(batch.counted.sum())
+            place.epoch_loss += told.nats
+            place.epoch_units += told.units
+            place.epoch_tokens += told.tokens
             place.epoch_seconds += time.perf_counter() - started
-            self.log.step(place, loss.nats / max(loss.units, 1), self.batches_per_epoch)
-            if time.monotonic() - self.saved_at > _SAVE_AFTER:
+            self.log.step(place, told.nats / max(told.units, 1), self.batches_per_epoch)
+            is_due = time.monotonic() - self.saved_at > _SAVE_AFTER
+            if self.ranks.count > 1:  # a signal may have come to one of them, and clocks differ
+                agreed = self.ranks.gathered((self.stop_signal, is_due))
+                self.stop_signal, is_due = max(number for number, _ in agreed), agreed[0][1]
+            if is_due:
                 self.save()
         self._end_epoch()
 
@@ -168,37 +201,44 @@ class Trainer:
         order = self.objective.order(self.rows["train"], self.batch_size, rng)
         return order[: self.batches_per_epoch]
 
-    def _step(self, batch: Any, is_last: bool) -> Loss:
-        """Take one step; returns its loss.    is_last: of its epoch, so norms are kept by layer"""
+    def _step(self, rows: Ids, is_last: bool) -> Told:
+        """Take one step; what to tell of it.    is_last: of its epoch: norms are kept by layer"""
         rng, before = self.rngs["model"].bit_generator, self.rngs["model"].bit_generator.state
+        shared, step = self.shared, self.place.step
 
-        def loss_again() -> mg.Tensor:
+        def again() -> None:
             rng.state = before
-            return self.objective.loss(self.model, batch).minimized
+            shared.gradients(rows, step, self._backward)
 
-        for parameter in self.parameters:
-            parameter.zero_grad()
-        loss = self.objective.loss(self.model, batch)
-        self._check_finite("loss", loss.minimized.item(), loss_again)
-        loss.minimized.backward()
+        self.model.zero_grad()
+        told = shared.gradients(rows, step, self._backward)
+        self._check_finite("loss", told.minimized, again)
         if is_last:
             layers = [name for name, _ in self.model.named_children()]
             weights = self.model.state_dict()
-            grads = {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
-            self.place.layers["grad_norms"] = norms_by_layer(grads, layers)
-            if loads := fullest_experts(self.model):
+            self.place.layers["grad_norms"] = norms_by_layer(shared.all_gradients(), layers)
+            if loads := self.ranks.gathered(fullest_experts(self.model))[-1]:
                 self.place.layers["fullest_experts"] = loads
-        norm = clip_grad_norm(self.parameters, self.config.clip_grad_norm or math.inf)
-        self._check_finite("gradient's norm", norm, lambda: loss_again().backward())
+        norm = shared.clip(self.config.clip_grad_norm or math.inf)
+        self._check_finite("gradient's norm", norm, again)
         for optimizer in self.optimizers.values():
-            optimizer.lr = self.schedule(self.place.step)
+            optimizer.lr = self.schedule(step)
             optimizer.step()
+        shared.spread()
         if is_last:
             after = self.model.state_dict()
             self.place.layers["update_ratios"] = update_ratios(weights, after, layers)
         self.place.epoch_grad_norm += norm
         self.place.step += 1
-        return loss
+        return told
+
+    def _backward(self, rows: Ids) -> Told:
+        """Add the gradient of some rows of the training split to the parameters."""
+        batch = self.objective.batch(self.rows["train"], rows, self.rngs["model"])
+        loss = self.objective.loss(self.model, batch)
+        loss.minimized.backward()
+        tokens = int(batch.counted.sum())
+        return Told(loss.minimized.item(), loss.nats, loss.units, tokens)
 
     def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
         """Raise InputError if a value is not finite.    again: computes it again, for the cause"""
@@ -213,6 +253,8 @@ class Trainer:
                     again()
             except FloatingPointError as error:
                 cause = f"first {error}"
+        causes = self.ranks.gathered(cause)
+        cause = next((c for c in causes if c.startswith("first")), causes[0])
         raise self._diverged(f"the {name} at step {self.place.step:,} is {value}, {cause}")
 
     def _diverged(self, what: str) -> InputError:
@@ -222,11 +264,8 @@ class Trainer:
         )
 
     def _end_epoch(self) -> None:
-        def score() -> dict[str, float]:
-            return self.objective.scores(self.model, self.rows["val"], self._heed_signal)
-
-        val, place = score(), self.place
-        self._check_finite("validation score", sum(val.values()), score)
+        val, place = self._scores(), self.place
+        self._check_finite("validation score", sum(val.values()), self._scores)
         record = {
             "epoch": place.epoch,
             "step": place.step,
@@ -241,16 +280,26 @@ class Trainer:
         samples: Sequence[str] = []
         if is_best:
             place.best, place.bad_epochs = record, 0
-            self._save(run_directory.BEST, self._weights())
-            samples = self._write_samples()
+            if self.ranks.is_first:
+                self._save(run_directory.BEST, self._weights())
+                samples = self._write_samples()
         else:
             place.bad_epochs += 1
-        checkpoint.append_line(self.out / run_directory.METRICS, json.dumps(record))
+        if self.ranks.is_first:
+            checkpoint.append_line(self.out / run_directory.METRICS, json.dumps(record))
         place.begin_epoch(self.rngs["batches"].bit_generator.state)
         place.finished = self._is_finished()
         self.save()
         # Told last: where the terminal is gone, everything is saved.
         self.log.epoch(record, is_best, samples[: self.objective.samples[1]])
+
+    def _scores(self) -> dict[str, float]:
+        """Of the model on the validation split, by the first rank; the others wait."""
+        scores: dict[str, float] = {}
+        if self.ranks.is_first:
+            heed = self._heed_signal if self.ranks.count == 1 else lambda: None
+            scores = self.objective.scores(self.model, self.rows["val"], heed)
+        return self.ranks.from_first(scores)
 
     def _is_finished(self) -> bool:
         place, config = self.place, self.config
@@ -309,12 +358,14 @@ class Trainer:
         """All arrays of a checkpoint: the weights and the optimizers' state."""
         arrays = self._weights()
         for kind, optimizer in self.optimizers.items():
-            arrays |= {f"{kind}/{k}": v for k, v in optimizer.state_dict().items()}
+            arrays |= {f"{kind}/{k}": v for k, v in self.shared.state(optimizer).items()}
         return arrays
 
     def save(self) -> None:
         """Write `last.npz`. Raises InputError instead if a number in it is not finite."""
-        self._save(run_directory.LAST, self._arrays())
+        arrays = self._arrays()
+        if self.ranks.is_first:
+            self._save(run_directory.LAST, arrays)
         self.saved_step, self.saved_at = self.place.step, time.monotonic()
 
     def _save(self, name: str, arrays: dict[str, Array]) -> None:
@@ -349,7 +400,8 @@ class Trainer:
             raise InputError(f"{path} is no checkpoint of a run: {error}") from error
         self.saved_step = self.place.step
         metrics = path.with_name(run_directory.METRICS)
-        if metrics.exists():  # an epoch that ended without a save is done and recorded again
+        # An epoch that ended without a save is done and recorded again.
+        if self.ranks.is_first and metrics.exists():
             lines = metrics.read_bytes().splitlines(keepends=True)
             with checkpoint.atomic_file(metrics) as file:
                 file.writelines(lines[: self.place.epoch])

@@ -97,6 +97,7 @@ OTHERS = Config(
     lora_alpha=3.0,
     lora_on="k",
     train_only="head",
+    shards=2,
     beta=0.5,
     dropout=0.25,
     epochs=19,

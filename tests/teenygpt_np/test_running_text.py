@@ -14,9 +14,9 @@ from trainers import make, metrics, resumed, trained
 from trainers import run as run_trainer
 
 from teenygpt_np.run_directory import load_run
-from teenygpt_np.text.batches import Batch
 from teenygpt_np.text.corpus import load_corpus
-from teenygpt_np.training.objectives import Loss
+from teenygpt_np.text.tokenizer import Ids
+from teenygpt_np.training.parallel import Told
 
 PLAY = "".join(
     f"{who}:\nWhy, {what} is as {how} as the sea;\n\n"
@@ -120,10 +120,10 @@ def test_a_resumed_run_is_the_same(
     stopped = make(corpus, **settings)
     take_step = stopped._step
 
-    def step(batch: Batch, is_last: bool) -> Loss:
-        loss = take_step(batch, is_last)
+    def step(rows: Ids, is_last: bool) -> Told:
+        told = take_step(rows, is_last)
         stopped.stop_signal = 2 if stopped.place.step == steps else 0
-        return loss
+        return told
 
     monkeypatch.setattr(stopped, "_step", step)
     assert run_trainer(stopped, tmp_path / "part") == 2

@@ -11,11 +11,11 @@ from trainers import TINY, Array, load, make, resumed, run, trained, write_repor
 
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.text import batches
-from teenygpt_np.text.batches import Batch
 from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
-from teenygpt_np.training.objectives import Loss
+from teenygpt_np.training.parallel import Told
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def test_a_resumed_run_has_the_same_batches(
     stopped = make(corpus, **settings)
     take_step = stopped._step
 
-    def step(batch: Batch, is_last: bool) -> Loss:
-        loss = take_step(batch, is_last)
+    def step(rows: Ids, is_last: bool) -> Told:
+        told = take_step(rows, is_last)
         stopped.stop_signal = 2 if stopped.place.step == 4 else 0
-        return loss
+        return told
 
     monkeypatch.setattr(stopped, "_step", step)
     assert run(stopped, tmp_path / "part") == 2

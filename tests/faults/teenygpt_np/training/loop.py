@@ -8,15 +8,19 @@ FAULTS = [
     ),
     (
         "resume: nothing is saved until an epoch's end",
-        "if time.monotonic() - self.saved_at > _SAVE_AFTER:",
+        "is_due = time.monotonic() - self.saved_at > _SAVE_AFTER",
+        "is_due = False",
+    ),
+    (
+        "resume: nothing is saved when the output fails",
+        "if error.filename is None and self.ranks.count == 1:",
         "if False:",
     ),
-    ("resume: nothing is saved when the output fails", "if error.filename is None:", "if False:"),
-    ("loop: gradients pile up", "parameter.zero_grad()", "pass"),
+    ("loop: gradients pile up", "        self.model.zero_grad()\n", ""),
     (
         "loop: gradients are not clipped",
-        "clip_grad_norm(self.parameters, self.config.clip_grad_norm or math.inf)",
-        "clip_grad_norm(self.parameters, math.inf)",
+        "shared.clip(self.config.clip_grad_norm or math.inf)",
+        "shared.clip(math.inf)",
     ),
     (
         "batch_tokens: batches of short lines stay small",
@@ -51,17 +55,17 @@ FAULTS = [
     ),
     (
         "resume: nothing is saved before the first step",
-        "if not (out / run_directory.LAST).exists():",
+        "if self.ranks.from_first(not (out / run_directory.LAST).exists()):",
         "if False:",
     ),
     (
         "nan: a loss that is no number is let through",
-        'self._check_finite("loss", loss.minimized.item(), loss_again)',
+        'self._check_finite("loss", told.minimized, again)',
         "pass",
     ),
     (
         "nan: a gradient that is no number is let through",
-        'self._check_finite("gradient\'s norm", norm, lambda: loss_again().backward())',
+        'self._check_finite("gradient\'s norm", norm, again)',
         "pass",
     ),
     (

@@ -1,0 +1,116 @@
+"""The processes of one training, which MPI calls ranks: what they tell each other.
+
+They are those of `mpiexec -n 4 python -m mpi4py -m teenygpt_np.train`. Without `-m mpi4py` nothing
+of MPI is imported, and there is one.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from teenygpt_np.errors import InputError
+
+if TYPE_CHECKING:
+    from minigrad import Array
+
+_T = TypeVar("_T")
+
+# In which launchers say how many processes there are, and how many of them are on this machine.
+_ALL = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+_HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """number: of this process, 0 .. count - 1.    comm: MPI's communicator, None if count is 1"""
+
+    number: int = 0
+    count: int = 1
+    comm: Any = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes, prints and locks."""
+        return self.number == 0
+
+    def gathered(self, value: _T) -> list[_T]:
+        """What each rank gives, in their order. Every rank must call it, as all that follow."""
+        return [value] if self.comm is None else self.comm.allgather(value)
+
+    def from_first(self, value: _T) -> _T:
+        """What the first rank gives."""
+        return value if self.comm is None else self.comm.bcast(value)
+
+    def added_up(self, shards: Sequence[Array], sizes: Sequence[int]) -> Array:
+        """shard_0 + shard_1 + ... of all ranks, in this order, of this rank's part of the entries.
+
+        shards: (n) arrays of sum(sizes) entries, n the same on each rank
+        sizes: how many entries are each rank's to add up
+        """
+        import numpy as np
+
+        if self.comm is None:
+            received = list(shards)
+        else:
+            ends = np.cumsum(sizes)
+            parts = [
+                shard[end - size : end]
+                for size, end in zip(sizes, ends, strict=True)
+                for shard in shards
+            ]
+            n, own = len(shards), sizes[self.number]
+            found = np.empty(n * self.count * own, shards[0].dtype)
+            self.comm.Alltoallv(
+                [np.concatenate(parts), [n * size for size in sizes]],
+                [found, [n * own] * self.count],
+            )
+            received = list(found.reshape(n * self.count, own))
+        total = received[0].copy()
+        for other in received[1:]:
+            total += other
+        return total
+
+    def joined(self, part: Array, sizes: Sequence[int]) -> Array:
+        """The parts of all ranks one after the other.    sizes: of each rank's part"""
+        import numpy as np
+
+        if self.comm is None:
+            return part
+        whole = np.empty(sum(sizes), part.dtype)
+        self.comm.Allgatherv(part, [whole, list(sizes)])
+        return whole
+
+
+@functools.cache
+def ranks() -> Ranks:
+    """Those of this process.
+
+    Raises InputError if it is one of several that were started without MPI: they would train one
+    model each.
+    """
+    if "mpi4py" in sys.modules:
+        from mpi4py import MPI
+
+        comm = MPI.COMM_WORLD
+        return Ranks(comm.rank, comm.size, comm) if comm.size > 1 else Ranks()
+    if (count := _said(_ALL)) > 1:
+        raise InputError(
+            f"this is one of {count} processes that know nothing of each other; wanted "
+            f"mpiexec -n {count} python -m mpi4py -m teenygpt_np.train ..."
+        )
+    return Ranks()
+
+
+def on_this_machine() -> int:
+    """How many processes of the training are on this machine, as far as the launcher says."""
+    return max(_said(_HERE), 1)
+
+
+def _said(names: Sequence[str]) -> int:
+    """The first number that one of these environment variables has; 0 if none has one."""
+    return next((int(n) for name in names if (n := os.environ.get(name, "")).isdecimal()), 0)

@@ -1,0 +1,163 @@
+"""The gradient of a batch from its shards, and steps whose work is shared out among ranks.
+
+A batch is cut into a fixed number of shards. The gradient of each is computed with random numbers
+of its own, and they are added in their order: whichever ranks have computed them, the sum has the
+same bits. Each rank adds up, clips and steps its share of the parameters, and all get the results.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minigrad import Array
+from minigrad.optim import Optimizer, sum_of_squares
+from teenygpt_np.errors import InputError
+from teenygpt_np.model.module import Module
+from teenygpt_np.ranks import Ranks
+from teenygpt_np.text.tokenizer import Ids
+
+
+class Told(NamedTuple):
+    """Of a batch or a shard: what was minimized, its nats and units (of `Loss`), and its tokens."""
+
+    minimized: float = 0.0
+    nats: float = 0.0
+    units: int = 0
+    tokens: int = 0
+
+
+class Shared:
+    """The parameters of a model that some ranks train together.
+
+    owned: those that this rank adds up and steps, neighbours in the order of the parameters
+
+    Raises InputError if the ranks cannot have as many shards each.
+    """
+
+    def __init__(
+        self, ranks: Ranks, model: Module, shards: int, seed: int, rng: np.random.Generator
+    ) -> None:
+        if shards % ranks.count:
+            raise InputError(
+                f"shards is {shards}, wanted a multiple of {ranks.count}, the number of processes"
+            )
+        self.ranks, self.shards, self.seed, self.rng = ranks, shards, seed, rng
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self.names, self.parameters = [name for name, _ in named], [p for _, p in named]
+        total, count = sum(p.size for p in self.parameters), ranks.count
+        middles = itertools.accumulate((p.size for p in self.parameters), initial=0)
+        owners = [
+            min(int((start + p.size / 2) * count / total), count - 1)
+            for start, p in zip(middles, self.parameters, strict=False)
+        ]
+        self.sizes = [0] * count
+        for owner, parameter in zip(owners, self.parameters, strict=True):
+            self.sizes[owner] += parameter.size
+        self.owned = [
+            p for owner, p in zip(owners, self.parameters, strict=True) if owner == ranks.number
+        ]
+
+    def gradients(self, rows: Ids, step: int, backward: Callable[[Ids], Told]) -> Told:
+        """Compute the gradient of a batch; each owned parameter gets its own, others None.
+
+        backward: of some rows, adds the gradient of the mean of their losses to the parameters
+        """
+        if self.shards == 1:
+            return backward(rows)
+        before = self.rng.bit_generator.state
+        flat, told, has = list[Array](), list[Told](), np.zeros(len(self.parameters), bool)
+        for part in self._parts(rows, step):
+            share = len(part) / len(rows)
+            told.append(backward(part) if len(part) else Told())
+            told[-1] = told[-1]._replace(minimized=told[-1].minimized * share)
+            has |= [p.grad is not None for p in self.parameters]
+            flat.append(self._flat(share))
+            if self.ranks.count == 1 and len(flat) == 2:
+                flat = [flat[0] + flat[1]]
+        self.rng.bit_generator.state = before
+        everywhere = self.ranks.gathered((told, has))
+        self._set(self.ranks.added_up(flat, self.sizes), np.any([h for _, h in everywhere], axis=0))
+        every = list(itertools.chain.from_iterable(told for told, _ in everywhere))
+        return Told(*(sum(values) for values in zip(*every, strict=True)))
+
+    def _parts(self, rows: Ids, step: int) -> Iterator[Ids]:
+        """The rows of each shard of this rank, without a gradient, and with its random numbers."""
+        each = self.shards // self.ranks.count
+        parts = np.array_split(rows, self.shards)
+        for shard in range(self.ranks.number * each, (self.ranks.number + 1) * each):
+            seeds = np.random.SeedSequence([self.seed, step, shard])
+            self.rng.bit_generator.state = np.random.PCG64(seeds).state
+            for parameter in self.parameters:
+                parameter.zero_grad()
+            yield parts[shard]
+
+    def _flat(self, share: float) -> Array:
+        """All gradients times `share`, one after the other; 0 where there is none."""
+        grads = [np.zeros(p.size, p.dtype) if p.grad is None else p.grad for p in self.parameters]
+        flat: Array = np.concatenate(grads, axis=None)
+        flat *= flat.dtype.type(share)
+        return flat
+
+    def _set(self, flat: Array, has: Sequence[bool]) -> None:
+        """Give the owned parameters their gradients, if any rank has computed one."""
+        some = {id(p) for p, is_there in zip(self.parameters, has, strict=True) if is_there}
+        for parameter in self.parameters:
+            parameter.grad = None
+        start = 0
+        for parameter in self.owned:
+            if id(parameter) in some:
+                parameter.grad = flat[start : start + parameter.size].reshape(parameter.shape)
+            start += parameter.size
+
+    def clip(self, max_norm: float) -> float:
+        """As `minigrad.optim.clip_grad_norm`, to the last bit, of all parameters."""
+        own = [0.0 if p.grad is None else sum_of_squares(p.grad) for p in self.owned]
+        norm = math.sqrt(sum(itertools.chain.from_iterable(self.ranks.gathered(own))))
+        if max_norm < norm < math.inf:
+            for parameter in self.owned:
+                if parameter.grad is not None:
+                    parameter.grad *= parameter.dtype.type(max_norm / norm)
+        return norm
+
+    def all_gradients(self) -> dict[str, Array]:
+        """The gradients of all parameters that have one, by their names."""
+        own = [np.zeros(p.shape, p.dtype) if p.grad is None else p.grad for p in self.owned]
+        has = itertools.chain.from_iterable(
+            self.ranks.gathered([p.grad is not None for p in self.owned])
+        )
+        found = zip(self.names, self._all(own), has, strict=True)
+        return {name: grad for name, grad, is_there in found if is_there}
+
+    def spread(self) -> None:
+        """Give all ranks the parameters as their owners have them after a step."""
+        if self.ranks.count > 1:
+            own = {id(p) for p in self.owned}
+            whole = self._all([p.data for p in self.owned])
+            for parameter, data in zip(self.parameters, whole, strict=True):
+                if id(parameter) not in own:
+                    parameter.data = data
+
+    def state(self, optimizer: Optimizer) -> Mapping[str, Array]:
+        """What an optimizer keeps of all parameters, from their owners; every rank must call it."""
+        own = {id(p) for p in self.owned}
+        numbers = {str(i) for i, p in enumerate(optimizer.params) if id(p) in own}
+        state = optimizer.state_dict()
+        mine = {name: array for name, array in state.items() if name.partition("/")[2] in numbers}
+        merged: dict[str, Array] = {}
+        for part in self.ranks.gathered(mine):
+            merged |= part
+        return {name: merged[name] for name in state}
+
+    def _all(self, own: list[Array]) -> list[Array]:
+        none = np.zeros(0, self.parameters[0].dtype)  # a rank may own no parameter
+        whole = self.ranks.joined(np.concatenate([none, *own], axis=None), self.sizes)
+        ends = itertools.accumulate(p.size for p in self.parameters)
+        return [
+            whole[end - p.size : end].reshape(p.shape)
+            for end, p in zip(ends, self.parameters, strict=True)
+        ]

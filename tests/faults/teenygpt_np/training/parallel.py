@@ -1,0 +1,34 @@
+"""Seeded faults in `teenygpt_np/training/parallel.py`."""
+
+FAULTS = [
+    (
+        "parallel: a small shard counts as much as a large one",
+        "share = len(part) / len(rows)",
+        "share = 1 / self.shards",
+    ),
+    (
+        "parallel: all shards have the same random numbers",
+        "[self.seed, step, shard]",
+        "[self.seed, step]",
+    ),
+    (
+        "parallel: the gradient of the last shard has that of the others in it",
+        "                parameter.zero_grad()\n",
+        "                pass\n",
+    ),
+    (
+        "parallel: the random numbers of the last shard go on",
+        "        self.rng.bit_generator.state = before\n",
+        "",
+    ),
+    (
+        "parallel: what is told is not weighted",
+        "told[-1].minimized * share)",
+        "told[-1].minimized)",
+    ),
+    (
+        "parallel: the norm is that of the owned parameters, once more",
+        "math.sqrt(sum(itertools.chain.from_iterable(self.ranks.gathered(own))))",
+        "math.sqrt(2 * sum(own))",
+    ),
+]

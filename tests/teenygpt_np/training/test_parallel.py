@@ -1,0 +1,252 @@
+"""A batch in shards: their gradients add up; any number of processes computes the same bits."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import SMALL, after_step, left_behind, write_corpus
+from trainers import load, make, resumed, run, trained
+
+from teenygpt_np import run_directory
+from teenygpt_np.errors import InputError
+from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.training.loop import Trainer
+
+MPIEXEC = Path(sys.executable).parent / "mpiexec"
+needs_mpi = pytest.mark.skipif(
+    not (importlib.util.find_spec("mpi4py") and MPIEXEC.exists()), reason="extra mpi"
+)
+ONE_RANK = Path(__file__).parents[2] / "support" / "one_rank.py"
+FLAGS = [*SMALL, "--epochs=2", "--dropout=0.2", "--shards=4", "--threads=1"]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return load(tmp_path)
+
+
+def gradients(made: Trainer, rows: int = 16) -> dict[str, np.ndarray]:
+    made.shared.gradients(np.arange(rows), 0, made._backward)
+    return made.shared.all_gradients()
+
+
+# -- in one process --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shards", "rows"), [(2, 16), (3, 16), (5, 7), (16, 16), (9, 4)])
+def test_shards_add_up_to_the_gradient_of_the_batch(corpus: Corpus, shards: int, rows: int) -> None:
+    """Of as many rows each or not, and where some of them have none."""
+    whole = gradients(make(corpus, dropout=0.0), rows)
+    parts = gradients(make(corpus, dropout=0.0, shards=shards), rows)
+    assert parts.keys() == whole.keys()
+    for name, grad in whole.items():
+        np.testing.assert_allclose(parts[name], grad, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_what_is_told_is_that_of_the_batch(corpus: Corpus) -> None:
+    whole, parts = (make(corpus, dropout=0.0, shards=shards) for shards in (1, 3))
+    told = [made.shared.gradients(np.arange(10), 0, made._backward) for made in (whole, parts)]
+    assert told[1].minimized == pytest.approx(told[0].minimized)
+    assert told[1].nats == pytest.approx(told[0].nats)
+    assert told[1][2:] == told[0][2:]
+
+
+def test_every_shard_and_step_has_random_numbers_of_its_own(corpus: Corpus) -> None:
+    made, drawn = make(corpus, dropout=0.5, shards=3), list[float]()
+
+    def draw(rows: np.ndarray) -> object:
+        drawn.append(made.rngs["model"].random())
+        return made._backward(rows)
+
+    before = made.rngs["model"].bit_generator.state
+    for step in (0, 1, 1):
+        made.shared.gradients(np.arange(6), step, draw)  # type: ignore[arg-type]
+    assert len(set(drawn[:6])) == 6
+    assert drawn[3:6] == drawn[6:]
+    assert made.rngs["model"].bit_generator.state == before
+
+
+def test_the_norm_is_that_of_all(corpus: Corpus) -> None:
+    made = make(corpus, shards=2)
+    grads = gradients(made)
+    norm = np.sqrt(sum(np.square(grad, dtype=np.float64).sum() for grad in grads.values()))
+    assert made.shared.clip(norm / 2) == pytest.approx(norm)
+    after = made.shared.all_gradients()
+    assert all(after[n] == pytest.approx(grad / 2, rel=1e-5) for n, grad in grads.items())
+
+
+def test_a_resumed_run_is_the_same(corpus: Corpus, tmp_path: Path) -> None:
+    settings = {"shards": 3, "dropout": 0.2}
+    trained(corpus, tmp_path / "whole", **settings)
+    with after_step(4, lambda: signal.raise_signal(signal.SIGTERM)):
+        trained(corpus, tmp_path / "part", **settings)
+    assert run(resumed(corpus, tmp_path / "part", **settings), tmp_path / "part") == 0
+    ours, whole = left(tmp_path / "part"), left(tmp_path / "whole")
+    assert [name for name in whole if ours[name] != whole[name]] == []
+
+
+# -- in several processes --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process has left behind."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    done = train(1, f"--data={data}", f"--out={out}", *FLAGS)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def train(
+    count: int, *flags: str, script: list[str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """In so many processes.    script: what they run, besides the flags"""
+    mpi = [str(MPIEXEC), "-n", str(count), sys.executable, "-m", "mpi4py"]
+    command = mpi if count > 1 else [sys.executable]
+    command = [*command, *(script or ["-m", "teenygpt_np.train"]), *flags, "--quiet"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def left(out: Path) -> dict[str, object]:
+    return {name: value for name, value in left_behind(out).items() if name != "report.html"}
+
+
+@needs_mpi
+@pytest.mark.parametrize("count", [2, 4])
+def test_several_processes_give_what_one_gives(
+    data: Path, alone: Path, tmp_path: Path, count: int
+) -> None:
+    """Every file of the run, to the bit."""
+    done = train(count, f"--data={data}", f"--out={tmp_path / 'run'}", *FLAGS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    ours, theirs = left(tmp_path / "run"), left(alone)
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--experts=3", "--active-experts=2"],
+        ["--objective=joint", "--optimizer=adamw"],
+        ["--mixer=mamba,rnn", "--num-blocks=2", "--clip-grad-norm=0"],
+    ],
+)
+def test_other_models_too(data: Path, tmp_path: Path, flags: list[str]) -> None:
+    for count in (1, 2):
+        out = f"--out={tmp_path / str(count)}"
+        done = train(count, f"--data={data}", out, *FLAGS, "--max-steps=4", *flags)
+        assert done.returncode == 0, done.stderr
+    ours, theirs = left(tmp_path / "2"), left(tmp_path / "1")
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@needs_mpi
+@pytest.mark.parametrize(("rank", "first", "then"), [(0, 2, 1), (1, 2, 4), (3, 4, 2)])
+def test_a_signal_to_one_stops_all_and_any_number_goes_on(
+    data: Path, alone: Path, tmp_path: Path, rank: int, first: int, then: int
+) -> None:
+    out = tmp_path / "run"
+    flags = [f"--data={data}", f"--out={out}", *FLAGS]
+    done = train(first, *flags, script=[str(ONE_RANK), str(rank), "4", "stop"])
+    assert done.returncode == 143, done.stderr
+    assert train(then, f"--resume={out}").returncode == 0
+    ours, theirs = left(out), left(alone)
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@needs_mpi
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("what", ["kill", "raise", "full"])
+def test_if_one_fails_all_end_and_the_checkpoint_is_whole(
+    data: Path, alone: Path, tmp_path: Path, rank: int, what: str
+) -> None:
+    """The disk is of interest to the first alone."""
+    out = tmp_path / "run"
+    flags = [f"--data={data}", f"--out={out}", *FLAGS]
+    done = train(2, *flags, script=[str(ONE_RANK), str(rank), "4", what])
+    assert (done.returncode != 0) == (what != "full" or rank == 0)
+    if what == "full" and rank == 0:
+        assert done.stderr.startswith("teenygpt_np.train: error: last.npz: No space left on device")
+    _, config, tokenizer = run_directory.read_description(out)
+    run_directory.load_last(out, config, tokenizer)
+    if done.returncode:
+        assert train(2, f"--resume={out}").returncode == 0
+    ours, theirs = left(out), left(alone)
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@needs_mpi
+def test_what_they_differ_in_is_told(data: Path, tmp_path: Path) -> None:
+    other = [":", "-n", "1", sys.executable, "-m", "mpi4py", "-m", "teenygpt_np.train"]
+    flags = [f"--data={data}", f"--out={tmp_path / 'run'}", *FLAGS, "--quiet"]
+    command = [str(MPIEXEC), "-n", "1", *other[3:], *flags, *other, *flags, "--seed=7"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "process 1 has config seed 7, and the first 0; wanted the same" in done.stderr
+    assert done.stderr.count("error:") == 1
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--shards=3"], "shards is 3, wanted a multiple of 2, the number of processes"),
+        (["--lr=0"], "--lr is 0.0, wanted a finite number above 0"),
+        (["--data=-"], "--data - is for one process, not 2; wanted a file"),
+        (["--data=none.txt"], "none.txt is not there"),
+    ],
+)
+def test_refused_once(tmp_path: Path, flags: list[str], message: str) -> None:
+    done = train(2, f"--out={tmp_path / 'run'}", *flags)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("error:") == 1
+
+
+@needs_mpi
+def test_without_mpi4py_several_are_refused(tmp_path: Path) -> None:
+    """Otherwise each would train a model of its own."""
+    command = [
+        str(MPIEXEC),
+        "-n",
+        "2",
+        sys.executable,
+        "-m",
+        "teenygpt_np.train",
+        "--out",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "wanted mpiexec -n 2 python -m mpi4py -m teenygpt_np.train" in done.stderr
+
+
+def test_a_multiple_of_the_processes_is_wanted(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="shards is 0"):
+        make(corpus, shards=0)
+
+
+def test_nothing_of_mpi_is_imported(tmp_path: Path, data: Path) -> None:
+    flags = [f"--data={data}", f"--out={tmp_path}/run", *SMALL, "--max-steps=1", "--quiet"]
+    code = f"""
+import sys
+from teenygpt_np import train
+train.main({flags!r})
+print(any(name.startswith("mpi4py") for name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+    assert run_directory.read_description(tmp_path / "run")[1].shards == 1
