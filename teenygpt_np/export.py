@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_not_own(out)
         _write(out.parent, {out.name: files[target.name]})
     else:
-        _check_directory(out, files)
+        _check_directory(out, {*files, *target.built})
         _write(out, files)
     print(f"{out}: {sum(map(len, files.values())):,} bytes", flush=True)
     if target.tells:
@@ -79,8 +79,9 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
     for name, content in files.items():
         file = folder / name
-        if file.is_dir():
-            raise InputError(f"--out is {file}, a directory; wanted a file")
+        if file.exists() and not file.is_file():
+            what = "a directory" if file.is_dir() else "no file"
+            raise InputError(f"--out is {file}, {what}; wanted a file")
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(file.resolve()) as written:  # write to a link's target, and keep the link
             written.write(content)

@@ -43,7 +43,6 @@ def saved(
     Raises InputError, before anything is written, if `out` is there and not empty.
     """
     run_directory.check_directory(out)
-    run_directory.check_new(out)
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; wanted a new directory")
     parents = [folder for folder in out.parents if not folder.exists()]

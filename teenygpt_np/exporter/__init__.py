@@ -14,12 +14,14 @@ class Target(NamedTuple):
     help: what is made    name: of the file, or of the directory with the files
     weights: how weights can be kept; the first is the default
     settings: the values of flags that only this target has, by their names
+    built: what may be built of it, in its directory
     """
 
     help: str
     name: str
     weights: tuple[str, ...]
     settings: Mapping[str, tuple[str, ...]] = {}
+    built: tuple[str, ...] = ()
     tells: bool = False
 
 
@@ -33,6 +35,7 @@ TARGETS = {
         "c",
         ("float32", "int8", "ternary"),
         {"cache": ("float32", "float16", "int8")},
+        ("teenygpt", "mps2-an385.elf", "rp2040.elf", "stm32f405.elf"),
         tells=True,
     ),
 }

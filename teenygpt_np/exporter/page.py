@@ -27,7 +27,9 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
     model = decoder(run, "page", mixers=("attention",), tokenizers=("characters", "bytes"))
     tokenizer = run.tokenizer
     ids = range(tokenizer.num_token_vals)
-    characters = tokenizer.characters if isinstance(tokenizer, CharacterTokenizer) else ""
+    characters, gap, folds = "", " ", dict[str, str]()
+    if isinstance(tokenizer, CharacterTokenizer):
+        characters, gap, folds = tokenizer.characters, tokenizer.gap, tokenizer.folds()
     texts = "running text" if tokenizer.running else f"{unit_of(run.config.data)}s"
     data: dict[str, Any] = {
         "lead": f"A language model of {model.num_parameters():,} parameters, which has learned "
@@ -45,6 +47,8 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
         "begin": tokenizer.encode_prompt("").tolist(),
         "signs": tokenizer.signs(ids),
         "characters": list(characters),  # of ids 1, 2, ...; none: ids are bytes
+        "gap": gap,  # what others become, but for these
+        "folds": folds,
         "files": list(_FILES.items()),
         "weights": {name: packed(array) for name, array in model.effective_state().items()},
     }

@@ -172,7 +172,7 @@ class CharacterTokenizer(Tokenizer):
             return dataclasses.replace(took, text=folded, changed=folded != text)
         folded = text.translate(self._folds)
         changed = folded != text
-        return Folded(folded, changed, self._lost(text) if changed else {}, self._gap)
+        return Folded(folded, changed, self._lost(text) if changed else {}, self.gap)
 
     def fold_lines(self, lines: Sequence[str]) -> tuple[list[str], Folded]:
         """Each line as `fold` makes it, and what it took for all of them.
@@ -180,7 +180,7 @@ class CharacterTokenizer(Tokenizer):
         They are joined by line ends, so that Python's loops are over the whole, not over lines.
         """
         if not lines:
-            return [], Folded("", 0, {}, self._gap)
+            return [], Folded("", 0, {}, self.gap)
         joined = "\n".join(lines)
         if joined.count("\n") >= len(lines):  # a field of a table may have line ends in it
             joined = "\n".join(line.replace("\n", " ") for line in lines)
@@ -188,7 +188,7 @@ class CharacterTokenizer(Tokenizer):
         folded = collapse(composed.translate(self._line_folds))
         texts = folded.replace(" \n", "\n").replace("\n ", "\n").split("\n")
         changed = sum(map(operator.ne, texts, lines))
-        return texts, Folded("", changed, self._lost(composed) if changed else {}, self._gap)
+        return texts, Folded("", changed, self._lost(composed) if changed else {}, self.gap)
 
     def _lost(self, text: str) -> dict[str, int]:
         """The characters that the alphabet lacks, in the order in which they come, with counts."""
@@ -212,7 +212,8 @@ class CharacterTokenizer(Tokenizer):
         return Table(lambda character: character if character == "\n" else self._becomes(character))
 
     @property
-    def _gap(self) -> str:
+    def gap(self) -> str:
+        """What a character becomes that the alphabet lacks: ' ', or '' if it lacks that, too."""
         return " " if " " in self.characters else ""
 
     def _becomes(self, character: str) -> str:
@@ -222,10 +223,23 @@ class CharacterTokenizer(Tokenizer):
         if not pieces and unicodedata.category(character).startswith("M"):
             return ""
         return "".join(
-            c if c in self.characters else self._gap
+            c if c in self.characters else self.gap
             for piece in pieces
             for c in (piece if piece in self.characters else written(piece))
         )
+
+    def folds(self) -> dict[str, str]:
+        """The characters that become each text of the alphabet, one after the other.
+
+        Those of the planes 0 and 1, which have nearly all that become anything.
+        """
+        found: dict[str, str] = {}
+        for character in map(chr, range(0x20000)):
+            if character in self.characters or is_blank(character):
+                continue
+            if (text := self._becomes(character)).strip():
+                found[text] = found.get(text, "") + character
+        return found
 
     def _is_lost(self, character: str) -> bool:
         return (

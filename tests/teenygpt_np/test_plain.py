@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -122,3 +123,11 @@ def _rewritten(run: Path, *, base: str) -> str:
     meta["config"]["base"] = base
     checkpoint.save(path, arrays, meta)
     return base
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there are no pipes in folders")
+def test_an_export_replaces_no_pipe(tmp_path: Path, commands: dict[str, list[str]]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = call(*commands["export"], "--out", tmp_path / "pipe")
+    done.assert_refused("pipe, no file; wanted a file")
+    assert (tmp_path / "pipe").is_fifo()

@@ -3,6 +3,7 @@
 const { signs, characters, begin, model, files } = data
 const worker = new Worker(URL.createObjectURL(new Blob([data.worker], { type: 'text/javascript' })))
 const order = new Map(characters.map((character, i) => [character, i + 1]))
+const folds = new Map(Object.entries(data.folds).flatMap(([text, from]) => Array.from(from, character => [character, text])))
 const likeliest = 8
 let tokens = [] // of the text, each as the worker tells it
 let typed = 0 // so many of them were not written by the model
@@ -11,17 +12,23 @@ let writing = false
 
 // -- text to ids and back ------------------------------------------------------------------------
 
-// A character as it is, in lower case, or without its accent; null if the model knows none of these.
-function known(character) {
-  const plain = character.normalize('NFKD').replace(/\p{M}/gu, '')
-  return [character, character.toLowerCase(), plain, plain.toLowerCase()].find(c => order.has(c)) ?? null
-}
-
-// -> ids, and the characters that the model does not know
+// A beginning as the tokenizer folds it in Python -> ids, and the characters that the model does not know
 function encode(text) {
-  if (!characters.length) return { ids: Array.from(new TextEncoder().encode(text)), lost: [] }
-  const found = Array.from(text.normalize('NFC'), known)
-  return { ids: found.filter(c => c != null).map(c => order.get(c)), lost: Array.from(text).filter(c => known(c) == null) }
+  const lost = new Set()
+  const known = character => {
+    if (!characters.length) return !model.running && /[\s\p{Cc}]/u.test(character) ? ' ' : character
+    if (order.has(character)) return character
+    if (folds.has(character)) return folds.get(character)
+    const pieces = Array.from(character.normalize('NFKD').replace(/\p{M}/gu, ''))
+    if (!pieces.length) return ''
+    if (!/\s/.test(character)) lost.add(character)
+    else if (!data.gap) lost.add('spaces')
+    return data.gap.repeat(pieces.length)
+  }
+  let folded = Array.from(model.running ? text : text.normalize('NFC'), known).join('')
+  if (!model.running) folded = folded.replace(/ +/g, ' ').replace(/^ | $/g, '') + (text.endsWith(' ') ? data.gap : '')
+  const ids = characters.length ? Array.from(folded, c => order.get(c)) : Array.from(new TextEncoder().encode(folded))
+  return { ids, lost: [...lost] }
 }
 
 function decode(list) {
@@ -41,7 +48,10 @@ const beginning = make('textarea', { rows: 2, 'aria-label': 'Beginning', spellch
 const note = make('p.note', { role: 'status' })
 const temperature = field('Temperature', { type: 'range', min: 0, max: 1.5, step: 0.05, value: 0.8 })
 const topK = field('Of the likeliest', { type: 'range', min: 1, max: signs.length, value: signs.length })
-const seed = make('input', { type: 'number', min: 0, max: 2 ** 32 - 1, step: 1, value: 0, 'aria-label': 'Seed' })
+const seed = make('input', {
+  type: 'number', min: 0, max: 2 ** 32 - 1, step: 1, value: 0, 'aria-label': 'Seed',
+  onchange: () => { seed.value = Math.min(Math.max(Math.trunc(seed.valueAsNumber) || 0, 0), 2 ** 32 - 1) },
+})
 const start = make('button.play', { type: 'button', onclick: () => (writing ? stop() : write(model.running ? 500 : Infinity)) }, 'Write')
 const one = make('button', { type: 'button', onclick: () => write(1) }, 'One token')
 const again = make('button', { type: 'button', onclick: () => { seed.value = Number(seed.value) + 1; follow(); write(model.running ? 500 : Infinity) } }, 'Another')
@@ -85,8 +95,12 @@ function ask(message) {
 function follow() {
   stop()
   const { ids, lost } = encode(beginning.value)
-  note.textContent = lost.length ? `left out, because the model does not know them: ${[...new Set(lost)].join(' ')}` : ''
-  const all = model.running && ids.length ? ids : [...begin, ...ids].slice(0, model.most)
+  const whole = model.running && ids.length ? ids : [...begin, ...ids]
+  const all = model.running ? whole : whole.slice(0, model.most - 1)
+  const notes = []
+  if (lost.length) notes.push(`${data.gap ? 'read as spaces' : 'left out'}, because the model does not know them: ${lost.join(' ')}`)
+  if (all.length < whole.length) notes.push(`cut to ${all.length - 1} tokens, so that one can follow`)
+  note.textContent = notes.join('; ')
   typed = all.length
   ask({ ids: all })
 }
@@ -96,7 +110,7 @@ function write(length) {
   writing = true
   start.textContent = 'Stop'
   const chosen = { temperature: Number(temperature.input.value), topK: Number(topK.input.value) }
-  const drawn = (Math.abs(Math.trunc(Number(seed.value))) || 0) + (length === 1 ? tokens.length : 0)
+  const drawn = Number(seed.value) + (length === 1 ? tokens.length : 0)
   ask({ write: { ...chosen, seed: drawn, length, pace } })
 }
 

@@ -29,6 +29,15 @@ static int32_t write_ids(uint32_t seed, float temperature, int32_t top_k, int32_
 
 static int32_t ids[TEENYGPT_TOKENS];
 
+/* The status of the program: 1 if not all of its output could be written. */
+static int flushed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fputs("the output can't be written\n", stderr);
+    return 1;
+}
+
 static int write_texts(long number, uint32_t seed, float temperature, int32_t top_k)
 {
     for (long i = 0; i < number; i++) {
@@ -37,7 +46,7 @@ static int write_texts(long number, uint32_t seed, float temperature, int32_t to
             fputs(teenygpt_text(ids[t]), stdout);
         putchar('\n');
     }
-    return 0;
+    return flushed();
 }
 
 static int wrong(const char *what, long place)
@@ -51,7 +60,7 @@ static int wrong(const char *what, long place)
 static int check(const char *name)
 {
     char word[8];
-    int32_t texts = 0;
+    int32_t texts = 0, tokens = 0;
     FILE *file = fopen(name, "r");
     if (!file) {
         fprintf(stderr, "%s can't be opened\n", name);
@@ -77,6 +86,7 @@ static int check(const char *name)
                 if (own != bits)
                     return wrong("a logit of token", place);
             }
+            tokens++;
         } else if (strcmp(word, "write") == 0 &&
                    fscanf(file, "%lu %lx %ld %ld", &seed, &temperature_bits, &top_k, &count) == 4) {
             const uint32_t short_bits = (uint32_t)temperature_bits;
@@ -93,9 +103,13 @@ static int check(const char *name)
         }
     }
     fclose(file);
+    if (tokens == 0 || texts == 0) {
+        fprintf(stderr, "%s has nothing to compare, or not all of it\n", name);
+        return 1;
+    }
     printf("every logit has the bits that it has in %s, and %ld texts are the same\n", name,
            (long)texts);
-    return texts > 0 ? 0 : wrong("text", 0);
+    return flushed();
 }
 
 /* Tokens/s of texts that are as long as they can be, in two seconds. */
@@ -113,7 +127,7 @@ static int speed(void)
         }
     } while (clock() - start < 2 * CLOCKS_PER_SEC);
     printf("%ld tokens/s\n", (long)(count * CLOCKS_PER_SEC / (clock() - start)));
-    return 0;
+    return flushed();
 }
 
 int main(int argc, char **argv)
@@ -142,8 +156,9 @@ int main(int argc, char **argv)
             top_k = strtol(value, &end, 10);
         else
             value = "";
-        if (!*value || *end || number < 0 || seed > 0xffffffff || !(temperature >= 0.0f) ||
+        if (!*value || *end || value[0] == '-' || number < 0 || seed > 0xffffffff || !(temperature >= 0.0f) ||
             top_k < 0 || top_k > 0x7fffffff) {
+            fprintf(stderr, "%s %s is no setting\n", argv[i], value);
             fputs("usage: teenygpt [-n NUMBER] [-s SEED] [-t TEMPERATURE] [-k TOP_K]\n"
                   "       teenygpt check [golden.txt]\n"
                   "       teenygpt speed\n",

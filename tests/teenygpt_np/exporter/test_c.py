@@ -241,11 +241,33 @@ def test_the_program(tmp_path: Path) -> None:
         flags = ["-s", "7", "-n", "2", "-t", str(temperature), "-k", str(top_k)]
         status, out, _ = run_program(program, *flags)
         assert (status, out) == (0, "".join(f"{tokenizer.decode(ids)}\n" for ids in want))
-    for wrong in (["-n"], ["-n", "x"], ["-t", "-1"], ["-t", "nan"], ["-z", "1"], ["-s", "-1"]):
+    for wrong in (
+        ["-n"],
+        ["-n", "x"],
+        ["-t", "-1"],
+        ["-t", "nan"],
+        ["-z", "1"],
+        ["-s", f"-{2**64 - 1}"],
+    ):
         status, out, err = run_program(program, *wrong)
         assert (status, out) == (2, "")
-        assert err.startswith("usage: ")
+        assert err.startswith(
+            f"{wrong[0]} {''.join(wrong[1:]) if wrong[0] != '-z' else ''} is no setting\nusage: "
+        )
     assert run_program(program, "check", "none")[0] == 1
+    golden = (tmp_path / "golden.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    for kind in ("read", "write"):
+        rest = "".join(line for line in golden if not line.startswith(kind))
+        (tmp_path / "half.txt").write_text(rest, encoding="utf-8")
+        told = (1, "", "half.txt has nothing to compare, or not all of it\n")
+        assert run_program(program, "check", "half.txt") == told
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("wb") as full:
+            for arguments in ([], ["check"]):
+                done = subprocess.run(
+                    [program, *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE
+                )
+                assert (done.returncode, done.stderr) == (1, b"the output can't be written\n")
     assert re.fullmatch(r"\d+ tokens/s\n", run_program(program, "speed")[1])
 
 
@@ -372,6 +394,8 @@ def test_export(trained: Path, tmp_path: Path) -> None:
         size = re.search(rf"TEENYGPT_{name} (\d+)", header)
         assert size
         assert f"| {int(size[1]):,} |" in readme
+    for name in ("teenygpt", "rp2040.elf"):  # as its Makefile would
+        (out / name).touch()
     assert call("export", trained, "--to=c", "--out", out).status == 0  # over its own files
     (out / "notes.txt").touch()
     call("export", trained, "--to=c", "--out", out).assert_refused("holds notes.txt, which is not")

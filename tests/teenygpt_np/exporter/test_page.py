@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import running
+from exported import random_run
 from pages import button, chromium, find, look, opened, press, texts, wait
-from running import call, tiny_run
+from running import SMALL, call, tiny_run
 
 import minigrad as mg
-from teenygpt_np.exporter.page import packed
+from teenygpt_np.exporter.page import files, packed
 from teenygpt_np.model.mixers.attention import attention_weights
 from teenygpt_np.run_directory import TrainedRun, load_run
 
@@ -165,9 +169,67 @@ def test_a_token_and_a_head_are_chosen_by_keys(page: Any) -> None:
 def test_what_the_model_does_not_know_is_told(page: Any) -> None:
     area = find(page, "textarea")
     area.send_keys("KÍNG 7")
-    wait(lambda: "left out" in find(page, "p.note").text)
+    wait(lambda: "read as spaces" in find(page, "p.note").text)
     assert find(page, "p.note").text.endswith(": 7")
-    wait(lambda: written(page) == "king ")
+    wait(lambda: written(page) == "king")
+
+
+TYPED = [
+    "\ufb01sh Stra\xdfe \u0130 \xc6 \xbd \u0141",
+    "nai\u0308ve  a\tb ",
+    " \u65e5 \U0001f600x",
+    "\U0001d44f\xe9",
+    "  ",
+]
+MANY = "na\xefve \u65e5\u672c\n\xe9t\xe9 b\xdf\nabcdefgh ijkl\n" * 8 + running.TEXT
+ALPHABETS = {
+    "article": (running.TEXT, []),
+    "corpus": (
+        "na\xefve \u65e5\u672c\n\xe9t\xe9 b\xdf\nabcdefgh ijkl\n" * 8 + running.TEXT,
+        ["--alphabet=corpus"],
+    ),
+    "no spaces": ("".join(f"{a}{b}\n" for a in "abcdef" for b in "ghijkl"), ["--alphabet=corpus"]),
+    "running": (running.TEXT, ["--text=running"]),
+    "bytes": (running.TEXT, ["--tokenizer=bytes"]),
+}
+
+
+@pytest.mark.parametrize("name", ALPHABETS)
+def test_a_beginning_is_read_as_in_python(browser: Any, tmp_path: Path, name: str) -> None:
+    content, flags = ALPHABETS[name]
+    (tmp_path / "text.txt").write_text(content, encoding="utf-8")
+    run = tmp_path / "run"
+    flags = [*SMALL, "--batch-size=4", "--max-steps=1", "--quiet", *flags]
+    assert call("train", "--data", tmp_path / "text.txt", "--out", run, *flags).status == 0
+    assert call("export", run, "--to=page").status == 0
+    tokenizer = load_run(run).tokenizer
+    look(browser, 1280, "light")
+    for page in opened(browser, run / "page.html"):
+        for text in TYPED:
+            folded = tokenizer.fold_part(text)
+            want = tokenizer.encode_prompt(folded.text)[0 if tokenizer.running else 1 :].tolist()
+            found = page.execute_script("return encode(arguments[0])", text)
+            assert found["ids"] == (want if folded.text else []), text
+            lost = [character for character in found["lost"] if character != "spaces"]
+            assert lost == list(folded.replaced), text
+
+
+def test_a_long_beginning_is_cut_and_told(page: Any) -> None:
+    find(page, "textarea").send_keys("x" * 40)
+    wait(lambda: find(page, "p.note").text == "cut to 22 tokens, so that one can follow")
+    wait(lambda: written(page) == "x" * 22)
+    button(page, "One token").click()
+    until_stopped(page)
+    assert len(written(page)) <= 23
+
+
+def test_a_seed_is_a_whole_number(page: Any) -> None:
+    for given, taken in {"-5": "0", "1.5": "1", "4294967296": "4294967295", "7": "7"}.items():
+        field = find(page, "input[aria-label='Seed']")
+        field.clear()
+        field.send_keys(given)
+        page.execute_script("seed.dispatchEvent(new Event('change'))")
+        assert page.execute_script("return seed.value") == taken
 
 
 def test_bytes(browser: Any, tmp_path: Path) -> None:
@@ -203,6 +265,29 @@ def test_it_fits_any_screen(page: Any, width: int, scheme: str) -> None:
     look(page, width, scheme)
     type_in(page, TEXT)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def unpacked(parts: dict[str, str], shape: tuple[int, ...]) -> Any:
+    integers = np.frombuffer(base64.b64decode(parts["int8"]), np.int8).reshape(shape)
+    return integers * np.frombuffer(base64.b64decode(parts["scale"]), np.float32)[:, None]
+
+
+def test_rows_are_within_half_a_step(rng: np.random.Generator) -> None:
+    array = rng.standard_normal((5, 40)).astype(np.float32)
+    array[3] = 0
+    step = np.abs(array).max(axis=1, keepdims=True) / 127
+    error = np.abs(unpacked(packed(array), array.shape) - array)
+    assert (error <= step * 0.5001).all()
+    assert (error > step * 0.4).any()
+
+
+def test_ternary_weights_are_as_they_are_used() -> None:
+    run = random_run(weights="ternary")
+    [content] = files(run, "int8").values()
+    found = re.search(rb'"transformer_blocks.0.mlp.0.weight":({[^}]*})', content)
+    assert found
+    weight = run.model.effective_state()["transformer_blocks.0.mlp.0.weight"]
+    np.testing.assert_allclose(unpacked(json.loads(found[1]), weight.shape), weight, rtol=1e-6)
 
 
 def test_refused(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_out_and_in_again(run: Path, exported: Path, tmp_path: Path) -> None:
     for command in ("sample", "evaluate", "inspect"):
         text = ["--text=king"] if command == "inspect" else []
         assert call(command, out, *text).status == 0
-    call("import", exported, "--out", out).assert_refused("holds a run already")
+    call("import", exported, "--out", out).assert_refused("is not empty; wanted a new directory")
 
 
 def test_a_tuned_run_is_exported_as_a_plain_one(run: Path, tmp_path: Path) -> None:
