@@ -1,6 +1,6 @@
 """What int8 costs: nats of finished runs in the arithmetic of the exported C, beside float32.
 
-    python benchmarks/bits.py --json RUN ...
+    python benchmarks/bits.py --json -- RUN ...
 
 Each run is scored on a hundred texts, or windows, of its validation split: by the model as it was
 trained, then with weights and products in int8, keys and values in float16 or in int8, too.

@@ -1,6 +1,6 @@
 """The exported C beside llama2.c, and the exported page's JavaScript beside the C as WebAssembly.
 
-    python benchmarks/exported_peers.py --rounds 5 --json [RUN.C]
+    python benchmarks/exported_peers.py --rounds 5 --json -- [RUN.C]
 
 RUN.C is the file of that name of github.com/karpathy/llama2.c, a well-known transformer in one C
 file. Its model gets as many weights: the same width, heads, blocks, positions and tokens, and an

@@ -1,4 +1,4 @@
-"""Make the README's pictures of the inspector's page for a trained run.
+"""Make the pictures of the inspector's page, and of the page that writes, for a trained run.
 
     python docs/screenshots.py runs/bundled-small-1
 
@@ -21,16 +21,32 @@ DOCS = Path(__file__).parent
 TEXT = "council approves tram line"
 SIZE = {"width": 1000, "height": 760, "deviceScaleFactor": 1, "mobile": False}
 
-# What is done to the page before each picture.
+# The page's command, and what is done to the page before the picture.
+INSPECT = ("inspect", "--text", TEXT)
 SCENES = {
-    "inspect-tape": """
+    "inspect-tape": (
+        INSPECT,
+        """
         for (const path of ['transformer_blocks.3', 'transformer_blocks.3.msha'])
             document.querySelector(`[data-path="${path}"] > .toggle`).click()
         const next = document.querySelector('[aria-label="One step on"]')
         for (let step = 0; step < 11; step++) next.click()
         document.querySelector('.current').scrollIntoView({block: 'center'})""",
-    "inspect-node": """
+    ),
+    "inspect-node": (
+        INSPECT,
+        """
         openNode(data.graph.nodes.find(node => node.operation === 'layer_norm').id)""",
+    ),
+    "write": (
+        ("export", "--to", "page"),
+        """
+        beginning.value = 'council approves tram '
+        document.documentElement.style.zoom = 0.8
+        document.querySelector('#write').scrollIntoView()
+        follow()
+        setTimeout(() => { write(Infinity) }, 300)""",
+    ),
 }
 
 
@@ -50,16 +66,16 @@ def browser() -> Any:
 
 
 def main() -> None:
-    """Write docs/inspect-*.png."""
+    """Write docs/*.png."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", metavar="RUN", help="a run directory")
     run = parser.parse_args().run
     with tempfile.TemporaryDirectory() as directory:
         page = Path(directory) / "page.html"
-        command = [sys.executable, "-m", "teenygpt_np.inspect", run, "--text", TEXT, "--out", page]
-        subprocess.run(command, check=True)
         driver = browser()
-        for name, scene in SCENES.items():
+        for name, ((command, *flags), scene) in SCENES.items():
+            module = f"teenygpt_np.{command}"
+            subprocess.run([sys.executable, "-m", module, run, *flags, "--out", page], check=True)
             driver.get(page.as_uri())
             driver.execute_script(scene)
             driver.execute_async_script("setTimeout(arguments[0], 1000)")

@@ -84,6 +84,17 @@ def test_exported_peers(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.skipif(
+    not (Path(sys.executable).parent / "mpiexec").exists(), reason="extra mpi is not installed"
+)
+def test_ranks(tmp_path: Path) -> None:
+    [[measured], computed] = run("ranks.py", tmp_path, "--rounds=1")
+    assert measured["kB sent by one of two"] == pytest.approx(4 * measured["parameters"] / 1e3)
+    for row in computed:
+        shares = [int(row[f"{n} ranks"].rstrip("%")) for n in (2, 4, 16, 64, 256)]
+        assert 100 >= shares[0] >= shares[1] >= shares[2] >= shares[3] >= shares[4]
+
+
 def test_bits(tmp_path: Path) -> None:
     (tmp_path / "gru").mkdir()
     runs = [tiny_run(tmp_path), tiny_run(tmp_path / "gru", "--mixer=gru")]
