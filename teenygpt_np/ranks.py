@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 # In which launchers say how many processes there are, and how many of them are on this machine.
-_ALL = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+_ALL = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 _HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
 
 
@@ -90,18 +90,21 @@ class Ranks:
 def ranks() -> Ranks:
     """Those of this process.
 
-    Raises InputError if it is one of several that were started without MPI: they would train one
+    Raises InputError if it is one of several that do not know each other: they would train one
     model each.
     """
+    wanted = "mpiexec -n {} python -m mpi4py -m teenygpt_np.train ..."
     if "mpi4py" in sys.modules:
         from mpi4py import MPI
 
         comm = MPI.COMM_WORLD
-        return Ranks(comm.rank, comm.size, comm) if comm.size > 1 else Ranks()
+        if comm.size > 1:
+            return Ranks(comm.rank, comm.size, comm)
+        wanted = "an mpiexec of the MPI that mpi4py uses, or with SLURM another srun --mpi=..."
     if (count := _said(_ALL)) > 1:
         raise InputError(
             f"this is one of {count} processes that know nothing of each other; wanted "
-            f"mpiexec -n {count} python -m mpi4py -m teenygpt_np.train ..."
+            + wanted.format(count)
         )
     return Ranks()
 

@@ -234,6 +234,20 @@ def test_without_mpi4py_several_are_refused(tmp_path: Path) -> None:
     assert "wanted mpiexec -n 2 python -m mpi4py -m teenygpt_np.train" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_processes_that_do_not_know_each_other(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has started them. One alone is no error."""
+    flags = [f"--data={data}", f"--out={tmp_path / 'run'}", *SMALL, "--max-steps=1"]
+    monkeypatch.setenv(name, "3")
+    done = train(1, *flags)
+    assert done.returncode == 2
+    assert "this is one of 3 processes that know nothing of each other; wanted" in done.stderr
+    monkeypatch.setenv(name, "1")
+    assert train(1, *flags).returncode == 0
+
+
 def test_a_multiple_of_the_processes_is_wanted(corpus: Corpus) -> None:
     with pytest.raises(InputError, match="shards is 0"):
         make(corpus, shards=0)
