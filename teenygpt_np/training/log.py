@@ -34,7 +34,9 @@ class Log:
         self.console, self.config, self.corpus = console, config, corpus
         self.objective = objective
 
-    def introduction(self, num_parameters: int, num_trained: int, out: Path) -> None:
+    def introduction(
+        self, num_parameters: int, num_trained: int, num_processes: int, out: Path
+    ) -> None:
         """The text and the model."""
         config, corpus, say = self.config, self.corpus, self.console.line
         train, val, test = (corpus.splits[name] for name in SPLITS)
@@ -49,7 +51,8 @@ class Log:
             say(f"    {cut:,} {train.measure} are cut to {config.num_tokens - 1} tokens{gone}")
         say(
             f"preset {config.preset}: {num_parameters:,} parameters, kernels: "
-            f"{mg.get_backend()}, threads: {mg.get_num_threads()}, run directory {out}"
+            f"{mg.get_backend()}, threads: {mg.get_num_threads()}"
+            f"{f', processes: {num_processes}' if num_processes > 1 else ''}, run directory {out}"
         )
         if config.base:
             share = f", {num_trained:,} ({num_trained / num_parameters:.2%}) of them trained"

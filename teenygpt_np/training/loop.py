@@ -106,7 +106,7 @@ class Trainer:
         if self.ranks.is_first:
             self._begin()
         trained = sum(p.size for p in run_directory.trained(self.model).values())
-        self.log.introduction(self.model.num_parameters(), trained, out)
+        self.log.introduction(self.model.num_parameters(), trained, self.ranks.count, out)
         self.log.batches(self.rows["train"], self.batch_size)
         self.log.schedule(self.planned_steps)
         self.log.going_on(self.place, self.changes)

@@ -135,6 +135,16 @@ def test_several_processes_give_what_one_gives(
 
 
 @needs_mpi
+def test_the_first_alone_prints(data: Path, tmp_path: Path) -> None:
+    command = [str(MPIEXEC), "-n", "2", sys.executable, "-m", "mpi4py", "-m", "teenygpt_np.train"]
+    command += [f"--data={data}", f"--out={tmp_path / 'run'}", *SMALL, "--max-steps=3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    for once in ("processes: 2, run directory", "epoch 0: train", "how it learned: "):
+        assert done.stdout.count(once) == 1
+
+
+@needs_mpi
 @pytest.mark.parametrize(
     "flags",
     [
