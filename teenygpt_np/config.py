@@ -237,6 +237,13 @@ class Config:
         at_most=10_000,
         before=1,
     )
+    reduction: str = _setting(
+        "exact",
+        "of shards: added in their order, so that any number of processes gives the same bits; or "
+        "first in each process, so that fewer bytes are sent",
+        choices={name: name for name in ("exact", "fast")},
+        before="exact",
+    )
     batch_tokens: int = _setting(
         1024,
         "tokens per step that short lines are filled up to, with more of them than batch-size; "

@@ -63,7 +63,7 @@ class Trainer:
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
         self.model = build_model(config, corpus.tokenizer.num_token_vals, self.rngs["model"])
-        self.shared = Shared(self.ranks, self.model, config.shards, config.seed, self.rngs["model"])
+        self.shared = Shared(self.ranks, self.model, config, self.rngs["model"])
         self.objective = objective_of(config, corpus.tokenizer)
         self.optimizers = make_optimizers(self.model, config)
         self.batch_size = self.objective.rows_per_batch(

@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad import Array
 from minigrad.optim import Optimizer, sum_of_squares
+from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.module import Module
 from teenygpt_np.ranks import Ranks
@@ -40,13 +41,16 @@ class Shared:
     """
 
     def __init__(
-        self, ranks: Ranks, model: Module, shards: int, seed: int, rng: np.random.Generator
+        self, ranks: Ranks, model: Module, config: Config, rng: np.random.Generator
     ) -> None:
-        if shards % ranks.count:
+        if config.shards % ranks.count:
             raise InputError(
-                f"shards is {shards}, wanted a multiple of {ranks.count}, the number of processes"
+                f"shards is {config.shards}, wanted a multiple of {ranks.count}, the number of "
+                "processes"
             )
-        self.ranks, self.shards, self.seed, self.rng = ranks, shards, seed, rng
+        self.ranks, self.shards, self.seed, self.rng = ranks, config.shards, config.seed, rng
+        # Without others, or where their order does not matter, one sum at a time is kept.
+        self.adds_at_once = ranks.count == 1 or config.reduction == "fast"
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names, self.parameters = [name for name, _ in named], [p for _, p in named]
         total, count = sum(p.size for p in self.parameters), ranks.count
@@ -77,7 +81,7 @@ class Shared:
             told[-1] = told[-1]._replace(minimized=told[-1].minimized * share)
             has |= [p.grad is not None for p in self.parameters]
             flat.append(self._flat(share))
-            if self.ranks.count == 1 and len(flat) == 2:
+            if self.adds_at_once and len(flat) == 2:
                 flat = [flat[0] + flat[1]]
         self.rng.bit_generator.state = before
         everywhere = self.ranks.gathered((told, has))

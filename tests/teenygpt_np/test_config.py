@@ -98,6 +98,7 @@ OTHERS = Config(
     lora_on="k",
     train_only="head",
     shards=2,
+    reduction="fast",
     beta=0.5,
     dropout=0.25,
     epochs=19,

@@ -13,7 +13,7 @@ import pytest
 from running import SMALL, after_step, left_behind, write_corpus
 from trainers import load, make, resumed, run, trained
 
-from teenygpt_np import run_directory
+from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.loop import Trainer
@@ -118,6 +118,11 @@ def train(
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+def weights(out: Path) -> dict[str, np.ndarray]:
+    arrays = checkpoint.load(out / run_directory.BEST)[0]
+    return {name: array for name, array in arrays.items() if name.startswith("model/")}
+
+
 def left(out: Path) -> dict[str, object]:
     return {name: value for name, value in left_behind(out).items() if name != "report.html"}
 
@@ -132,6 +137,19 @@ def test_several_processes_give_what_one_gives(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ours, theirs = left(tmp_path / "run"), left(alone)
     assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@needs_mpi
+def test_a_fast_reduction_is_near(data: Path, alone: Path, tmp_path: Path) -> None:
+    """Each of two processes adds its two shards first, so the last bits differ; of one, none."""
+    for count in (1, 2):
+        out = f"--out={tmp_path / str(count)}"
+        assert train(count, f"--data={data}", out, *FLAGS, "--reduction=fast").returncode == 0
+    exact, one, two = (weights(out) for out in (alone, tmp_path / "1", tmp_path / "2"))
+    assert all((one[name] == array).all() for name, array in exact.items())
+    assert not all((two[name] == array).all() for name, array in exact.items())
+    for name, array in exact.items():
+        np.testing.assert_allclose(two[name], array, atol=0.02, err_msg=name)
 
 
 @needs_mpi
