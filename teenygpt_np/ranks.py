@@ -66,7 +66,7 @@ class Ranks:
             n, own = len(shards), sizes[self.number]
             found = np.empty(n * self.count * own, shards[0].dtype)
             self.comm.Alltoallv(
-                [np.concatenate(parts), [n * size for size in sizes]],
+                [shards[0] if n == 1 else np.concatenate(parts), [n * size for size in sizes]],
                 [found, [n * own] * self.count],
             )
             received = list(found.reshape(n * self.count, own))

@@ -90,28 +90,32 @@ class Shared:
         return Told(*(sum(values) for values in zip(*every, strict=True)))
 
     def _parts(self, rows: Ids, step: int) -> Iterator[Ids]:
-        """The rows of each shard of this rank, without a gradient, and with its random numbers."""
+        """The rows of each shard of this rank; each time with its random numbers."""
         each = self.shards // self.ranks.count
         parts = np.array_split(rows, self.shards)
         for shard in range(self.ranks.number * each, (self.ranks.number + 1) * each):
             seeds = np.random.SeedSequence([self.seed, step, shard])
             self.rng.bit_generator.state = np.random.PCG64(seeds).state
-            for parameter in self.parameters:
-                parameter.zero_grad()
             yield parts[shard]
 
     def _flat(self, share: float) -> Array:
-        """All gradients times `share`, one after the other; 0 where there is none."""
-        grads = [np.zeros(p.size, p.dtype) if p.grad is None else p.grad for p in self.parameters]
-        flat: Array = np.concatenate(grads, axis=None)
-        flat *= flat.dtype.type(share)
+        """Take all gradients, times `share`, one after the other; 0 where there is none."""
+        flat = np.zeros(sum(self.sizes), self.parameters[0].dtype)
+        start = 0
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                np.multiply(
+                    parameter.grad.reshape(-1),
+                    flat.dtype.type(share),
+                    out=flat[start : start + parameter.size],
+                )
+                parameter.grad = None
+            start += parameter.size
         return flat
 
     def _set(self, flat: Array, has: Sequence[bool]) -> None:
         """Give the owned parameters their gradients, if any rank has computed one."""
         some = {id(p) for p, is_there in zip(self.parameters, has, strict=True) if is_there}
-        for parameter in self.parameters:
-            parameter.grad = None
         start = 0
         for parameter in self.owned:
             if id(parameter) in some:
