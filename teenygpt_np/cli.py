@@ -243,7 +243,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has gone, as `| head` does: no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        status = 128 + 13 if _has_others() else 0  # as SIGPIPE: the others wait, and have to end
     except InputError as error:
         status = _fail(name, str(error), 2)
     except MemoryError:
@@ -261,10 +261,17 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     sys.exit(status)
 
 
+def _has_others() -> bool:
+    """Whether this is one of several processes that train together."""
+    try:
+        return ranks().count > 1
+    except InputError:
+        return False
+
+
 def _fail(name: str, message: str, status: int) -> int:
-    with contextlib.suppress(InputError):
-        if not ranks().is_first:  # which tells the same, unless it is only here, and ends all
-            time.sleep(1)
+    if _has_others() and not ranks().is_first:
+        time.sleep(1)  # the first tells the same, unless it is only here, and ends all
     line = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
     print(f"{name}: error: {line[:_LONGEST]}", file=sys.stderr)
     return status

@@ -34,6 +34,7 @@ _DEFAULTS = {
     "lr": f"that of RUN / {_SLOWER}, or with --lora-rank and --train-only that of RUN; with "
     f"--preferences / {_SLOWER_BY_PREFERENCES} again",
     "epochs": str(_EPOCHS),
+    "shards": "the number of processes",
 }
 
 

@@ -93,7 +93,7 @@ def ranks() -> Ranks:
     Raises InputError if it is one of several that do not know each other: they would train one
     model each.
     """
-    wanted = "mpiexec -n {} python -m mpi4py -m teenygpt_np.train ..."
+    wanted = "mpiexec -n {} python -m mpi4py -m ..."
     if "mpi4py" in sys.modules:
         from mpi4py import MPI
 

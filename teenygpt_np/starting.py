@@ -84,7 +84,7 @@ def begun(
             run_directory.check_new(out)
     if args.data == STDIN:
         if all_ranks.count > 1:
-            raise InputError(f"--data - is for one process, not {all_ranks.count}; wanted a file")
+            raise InputError(f"- is for one process, not {all_ranks.count}; wanted a file")
         return _from_stdin(args, config, out, owned, tokenizer)
     trainer = trainer_of(config, args.quiet, out.parent if args.out else out, tokenizer)
     if all_ranks.is_first:

@@ -44,7 +44,8 @@ def _parser() -> Parser:
     )
     parser.add_argument("--preset", choices=PRESETS, help="settings to begin with (default: small)")
     parser.add_argument("--out", type=path, metavar="DIR", help="a new directory for the run")
-    add_settings(parser, [name for name, s in SETTINGS.items() if s.of != "fine-tuning"])
+    names = [name for name, setting in SETTINGS.items() if setting.of != "fine-tuning"]
+    add_settings(parser, names, {"shards": "the number of processes"})
     add_threads(parser, "; with --resume, the number that the run began with")
     parser.add_argument(
         "--resume",

@@ -126,6 +126,7 @@ class Trainer:
                     self._epoch()
                 if self.ranks.is_first:
                     self._finish(write_report)
+                self.ranks.gathered("finished")
             except _Stopped:
                 self.save()
                 self.log.stopped(self.place.step, out)
@@ -166,6 +167,8 @@ class Trainer:
         self.stop_signal = number
 
     def _heed_signal(self) -> None:
+        """Raise _Stopped if there was a signal to any rank; every rank must call it."""
+        self.stop_signal = max(self.ranks.gathered(self.stop_signal))
         if self.stop_signal:
             raise _Stopped
 
@@ -187,10 +190,7 @@ class Trainer:
             place.epoch_seconds += time.perf_counter() - started
             self.log.step(place, told.nats / max(told.units, 1), self.batches_per_epoch)
             is_due = time.monotonic() - self.saved_at > _SAVE_AFTER
-            if self.ranks.count > 1:  # a signal may have come to one of them, and clocks differ
-                agreed = self.ranks.gathered((self.stop_signal, is_due))
-                self.stop_signal, is_due = max(number for number, _ in agreed), agreed[0][1]
-            if is_due:
+            if self.ranks.from_first(is_due):  # clocks differ
                 self.save()
         self._end_epoch()
 
@@ -217,7 +217,8 @@ class Trainer:
             layers = [name for name, _ in self.model.named_children()]
             weights = self.model.state_dict()
             self.place.layers["grad_norms"] = norms_by_layer(shared.all_gradients(), layers)
-            if loads := self.ranks.gathered(fullest_experts(self.model))[-1]:
+            loads = self.ranks.gathered(fullest_experts(self.model))[shared.last_rank(len(rows))]
+            if loads:
                 self.place.layers["fullest_experts"] = loads
         norm = shared.clip(self.config.clip_grad_norm or math.inf)
         self._check_finite("gradient's norm", norm, again)
@@ -297,9 +298,13 @@ class Trainer:
         """Of the model on the validation split, by the first rank; the others wait."""
         scores: dict[str, float] = {}
         if self.ranks.is_first:
-            heed = self._heed_signal if self.ranks.count == 1 else lambda: None
-            scores = self.objective.scores(self.model, self.rows["val"], heed)
+            scores = self.objective.scores(self.model, self.rows["val"], self._before_batch)
         return self.ranks.from_first(scores)
+
+    def _before_batch(self) -> None:
+        """While one rank scores, the others cannot be asked whether there was a signal."""
+        if self.ranks.count == 1:
+            self._heed_signal()
 
     def _is_finished(self) -> bool:
         place, config = self.place, self.config
@@ -326,7 +331,7 @@ class Trainer:
     def _finish(self, write_report: Callable[[Path, Corpus], Path]) -> None:
         """Score the best model on the test split, write the report, and print the result."""
         best, out = run_directory.load_run(self.out), self.out
-        result = self.objective.scores(best.model, self.rows["test"], self._heed_signal)
+        result = self.objective.scores(best.model, self.rows["test"], self._before_batch)
         test = {"epoch": best.meta.get("epoch"), **{f"test_{k}": v for k, v in result.items()}}
         if self.corpus.truth:
             test["truth_nll"] = self.corpus.truth["test"]

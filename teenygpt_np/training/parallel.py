@@ -45,7 +45,7 @@ class Shared:
     ) -> None:
         if config.shards % ranks.count:
             raise InputError(
-                f"shards is {config.shards}, wanted a multiple of {ranks.count}, the number of "
+                f"--shards is {config.shards}, wanted a multiple of {ranks.count}, the number of "
                 "processes"
             )
         self.ranks, self.shards, self.seed, self.rng = ranks, config.shards, config.seed, rng
@@ -88,6 +88,10 @@ class Shared:
         self._set(self.ranks.added_up(flat, self.sizes), np.any([h for _, h in everywhere], axis=0))
         every = list(itertools.chain.from_iterable(told for told, _ in everywhere))
         return Told(*(sum(values) for values in zip(*every, strict=True)))
+
+    def last_rank(self, num_rows: int) -> int:
+        """The rank of the last shard that has any of so many rows."""
+        return (min(num_rows, self.shards) - 1) * self.ranks.count // self.shards
 
     def _parts(self, rows: Ids, step: int) -> Iterator[Ids]:
         """The rows of each shard of this rank; each time with its random numbers."""

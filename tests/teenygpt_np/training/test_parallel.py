@@ -167,6 +167,8 @@ def test_the_first_alone_prints(data: Path, tmp_path: Path) -> None:
     "flags",
     [
         ["--experts=3", "--active-experts=2"],
+        ["--experts=3", "--batch-size=25", "--max-steps=2"],
+        ["--experts=3", "--batch-size=1"],
         ["--objective=joint", "--optimizer=adamw"],
         ["--mixer=mamba,rnn", "--num-blocks=2", "--clip-grad-norm=0"],
     ],
@@ -181,15 +183,28 @@ def test_other_models_too(data: Path, tmp_path: Path, flags: list[str]) -> None:
 
 
 @needs_mpi
-@pytest.mark.parametrize(("rank", "first", "then"), [(0, 2, 1), (1, 2, 4), (3, 4, 2)])
+@pytest.mark.parametrize(
+    ("rank", "step", "first", "then"),
+    [
+        (0, 4, 2, 1),
+        (1, 4, 2, 4),
+        (3, 4, 4, 2),
+        (0, 3, 2, 2),
+        (1, 3, 2, 1),
+        (0, 6, 2, 0),
+        (1, 6, 2, 0),
+    ],
+)
 def test_a_signal_to_one_stops_all_and_any_number_goes_on(
-    data: Path, alone: Path, tmp_path: Path, rank: int, first: int, then: int
+    data: Path, alone: Path, tmp_path: Path, rank: int, step: int, first: int, then: int
 ) -> None:
+    """After step 3 an epoch is validated, before it is heeded; after step 6 nothing is left."""
     out = tmp_path / "run"
     flags = [f"--data={data}", f"--out={out}", *FLAGS]
-    done = train(first, *flags, script=[str(ONE_RANK), str(rank), "4", "stop"])
-    assert done.returncode == 143, done.stderr
-    assert train(then, f"--resume={out}").returncode == 0
+    done = train(first, *flags, script=[str(ONE_RANK), str(rank), str(step), "stop"])
+    assert done.returncode == (143 if then else 0), done.stderr
+    if then:
+        assert train(then, f"--resume={out}").returncode == 0
     ours, theirs = left(out), left(alone)
     assert [name for name in theirs if ours[name] != theirs[name]] == []
 
@@ -216,6 +231,19 @@ def test_if_one_fails_all_end_and_the_checkpoint_is_whole(
 
 
 @needs_mpi
+def test_if_the_output_is_closed_all_end(data: Path, tmp_path: Path) -> None:
+    """That of the first process itself, which would otherwise end as if all were well."""
+    command = (
+        f"{sys.executable} -u -m mpi4py -m teenygpt_np.train --data={data} --out={tmp_path}/run"
+    )
+    shell = f"{command} {' '.join(FLAGS)} | head -3 > {tmp_path}/head"
+    done = subprocess.run(
+        [str(MPIEXEC), "-n", "2", "sh", "-c", shell], capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+
+
+@needs_mpi
 def test_what_they_differ_in_is_told(data: Path, tmp_path: Path) -> None:
     other = [":", "-n", "1", sys.executable, "-m", "mpi4py", "-m", "teenygpt_np.train"]
     flags = [f"--data={data}", f"--out={tmp_path / 'run'}", *FLAGS, "--quiet"]
@@ -231,9 +259,9 @@ def test_what_they_differ_in_is_told(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--shards=3"], "shards is 3, wanted a multiple of 2, the number of processes"),
+        (["--shards=3"], "--shards is 3, wanted a multiple of 2, the number of processes"),
         (["--lr=0"], "--lr is 0.0, wanted a finite number above 0"),
-        (["--data=-"], "--data - is for one process, not 2; wanted a file"),
+        (["--data=-"], "- is for one process, not 2; wanted a file"),
         (["--data=none.txt"], "none.txt is not there"),
     ],
 )
@@ -259,7 +287,7 @@ def test_without_mpi4py_several_are_refused(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert "wanted mpiexec -n 2 python -m mpi4py -m teenygpt_np.train" in done.stderr
+    assert "wanted mpiexec -n 2 python -m mpi4py -m ..." in done.stderr
 
 
 @pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])

@@ -2,6 +2,16 @@
 
 FAULTS = [
     (
+        "parallel: experts' loads of a rank that had no rows",
+        "[shared.last_rank(len(rows))]",
+        "[-1]",
+    ),
+    (
+        "parallel: a signal is heeded by the process that got it alone",
+        "self.stop_signal = max(self.ranks.gathered(self.stop_signal))",
+        "self.stop_signal = max([self.stop_signal])",
+    ),
+    (
         "norms: the first step measured instead of the last",
         "is_last = place.batches_done + 1 == len(order)",
         "is_last = place.batches_done == 0",
