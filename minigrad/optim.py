@@ -282,8 +282,15 @@ def orthogonalized(g: Array) -> Array:
     return kernels.newton_schulz(x.reshape(-1, *g.shape[-2:]), _NEWTON_SCHULZ, 5).reshape(g.shape)
 
 
-def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
+def clip_grad_norm(
+    params: Iterable[Tensor],
+    max_norm: float,
+    *,
+    summed: Callable[[list[float]], float] = sum,
+) -> float:
     """Scale all gradients by min(1, max_norm / norm); returns norm, their joint Euclidean length.
+
+    summed: adds up the squares of each gradient, and of those that other processes have, if any
 
     The norm is summed up in float64. A norm that is not finite is returned and nothing scaled.
     Raises ValueError for a max_norm that is not above 0.
@@ -294,7 +301,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}, wanted a number above 0")
     params = [param for param in _listed(params) if param.grad is not None]
-    norm = math.sqrt(sum(sum_of_squares(param.grad) for param in params))
+    norm = math.sqrt(summed([sum_of_squares(param.grad) for param in params]))
     if max_norm < norm < math.inf:
         for param in params:
             assert param.grad is not None

@@ -8,14 +8,13 @@ same bits. Each rank adds up, clips and steps its share of the parameters, and a
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from minigrad import Array
-from minigrad.optim import Optimizer, sum_of_squares
+from minigrad.optim import Optimizer, clip_grad_norm
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.module import Module
@@ -53,12 +52,11 @@ class Shared:
         self.adds_at_once = ranks.count == 1 or config.reduction == "fast"
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names, self.parameters = [name for name, _ in named], [p for _, p in named]
-        total, count = sum(p.size for p in self.parameters), ranks.count
-        middles = itertools.accumulate((p.size for p in self.parameters), initial=0)
-        owners = [
-            min(int((start + p.size / 2) * count / total), count - 1)
-            for start, p in zip(middles, self.parameters, strict=False)
-        ]
+        ends = list(itertools.accumulate(p.size for p in self.parameters))
+        sized = list(zip(ends, [p.size for p in self.parameters], strict=True))
+        self.places = [slice(end - size, end) for end, size in sized]  # in a flat array of all
+        total, count = ends[-1], ranks.count
+        owners = [min(int((end - size / 2) * count / total), count - 1) for end, size in sized]
         self.sizes = [0] * count
         for owner, parameter in zip(owners, self.parameters, strict=True):
             self.sizes[owner] += parameter.size
@@ -105,16 +103,11 @@ class Shared:
     def _flat(self, share: float) -> Array:
         """Take all gradients, times `share`, one after the other; 0 where there is none."""
         flat = np.zeros(sum(self.sizes), self.parameters[0].dtype)
-        start = 0
-        for parameter in self.parameters:
+        for parameter, place in zip(self.parameters, self.places, strict=True):
             if parameter.grad is not None:
-                np.multiply(
-                    parameter.grad.reshape(-1),
-                    flat.dtype.type(share),
-                    out=flat[start : start + parameter.size],
-                )
+                grad = parameter.grad.reshape(-1)
+                np.multiply(grad, flat.dtype.type(share), out=flat[place])
                 parameter.grad = None
-            start += parameter.size
         return flat
 
     def _set(self, flat: Array, has: Sequence[bool]) -> None:
@@ -127,14 +120,12 @@ class Shared:
             start += parameter.size
 
     def clip(self, max_norm: float) -> float:
-        """As `minigrad.optim.clip_grad_norm`, to the last bit, of all parameters."""
-        own = [0.0 if p.grad is None else sum_of_squares(p.grad) for p in self.owned]
-        norm = math.sqrt(sum(itertools.chain.from_iterable(self.ranks.gathered(own))))
-        if max_norm < norm < math.inf:
-            for parameter in self.owned:
-                if parameter.grad is not None:
-                    parameter.grad *= parameter.dtype.type(max_norm / norm)
-        return norm
+        """Scale the owned gradients as one process would, by the norm of all; returns that norm."""
+
+        def summed(own: list[float]) -> float:
+            return sum(itertools.chain.from_iterable(self.ranks.gathered(own)))
+
+        return clip_grad_norm(self.owned, max_norm, summed=summed)
 
     def all_gradients(self) -> dict[str, Array]:
         """The gradients of all parameters that have one, by their names."""
@@ -168,8 +159,5 @@ class Shared:
     def _all(self, own: list[Array]) -> list[Array]:
         none = np.zeros(0, self.parameters[0].dtype)  # a rank may own no parameter
         whole = self.ranks.joined(np.concatenate([none, *own], axis=None), self.sizes)
-        ends = itertools.accumulate(p.size for p in self.parameters)
-        return [
-            whole[end - p.size : end].reshape(p.shape)
-            for end, p in zip(ends, self.parameters, strict=True)
-        ]
+        placed = zip(self.places, self.parameters, strict=True)
+        return [whole[place].reshape(p.shape) for place, p in placed]

@@ -80,7 +80,7 @@ FAULTS = [
         "param.grad *= param.dtype.type(max_norm / norm)",
         "param.grad *= param.dtype.type(max_norm / sum_of_squares(param.grad) ** 0.5)",
     ),
-    ("clip: the square of the norm", "math.sqrt(sum(sum", "(sum(sum"),
+    ("clip: the square of the norm", "math.sqrt(summed([sum", "(summed([sum"),
     ("clip: small gradients grow", "if max_norm < norm < math.inf", "if 0 < norm < math.inf"),
     ("clip: the norm is summed up in float32", "dtype=np.float64).sum()", "dtype=None).sum()"),
     ("cosine: half as far", "math.cos(math.pi * done)", "math.cos(math.pi / 2 * done)"),
