@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,25 +84,31 @@ class Optimizer:
         """What parameters have in common that are stepped together."""
         return self.params[i].dtype, self._stretches[i]
 
-    def state_dict(self) -> dict[str, Array]:
-        """What is kept between steps, by names like 'm/0': copies."""
-        return {f"{name}/{i}": array.copy() for name, i, array in self._kept()}
+    def state_dict(self, numbers: Collection[int] | None = None) -> dict[str, Array]:
+        """What is kept between steps, by names like 'm/0': copies.
 
-    def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
-        """Go on from what `state_dict` gave.
+        numbers: of the parameters it is wanted of; None: all
+        """
+        return {f"{name}/{i}": array.copy() for name, i, array in self._kept(numbers)}
+
+    def load_state_dict(
+        self, arrays: Mapping[str, Array], numbers: Collection[int] | None = None
+    ) -> None:
+        """Go on from what `state_dict` gave.    numbers: as for that
 
         Raises KeyError where an array is missing, ValueError where one has another shape.
         """
-        for name, i, array in self._kept():
+        for name, i, array in self._kept(numbers):
             given = arrays[f"{name}/{i}"]
             if given.shape != array.shape:
                 raise ValueError(f"{name}/{i} is {given.shape}, wanted {array.shape}")
             array[...] = given
 
-    def _kept(self) -> Iterator[tuple[str, int, Array]]:
+    def _kept(self, numbers: Collection[int] | None) -> Iterator[tuple[str, int, Array]]:
         for name in self._STATE:
             for i, array in enumerate(getattr(self, name)):
-                yield name, i, array
+                if numbers is None or i in numbers:
+                    yield name, i, array
 
     def _updated(self, group: _Group, param: Array, grad: Array) -> Array:
         raise TypeError("Optimizer is a base class: use SGD, AdamW or Muon")

@@ -172,7 +172,9 @@ def set_up(threads: int | None) -> None:
     Raises InputError for a backend that is unknown or not installed and for a number of threads out
     of range, MemoryError if too little memory is free to start.
     """
-    if threads is None and (here := on_this_machine()) > 1 and "OMP_NUM_THREADS" not in os.environ:
+    here = on_this_machine()
+    share = threads is None and here > 1 and "OMP_NUM_THREADS" not in os.environ
+    if share:
         threads = max(1, _cores() // here)
     if threads is not None:
         if not 1 <= threads <= MOST_THREADS:
@@ -190,7 +192,8 @@ def set_up(threads: int | None) -> None:
     except (ValueError, ImportError) as error:
         raise InputError(str(error)) from None
     if threads is not None:
-        mg.set_num_threads(threads)
+        quota = max(1, mg.threads.CORES // here)  # of a container; BLAS does not know it
+        mg.set_num_threads(min(threads, quota) if share else threads)
     if backend != "numpy":
         _look_for_memory(_MB_FOR_NUMBA + _MB_PER_THREAD * mg.get_num_threads())
 
@@ -225,10 +228,12 @@ def keep_freed_memory() -> None:
         mallopt(top_pad, 64 << 20)
 
 
-def run_command(name: str, main: Callable[[], int]) -> NoReturn:
+def run_command(name: str, main: Callable[[], int], *, shared_out: bool = False) -> NoReturn:
     """Run main and exit with its status: 2 after bad input, 1 after a failed write or no memory.
 
     Each of these errors is printed in one line.
+
+    shared_out: whether several processes can share the work, of which the first alone prints
     """
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed, as by `>&-`
@@ -236,6 +241,7 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     if hasattr(sys.stdout, "reconfigure"):  # escapes a character that the terminal lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _check_ranks(shared_out)
         try:
             status: int | str | None = main()
         except SystemExit as done:  # by --help or --version, whose output may be piped too
@@ -259,6 +265,14 @@ def run_command(name: str, main: Callable[[], int]) -> NoReturn:
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)
+
+
+def _check_ranks(shared_out: bool) -> None:
+    """Raise InputError for several processes where one is wanted; of others the first prints."""
+    if ranks().count > 1 and not shared_out:
+        raise InputError(f"this is one of {ranks().count} processes, wanted one")
+    if not ranks().is_first:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _has_others() -> bool:

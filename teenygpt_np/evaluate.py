@@ -21,6 +21,7 @@ from teenygpt_np.cli import (
 )
 from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.ranks import ranks
 from teenygpt_np.text.reading import STDIN, check_encoding, shown
 
 if TYPE_CHECKING:
@@ -138,13 +139,13 @@ def main(arguments: list[str] | None = None) -> int:
         config = dataclasses.replace(config, eval_tokens=args.eval_tokens)
     objective = objective_of(config, run.tokenizer)
     text = _read(args, run)
-    if args.data:
+    if args.data and ranks().is_first:
         _tell(text, config.num_tokens)
     rows = objective.known(text.split.cut(config.num_tokens))
     if objective.refers:
-        rows = objective.prepared(load_base(config, args.run.parent).model, rows)
+        rows = objective.prepared(load_base(config, args.run.parent).model, rows, ranks().map)
     with np.errstate(all="ignore"):
-        table = {"model": objective.scores(run.model, rows)}
+        table = {"model": objective.scores(run.model, rows, ranks().map)}
         each = nats(run.model, rows).tolist() if args.each else []
     if not np.isfinite([*table["model"].values(), *each]).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
@@ -268,4 +269,4 @@ def _columns(args: argparse.Namespace, config: Config) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    run_command("teenygpt_np.evaluate", main)
+    run_command("teenygpt_np.evaluate", main, shared_out=True)

@@ -131,4 +131,4 @@ def _check_preferences(args: Namespace, base: Config) -> None:
 
 
 if __name__ == "__main__":
-    run_command("teenygpt_np.finetune", main)
+    run_command("teenygpt_np.finetune", main, shared_out=True)

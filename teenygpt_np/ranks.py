@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from teenygpt_np.errors import InputError
 
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from minigrad import Array
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 # In which launchers say how many processes there are, and how many of them are on this machine.
 _ALL = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 _HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
+
+
+class Map(Protocol):
+    """[work(item) for item in items], whoever does it."""
+
+    def __call__(self, work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+        """In the order of the items."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,35 @@ class Ranks:
         """What each rank gives, in their order. Every rank must call it, as all that follow."""
         return [value] if self.comm is None else self.comm.allgather(value)
 
+    def to_first(self, value: _T) -> list[_T] | None:
+        """As `gathered`, but for the first rank alone; None for the others."""
+        return [value] if self.comm is None else self.comm.gather(value)
+
     def from_first(self, value: _T) -> _T:
         """What the first rank gives."""
         return value if self.comm is None else self.comm.bcast(value)
+
+    def map(
+        self,
+        work: Callable[[_T], _R],
+        items: Iterable[_T],
+        before: Callable[[], object] = lambda: None,
+    ) -> list[_R]:
+        """[work(item) for item in items], of which each rank does its share; all get the whole.
+
+        before: called before each round, in which every rank does one item, or the last of them
+            none. Every rank calls it as often, so the ranks may talk in it.
+        """
+        own, rounds = [], 0
+        for number, item in enumerate(items):
+            place = number % self.count
+            if place == 0:
+                before()
+                rounds += 1
+            if place == self.number:
+                own.append(work(item))
+        found = self.gathered(own)
+        return [part[i] for i in range(rounds) for part in found if i < len(part)]
 
     def added_up(self, shards: Sequence[Array], sizes: Sequence[int]) -> Array:
         """shard_0 + shard_1 + ... of all ranks, in this order, of this rank's part of the entries.
@@ -84,6 +118,10 @@ class Ranks:
         whole = np.empty(sum(sizes), part.dtype)
         self.comm.Allgatherv(part, [whole, list(sizes)])
         return whole
+
+
+ALONE = Ranks()
+alone: Map = ALONE.map
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import re
 from teenygpt_np.cli import Parser, as_flag, path, run_command, set_up
 from teenygpt_np.errors import InputError
 from teenygpt_np.interactive import Settings, Talk
+from teenygpt_np.ranks import ranks
 
 _MOST = 1_000_000
 _BETWEEN = "-" * 20  # two running texts
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
     if args.n is not None and not 1 <= args.n <= _MOST:
         raise InputError(f"-n is {args.n}, wanted 1..{_MOST:,}")
+    if args.interactive and ranks().count > 1:
+        raise InputError(f"--interactive is for one process, not {ranks().count}")
     set_up(args.threads)
 
     from teenygpt_np.run_directory import load_run
@@ -102,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         Talk(settings, writer.pieces, check, writer.line).run()
         return 0
     number = args.n or writer.usual_number
-    for i, text in enumerate(writer.texts(args.prompt or "", settings, number)):
+    for i, text in enumerate(writer.texts(args.prompt or "", settings, number, ranks())):
         if i and writer.running:
             print(_BETWEEN)
         print(text if args.prompt else text.removeprefix("\n"), flush=True)
@@ -123,4 +126,4 @@ def _check(settings: Settings, most: float) -> None:
 
 
 if __name__ == "__main__":
-    run_command("teenygpt_np.sample", main)
+    run_command("teenygpt_np.sample", main, shared_out=True)

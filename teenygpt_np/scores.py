@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 import minigrad as mg
 from minigrad import Array
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.batches import Split
-
-_BATCH = 64
+from teenygpt_np.ranks import Map, alone
+from teenygpt_np.text.batches import Split, in_batches
+from teenygpt_np.text.tokenizer import Ids
 
 
 def scores(
     model: TeenyGPT,
     split: Split,
-    before_batch: Callable[[], object] = lambda: None,
+    each: Map = alone,
     *,
     most_tokens: int = 0,
 ) -> dict[str, float]:
@@ -30,30 +29,28 @@ def scores(
     end of each row counted as a newline: any tokenizer can be compared by them. Dropout is off,
     whatever the model's mode.
 
-    before_batch: called before each batch; an exception that it raises ends the scoring
+    each: does the work on each batch, in several processes or in one
     most_tokens: score only so many, in rows spread evenly over the split; 0: all
     """
-    totals = dict.fromkeys(("nll", "nll_no_pad", "top1", "top1_no_pad"), 0.0)
-    which, sizes = split.evenly(most_tokens), np.zeros(2)
+
+    def sums(rows: Ids) -> Array:
+        ids, weights = split.whole_batch(rows).ids, split.counted(rows)[:, 1:]
+        x, targets = ids[:, :-1], ids[:, 1:]
+        log_probs = model.log_probs(x).data
+        nll = -np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
+        nll = nll.astype(np.float64)
+        right = log_probs.argmax(axis=2) == targets
+        right_no_pad = (right & weights).sum(axis=1) / weights.sum(axis=1)
+        totals = nll.sum(), (nll * weights).sum(), right.mean(axis=1).sum(), right_no_pad.sum()
+        return np.array([*totals, *split.sizes(targets[weights])])
+
+    which = split.evenly(most_tokens)
     with model.evaluating(), mg.no_grad():
-        for start in range(0, len(which), _BATCH):
-            before_batch()
-            rows = which[start : start + _BATCH]
-            batch = split.whole_batch(rows)
-            x, targets = batch.ids[:, :-1], batch.ids[:, 1:]
-            weights = split.counted(rows)[:, 1:]
-            log_probs = model.log_probs(x).data
-            nll = -np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
-            nll = nll.astype(np.float64)
-            right = log_probs.argmax(axis=2) == targets
-            totals["nll"] += nll.sum()
-            totals["nll_no_pad"] += (nll * weights).sum()
-            totals["top1"] += right.mean(axis=1).sum()
-            totals["top1_no_pad"] += ((right & weights).sum(axis=1) / weights.sum(axis=1)).sum()
-            sizes += split.sizes(targets[weights])
-    return {name: float(total) / len(which) for name, total in totals.items()} | {
-        "nats_per_character": float(totals["nll_no_pad"] / sizes[0]),
-        "bits_per_byte": float(totals["nll_no_pad"] / sizes[1] / math.log(2)),
+        *totals, characters, size = np.sum(each(sums, in_batches(which)), axis=0).tolist()
+    names = "nll", "nll_no_pad", "top1", "top1_no_pad"
+    return {name: total / len(which) for name, total in zip(names, totals, strict=True)} | {
+        "nats_per_character": totals[1] / characters,
+        "bits_per_byte": totals[1] / size / math.log(2),
     }
 
 
@@ -61,8 +58,8 @@ def nats(model: TeenyGPT, split: Split) -> Array:
     """The NLL of each row up to and including the token that ends it.    N rows -> (N,), in nats"""
     parts = []
     with model.evaluating(), mg.no_grad():
-        for start in range(0, len(split), _BATCH):
-            batch = split.batch(split.in_order[start : start + _BATCH])
+        for rows in in_batches(split.in_order):
+            batch = split.batch(rows)
             losses = model.loss(batch.ids, batch.counted, reduction="none").data
             parts.append(losses.sum(axis=1, dtype=np.float64))
     return np.concatenate(parts)

@@ -83,8 +83,6 @@ def begun(
         if args.out:
             run_directory.check_new(out)
     if args.data == STDIN:
-        if all_ranks.count > 1:
-            raise InputError(f"- is for one process, not {all_ranks.count}; wanted a file")
         return _from_stdin(args, config, out, owned, tokenizer)
     trainer = trainer_of(config, args.quiet, out.parent if args.out else out, tokenizer)
     if all_ranks.is_first:
@@ -158,7 +156,8 @@ def trainer_of(
     if refers:
         console.status("what the base makes of all rows")
         trainer.rows = {
-            name: trainer.objective.prepared(base, rows) for name, rows in trainer.rows.items()
+            name: trainer.objective.prepared(base, rows, ranks().map)
+            for name, rows in trainer.rows.items()
         }
     return trainer
 

@@ -168,4 +168,4 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
 
 
 if __name__ == "__main__":
-    run_command("teenygpt_np.train", main)
+    run_command("teenygpt_np.train", main, shared_out=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.interactive import BEGINNING, Settings
+from teenygpt_np.ranks import ALONE, Ranks, ranks
 from teenygpt_np.run_directory import TrainedRun
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.objectives.next_token import LENGTH
@@ -42,15 +43,32 @@ class Writer(ABC):
         self.longest = _LONGEST if self.running else min(_LONGEST, run.model.most_tokens - 1)
 
     @abstractmethod
-    def rows(
-        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
-    ) -> Iterator[Ids]:
-        """The ids of so many texts. Raises InputError for a prompt that it cannot use."""
+    def read(self, prompt: str, settings: Settings) -> Any:
+        """A prompt as `batch` takes it. Raises InputError for one that it cannot use."""
 
-    def texts(self, prompt: str, settings: Settings, number: int) -> Iterator[str]:
-        """So many texts. Raises as `rows` does."""
-        rows = self.rows(prompt, settings, number, _generator(settings))
-        return map(self.tokenizer.decode, rows)
+    @abstractmethod
+    def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
+        """The ids of so many texts, each from the same prompt."""
+
+    def texts(
+        self, prompt: str, settings: Settings, number: int, ranks: Ranks = ALONE
+    ) -> Iterator[str]:
+        """So many texts, in batches with random numbers of their own. Raises as `read` does.
+
+        ranks: write a batch each at a time, and all get all texts
+        """
+        read = self.read(prompt, settings)
+        seed: Any = ranks.from_first(np.random.SeedSequence(settings.seed).entropy)
+
+        def batch(start: int) -> Ids:
+            rng = np.random.default_rng([seed, start // _BATCH])
+            return self.batch(read, settings, min(_BATCH, number - start), rng)
+
+        at_once = ranks.count * _BATCH
+        for start in range(0, number, at_once):
+            starts = range(start, min(start + at_once, number), _BATCH)
+            for rows in ranks.map(batch, starts):
+                yield from map(self.tokenizer.decode, rows)
 
     def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
         """The text of `texts(prompt, settings, 1)`, in pieces, each as soon as it is written."""
@@ -66,7 +84,7 @@ class Writer(ABC):
         unknown = list(folded.replaced)
         if not folded.gap and any(map(str.isspace, text)):
             unknown.append("spaces")
-        if unknown:
+        if unknown and ranks().is_first:
             became = "read as spaces" if folded.gap else "left out"
             print(
                 f"{became}, because the model does not know them: {' '.join(unknown)}",
@@ -78,18 +96,24 @@ class Writer(ABC):
 class Continuing(Writer):
     """Goes on from a beginning, token by token."""
 
-    def rows(
-        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
-    ) -> Iterator[Ids]:
-        """The ids of so many texts. Raises InputError for a beginning that leaves no room."""
-        ids = self._begun(prompt, settings.length)
-        for size in _batches(number):
-            yield from self.model.sample(size, **self._choice(settings), prompt=ids, rng=rng)
+    def read(self, prompt: str, settings: Settings) -> Any:
+        """The ids of a beginning. Raises InputError for one that leaves no room."""
+        ids: list[int] = self.tokenizer.encode_prompt(self.known(prompt)).tolist()
+        if len(ids) > settings.length:
+            raise InputError(
+                f"the prompt has {len(ids) - 1} characters, wanted at most {settings.length - 1}, "
+                "so that one can follow"
+            )
+        return ids
+
+    def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
+        """The ids of so many texts."""
+        return self.model.sample(size, **self._choice(settings), prompt=read, rng=rng)
 
     def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
         """The text, token by token."""
-        ids = self._begun(prompt, settings.length)
-        rng = _generator(settings)
+        ids = self.read(prompt, settings)
+        rng = np.random.default_rng(settings.seed)
         drawn = self.model.stream(**self._choice(settings), prompt=ids, rng=rng)
         pending: list[int] = []
         for new in itertools.chain([ids], (column.tolist() for column in drawn)):
@@ -107,15 +131,6 @@ class Continuing(Writer):
             "length": settings.length + 1,
         }
 
-    def _begun(self, prompt: str, length: int) -> list[int]:
-        ids: list[int] = self.tokenizer.encode_prompt(self.known(prompt)).tolist()
-        if len(ids) > length:
-            raise InputError(
-                f"the prompt has {len(ids) - 1} characters, wanted at most {length - 1}, so that "
-                "one can follow"
-            )
-        return ids
-
 
 class Filling(Writer):
     """Fills in each `BLANK` of a prompt, from left to right, by all that stands around it."""
@@ -123,20 +138,11 @@ class Filling(Writer):
     line = f"a text with {BLANK} for each token to fill in"
     has_length = False
 
-    def rows(
-        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
-    ) -> Iterator[Ids]:
-        """The ids of so many texts. Raises InputError without a blank, and for too long a text."""
-        ids = self._with_masks(prompt)[None]
-        for size in _batches(number):
-            rows, lengths = np.repeat(ids, size, axis=0), np.full(size, ids.shape[1])
-            special = self.tokenizer.special
-            yield from self.model.fill(
-                rows, lengths, special=special, rng=rng, **_of_choice(settings)
-            )
+    def read(self, prompt: str, settings: Settings) -> Any:
+        """The ids of a text, with a mask for each blank.
 
-    def _with_masks(self, prompt: str) -> Ids:
-        """The ids of a text, with a mask for each blank."""
+        Raises InputError without a blank, and for too long a text.
+        """
         if BLANK not in prompt:
             raise InputError(
                 f"the prompt is {prompt!r}, wanted a text with {BLANK} for each token to fill in, "
@@ -154,6 +160,12 @@ class Filling(Writer):
             )
         return np.array(ids)
 
+    def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
+        """The ids of so many texts."""
+        rows, lengths = np.repeat(read[None], size, axis=0), np.full(size, len(read))
+        special = self.tokenizer.special
+        return self.model.fill(rows, lengths, special=special, rng=rng, **_of_choice(settings))
+
 
 class Both(Continuing):
     """Fills in blanks where a prompt has any, and otherwise goes on from it."""
@@ -164,12 +176,14 @@ class Both(Continuing):
         super().__init__(run)
         self.filling = Filling(run)
 
-    def rows(
-        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
-    ) -> Iterator[Ids]:
+    def read(self, prompt: str, settings: Settings) -> Any:
+        """The ids of a text with blanks, or of a beginning."""
+        return (self.filling.read if BLANK in prompt else super().read)(prompt, settings)
+
+    def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
         """The ids of so many texts, by one or the other."""
-        rows = self.filling.rows if BLANK in prompt else super().rows
-        return rows(prompt, settings, number, rng)
+        batch = self.filling.batch if self.model.mask in read else super().batch
+        return batch(read, settings, size, rng)
 
     def pieces(self, prompt: str, settings: Settings) -> Generator[str, None, None]:
         """The text, token by token unless it has blanks."""
@@ -187,21 +201,18 @@ class Answering(Writer):
         super().__init__(run)
         self.usual_number = 1
 
-    def rows(
-        self, prompt: str, settings: Settings, number: int, rng: np.random.Generator
-    ) -> Iterator[Ids]:
-        """The ids of so many targets. Raises InputError for a source that is empty or too long."""
-        source = self._source(prompt)
-        for size in _batches(number):
-            rows, lengths = np.repeat(source[None], size, axis=0), np.full(size, len(source))
-            yield from self.model.sample(rows, lengths, **self._choice(settings), rng=rng)
+    def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
+        """The ids of so many targets."""
+        rows, lengths = np.repeat(read[None], size, axis=0), np.full(size, len(read))
+        return self.model.sample(rows, lengths, **self._choice(settings), rng=rng)
 
     def _choice(self, settings: Settings) -> dict[str, Any]:
         tokenizer = self.tokenizer
         ends = {"begin": tokenizer.begin, "end": tokenizer.end, "length": settings.length + 1}
         return _of_choice(settings) | ends
 
-    def _source(self, prompt: str) -> Ids:
+    def read(self, prompt: str, settings: Settings) -> Any:
+        """The ids of a source. Raises InputError for one that is empty or too long."""
         ids = self.tokenizer.row(self.known(prompt).strip(" "))
         if len(ids) == 2:
             raise InputError(
@@ -232,14 +243,6 @@ def writer_of(run: TrainedRun) -> Writer:
     if kind is None:
         raise InputError("the run tells the labels of texts, as teenygpt_np.classify does")
     return kind(run)
-
-
-def _batches(number: int) -> Iterable[int]:
-    return (min(_BATCH, number - start) for start in range(0, number, _BATCH))
-
-
-def _generator(settings: Settings) -> np.random.Generator:
-    return np.random.default_rng(settings.seed)
 
 
 def _of_choice(settings: Settings) -> dict[str, Any]:

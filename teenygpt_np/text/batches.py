@@ -153,6 +153,11 @@ class Split(ABC):
         return characters, size
 
 
+def in_batches(rows: Ids) -> list[Ids]:
+    """The rows in batches to be scored, of 64 rows or, the last one, fewer."""
+    return [rows[start : start + 64] for start in range(0, len(rows), 64)]
+
+
 @dataclass(frozen=True, eq=False)
 class Rows(Split):
     """A text of lines: each is a row, with the id that begins it and, if it is not cut, its end.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from teenygpt_np.errors import InputError
+from teenygpt_np.ranks import ranks
 
 STDIN = Path("-")  # as a path: standard input
 # There is a limit because a .gz of a few KB can unpack to more than memory holds. It is above csv's
@@ -68,7 +69,9 @@ def shown(path: Path) -> str:
 
 
 def stdin() -> io.BufferedIOBase:
-    """Standard input's bytes. Raises InputError if it is closed, or a terminal."""
+    """Standard input's bytes. Raises InputError if closed, a terminal, or of several ranks."""
+    if ranks().count > 1:  # MPI gives it to the first alone
+        raise InputError(f"- is for one process, not {ranks().count}; wanted a file")
     if sys.stdin is None or sys.stdin.closed:  # None after `<&-`
         raise InputError("standard input is closed; wanted a text from a file or a pipe")
     if sys.stdin.isatty():

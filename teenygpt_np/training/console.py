@@ -20,7 +20,12 @@ def duration(seconds: float) -> str:
 
 
 class Console:
-    """Prints lines, and one line that changes.    quiet: print nothing"""
+    """Prints lines, and one line that changes.    quiet: print nothing
+
+    failed: the error with which the output failed, if it did: from then on nothing is printed
+    """
+
+    failed: OSError | None = None
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
         self.stream = stream or sys.stdout
@@ -33,8 +38,8 @@ class Console:
     def line(self, text: str = "") -> None:
         """Print a line that stays."""
         if not self.quiet:
-            self._erase()
-            print(text, file=self.stream, flush=True)
+            self._write(self._erasing() + text + "\n")
+            self._drawn = 0
 
     def status(self, text: str) -> None:
         """On a terminal, show a line until the next output replaces it."""
@@ -58,16 +63,19 @@ class Console:
             self.line(f"{title} {said}")
 
     def _draw(self, text: str) -> None:
-        self._erase()
         text = text[: shutil.get_terminal_size().columns - 1]  # more would wrap, and stay
-        self.stream.write(text)
-        self.stream.flush()
+        self._write(self._erasing() + text)
         self._drawn = len(text)
 
-    def _erase(self) -> None:
-        if self._drawn:
-            self.stream.write("\r" + " " * self._drawn + "\r")
-            self._drawn = 0
+    def _erasing(self) -> str:
+        return "\r" + " " * self._drawn + "\r" if self._drawn else ""
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError as error:
+            self.failed, self.quiet = error, True
 
 
 def _can_print(text: str, stream: TextIO) -> bool:

@@ -6,10 +6,10 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,12 +28,16 @@ from teenygpt_np.training.log import Log
 from teenygpt_np.training.norms import fullest_experts, norms_by_layer, update_ratios
 from teenygpt_np.training.objectives import objective_of
 from teenygpt_np.training.optimizers import make_optimizers, make_schedule
-from teenygpt_np.training.parallel import Shared, Told
+from teenygpt_np.training.parallel import BatchLoss, DataParallel
 from teenygpt_np.training.place import Place
 from teenygpt_np.training.signals import first_signal_to
 from teenygpt_np.training.warm_up import warm_up
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
 _STREAMS = ("model", "batches", "samples")  # a generator each, so that none changes another's draws
+_SIGPIPE = 13  # which Windows does not have
 _SAVE_AFTER = 60.0  # seconds, as much as a kill may cost: an epoch can take hours
 
 
@@ -63,7 +67,7 @@ class Trainer:
             name: np.random.default_rng(s) for name, s in zip(_STREAMS, seeds, strict=True)
         }
         self.model = build_model(config, corpus.tokenizer.num_token_vals, self.rngs["model"])
-        self.shared = Shared(self.ranks, self.model, config, self.rngs["model"])
+        self.parallel = DataParallel(self.ranks, self.model, config, self.rngs["model"])
         self.objective = objective_of(config, corpus.tokenizer)
         self.optimizers = make_optimizers(self.model, config)
         self.batch_size = self.objective.rows_per_batch(
@@ -98,7 +102,8 @@ class Trainer:
 
         Returns 0 at the end, otherwise the number of the signal. Raises InputError, and saves no
         more, if a loss, a gradient, a weight or a score is not finite; a lower learning rate or
-        another text may help. Raises OSError if a file cannot be written.
+        another text may help. Raises OSError if a file cannot be written, or, when it has saved, if
+        nothing can be printed.
         """
         self.out = out
         self.log.compiling()
@@ -117,6 +122,7 @@ class Trainer:
         started = time.perf_counter()
         warm_up(self.config, self.objective)
         self.log.ready(time.perf_counter() - started)
+        stopped_by = 0
         with first_signal_to(self._stop), np.errstate(all="ignore"):
             # An overflow is not worth a warning: losses, norms and scores are checked.
             try:
@@ -124,20 +130,15 @@ class Trainer:
                     self.save()
                 while not self.place.finished:
                     self._epoch()
-                if self.ranks.is_first:
-                    self._finish(write_report)
+                self._finish(write_report)
                 self.ranks.gathered("finished")
             except _Stopped:
                 self.save()
                 self.log.stopped(self.place.step, out)
-                self.ranks.gathered("saved")
-                return self.stop_signal
-            except OSError as error:
-                # The output failed, not a file: a closed terminal, say. Other ranks do not know.
-                if error.filename is None and self.ranks.count == 1:
-                    self.save()
-                raise
-        return 0
+                stopped_by = self.ranks.gathered(self.stop_signal)[0]
+        if self.log.console.failed:
+            raise self.log.console.failed
+        return stopped_by
 
     def _check_alike(self) -> None:
         """Raise InputError if a rank has other versions, settings or text than the first."""
@@ -167,8 +168,9 @@ class Trainer:
         self.stop_signal = number
 
     def _heed_signal(self) -> None:
-        """Raise _Stopped if there was a signal to any rank; every rank must call it."""
-        self.stop_signal = max(self.ranks.gathered(self.stop_signal))
+        """Raise _Stopped if any rank got a signal or cannot print; every rank must call it."""
+        number = _SIGPIPE if self.log.console.failed else self.stop_signal
+        self.stop_signal = max(self.ranks.gathered(number))
         if self.stop_signal:
             raise _Stopped
 
@@ -182,13 +184,13 @@ class Trainer:
             self._heed_signal()
             started = time.perf_counter()
             is_last = place.batches_done + 1 == len(order) or place.step + 1 == limit
-            told = self._step(rows, is_last)
+            loss = self._step(rows, is_last)
             place.batches_done += 1
-            place.epoch_loss += told.nats
-            place.epoch_units += told.units
-            place.epoch_tokens += told.tokens
+            place.epoch_loss += loss.nats
+            place.epoch_units += loss.units
+            place.epoch_tokens += loss.tokens
             place.epoch_seconds += time.perf_counter() - started
-            self.log.step(place, told.nats / max(told.units, 1), self.batches_per_epoch)
+            self.log.step(place, loss.nats / max(loss.units, 1), self.batches_per_epoch)
             is_due = time.monotonic() - self.saved_at > _SAVE_AFTER
             if self.ranks.from_first(is_due):  # clocks differ
                 self.save()
@@ -201,52 +203,52 @@ class Trainer:
         order = self.objective.order(self.rows["train"], self.batch_size, rng)
         return order[: self.batches_per_epoch]
 
-    def _step(self, rows: Ids, is_last: bool) -> Told:
-        """Take one step; what to tell of it.    is_last: of its epoch: norms are kept by layer"""
+    def _step(self, rows: Ids, is_last: bool) -> BatchLoss:
+        """Take one step; its loss.    is_last: of its epoch: norms are kept by layer"""
         rng, before = self.rngs["model"].bit_generator, self.rngs["model"].bit_generator.state
-        shared, step = self.shared, self.place.step
+        parallel, step = self.parallel, self.place.step
 
         def again() -> None:
             rng.state = before
-            shared.gradients(rows, step, self._backward)
+            parallel.gradients(rows, step, self._backward)
 
         self.model.zero_grad()
-        told = shared.gradients(rows, step, self._backward)
-        self._check_finite("loss", told.minimized, again)
+        loss = parallel.gradients(rows, step, self._backward)
+        self._check_finite("loss", loss.minimized, again)
         if is_last:
             layers = [name for name, _ in self.model.named_children()]
             weights = self.model.state_dict()
-            self.place.layers["grad_norms"] = norms_by_layer(shared.all_gradients(), layers)
-            loads = self.ranks.gathered(fullest_experts(self.model))[shared.last_rank(len(rows))]
+            self.place.layers["grad_norms"] = norms_by_layer(parallel.all_gradients(), layers)
+            loads = self.ranks.gathered(fullest_experts(self.model))[parallel.last_rank(len(rows))]
             if loads:
                 self.place.layers["fullest_experts"] = loads
-        norm = shared.clip(self.config.clip_grad_norm or math.inf)
+        norm = parallel.clip(self.config.clip_grad_norm or math.inf)
         self._check_finite("gradient's norm", norm, again)
         for optimizer in self.optimizers.values():
             optimizer.lr = self.schedule(step)
             optimizer.step()
-        shared.spread()
+        parallel.spread()
         if is_last:
             after = self.model.state_dict()
             self.place.layers["update_ratios"] = update_ratios(weights, after, layers)
         self.place.epoch_grad_norm += norm
         self.place.step += 1
-        return told
+        return loss
 
-    def _backward(self, rows: Ids) -> Told:
+    def _backward(self, rows: Ids) -> BatchLoss:
         """Add the gradient of some rows of the training split to the parameters."""
         batch = self.objective.batch(self.rows["train"], rows, self.rngs["model"])
         loss = self.objective.loss(self.model, batch)
         loss.minimized.backward()
         tokens = int(batch.counted.sum())
-        return Told(loss.minimized.item(), loss.nats, loss.units, tokens)
+        return BatchLoss(loss.minimized.item(), loss.nats, loss.units, tokens)
 
     def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
         """Raise InputError if a value is not finite.    again: computes it again, for the cause"""
         if math.isfinite(value):
             return
         cause = "but finite when it is computed again"
-        if wrong := run_directory.not_finite(self._arrays()):
+        if wrong := run_directory.not_finite(self._arrays(owned=True)):
             cause = f"because {wrong} is not finite"
         else:
             try:
@@ -291,20 +293,14 @@ class Trainer:
         place.begin_epoch(self.rngs["batches"].bit_generator.state)
         place.finished = self._is_finished()
         self.save()
-        # Told last: where the terminal is gone, everything is saved.
         self.log.epoch(record, is_best, samples[: self.objective.samples[1]])
 
     def _scores(self) -> dict[str, float]:
-        """Of the model on the validation split, by the first rank; the others wait."""
-        scores: dict[str, float] = {}
-        if self.ranks.is_first:
-            scores = self.objective.scores(self.model, self.rows["val"], self._before_batch)
-        return self.ranks.from_first(scores)
+        """Of the model on the validation split."""
+        return self.objective.scores(self.model, self.rows["val"], self._shared_out)
 
-    def _before_batch(self) -> None:
-        """While one rank scores, the others cannot be asked whether there was a signal."""
-        if self.ranks.count == 1:
-            self._heed_signal()
+    def _shared_out(self, work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+        return self.ranks.map(work, items, self._heed_signal)
 
     def _is_finished(self) -> bool:
         place, config = self.place, self.config
@@ -331,7 +327,9 @@ class Trainer:
     def _finish(self, write_report: Callable[[Path, Corpus], Path]) -> None:
         """Score the best model on the test split, write the report, and print the result."""
         best, out = run_directory.load_run(self.out), self.out
-        result = self.objective.scores(best.model, self.rows["test"], self._before_batch)
+        result = self.objective.scores(best.model, self.rows["test"], self._shared_out)
+        if not self.ranks.is_first:
+            return
         test = {"epoch": best.meta.get("epoch"), **{f"test_{k}": v for k, v in result.items()}}
         if self.corpus.truth:
             test["truth_nll"] = self.corpus.truth["test"]
@@ -359,18 +357,19 @@ class Trainer:
     def _weights(self) -> dict[str, Array]:
         return {name: p.numpy() for name, p in run_directory.trained(self.model, "model/").items()}
 
-    def _arrays(self) -> dict[str, Array]:
-        """All arrays of a checkpoint: the weights and the optimizers' state."""
+    def _arrays(self, *, owned: bool) -> dict[str, Array]:
+        """The weights and the optimizers' state, of the owned parameters or of all."""
         arrays = self._weights()
         for kind, optimizer in self.optimizers.items():
-            arrays |= {f"{kind}/{k}": v for k, v in self.shared.state(optimizer).items()}
+            numbers = self.parallel.owned_by(optimizer) if owned else None
+            arrays |= {f"{kind}/{k}": v for k, v in optimizer.state_dict(numbers).items()}
         return arrays
 
     def save(self) -> None:
         """Write `last.npz`. Raises InputError instead if a number in it is not finite."""
-        arrays = self._arrays()
-        if self.ranks.is_first:
-            self._save(run_directory.LAST, arrays)
+        if parts := self.ranks.to_first(self._arrays(owned=True)):
+            merged = {name: array for part in parts for name, array in part.items()}
+            self._save(run_directory.LAST, dict(sorted(merged.items())))
         self.saved_step, self.saved_at = self.place.step, time.monotonic()
 
     def _save(self, name: str, arrays: dict[str, Array]) -> None:
@@ -389,10 +388,11 @@ class Trainer:
         Raises InputError if the content is not that of a run, or of a run on another text.
         """
         self.check_corpus(meta, path)
-        run_directory.check_arrays(arrays, self._arrays(), path)
+        run_directory.check_arrays(arrays, self._arrays(owned=False), path)
         self.model.load_state_dict(self.model.state_dict() | run_directory.under(arrays, "model/"))
         for kind, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(run_directory.under(arrays, f"{kind}/"))
+            state = run_directory.under(arrays, f"{kind}/")
+            optimizer.load_state_dict(state, self.parallel.owned_by(optimizer))
         try:
             self.rngs["batches"].bit_generator.state = meta["order_state"]  # raises if it is none
             for name, rng in self.rngs.items():

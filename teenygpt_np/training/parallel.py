@@ -8,7 +8,7 @@ same bits. Each rank adds up, clips and steps its share of the parameters, and a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +22,8 @@ from teenygpt_np.ranks import Ranks
 from teenygpt_np.text.tokenizer import Ids
 
 
-class Told(NamedTuple):
-    """Of a batch or a shard: what was minimized, its nats and units (of `Loss`), and its tokens."""
+class BatchLoss(NamedTuple):
+    """Of a batch or a shard: what was minimized, nats and units as of `Loss`, and its tokens."""
 
     minimized: float = 0.0
     nats: float = 0.0
@@ -31,7 +31,7 @@ class Told(NamedTuple):
     tokens: int = 0
 
 
-class Shared:
+class DataParallel:
     """The parameters of a model that some ranks train together.
 
     owned: those that this rank adds up and steps, neighbours in the order of the parameters
@@ -64,7 +64,7 @@ class Shared:
             p for owner, p in zip(owners, self.parameters, strict=True) if owner == ranks.number
         ]
 
-    def gradients(self, rows: Ids, step: int, backward: Callable[[Ids], Told]) -> Told:
+    def gradients(self, rows: Ids, step: int, backward: Callable[[Ids], BatchLoss]) -> BatchLoss:
         """Compute the gradient of a batch; each owned parameter gets its own, others None.
 
         backward: of some rows, adds the gradient of the mean of their losses to the parameters
@@ -72,20 +72,20 @@ class Shared:
         if self.shards == 1:
             return backward(rows)
         before = self.rng.bit_generator.state
-        flat, told, has = list[Array](), list[Told](), np.zeros(len(self.parameters), bool)
+        flat, losses, has = list[Array](), list[BatchLoss](), np.zeros(len(self.parameters), bool)
         for part in self._parts(rows, step):
             share = len(part) / len(rows)
-            told.append(backward(part) if len(part) else Told())
-            told[-1] = told[-1]._replace(minimized=told[-1].minimized * share)
+            loss = backward(part) if len(part) else BatchLoss()
+            losses.append(loss._replace(minimized=loss.minimized * share))
             has |= [p.grad is not None for p in self.parameters]
             flat.append(self._flat(share))
             if self.adds_at_once and len(flat) == 2:
                 flat = [flat[0] + flat[1]]
         self.rng.bit_generator.state = before
-        everywhere = self.ranks.gathered((told, has))
+        everywhere = self.ranks.gathered((losses, has))
         self._set(self.ranks.added_up(flat, self.sizes), np.any([h for _, h in everywhere], axis=0))
-        every = list(itertools.chain.from_iterable(told for told, _ in everywhere))
-        return Told(*(sum(values) for values in zip(*every, strict=True)))
+        every = list(itertools.chain.from_iterable(losses for losses, _ in everywhere))
+        return BatchLoss(*(sum(values) for values in zip(*every, strict=True)))
 
     def last_rank(self, num_rows: int) -> int:
         """The rank of the last shard that has any of so many rows."""
@@ -145,16 +145,10 @@ class Shared:
                 if id(parameter) not in own:
                     parameter.data = data
 
-    def state(self, optimizer: Optimizer) -> Mapping[str, Array]:
-        """What an optimizer keeps of all parameters, from their owners; every rank must call it."""
+    def owned_by(self, optimizer: Optimizer) -> set[int]:
+        """The numbers that the owned parameters have in an optimizer."""
         own = {id(p) for p in self.owned}
-        numbers = {str(i) for i, p in enumerate(optimizer.params) if id(p) in own}
-        state = optimizer.state_dict()
-        mine = {name: array for name, array in state.items() if name.partition("/")[2] in numbers}
-        merged: dict[str, Array] = {}
-        for part in self.ranks.gathered(mine):
-            merged |= part
-        return {name: merged[name] for name in state}
+        return {i for i, p in enumerate(optimizer.params) if id(p) in own}
 
     def _all(self, own: list[Array]) -> list[Array]:
         none = np.zeros(0, self.parameters[0].dtype)  # a rank may own no parameter

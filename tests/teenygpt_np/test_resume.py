@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -89,20 +90,22 @@ def test_a_reader_who_goes_away_changes_nothing(
     after: int,
 ) -> None:
     """It goes at an epoch's line or at the samples below it; these have been drawn by then."""
-    line, seen = Console.line, 0
 
-    def gone(self: Console, text: str = "") -> None:
-        nonlocal seen
-        seen += seen > 0 or text.startswith("epoch 0: ")
-        if seen > after:
-            raise BrokenPipeError
-        line(self, text)
+    class Gone(io.StringIO):
+        seen = 0
+
+        def write(self, text: str) -> int:
+            self.seen += self.seen > 0 or text.startswith("epoch 0: ")
+            if self.seen > after:
+                raise BrokenPipeError
+            return super().write(text)
+
+        def fileno(self) -> int:
+            return 1
 
     with monkeypatch.context() as patch:
-        patch.setattr(Console, "line", gone)
         patch.setattr(os, "dup2", lambda *_: None)
-        with open(os.devnull, "w", encoding="utf-8") as out:
-            assert call("train", *flags, out=out).status == 0
+        assert call("train", *flags, out=Gone()).status == 0
     assert not (tmp_path / "run" / "test.json").exists()
     assert call("train", "--resume", tmp_path / "run").status == 0
     assert left_behind(tmp_path / "run") == whole
@@ -119,11 +122,16 @@ def test_an_output_that_fails_costs_no_step(
     """For example a terminal that is closed, or a file on a full disk."""
     shown = 0
 
-    def gone(*_: Any) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def gone(self: Console, *_: Any) -> None:
         nonlocal shown
         shown += 1
         if shown == step:
-            raise OSError(errno.EIO, "Input/output error")
+            self.stream = Gone()
+        self.line()
 
     with monkeypatch.context() as patch:
         patch.setattr(Console, "update", gone)

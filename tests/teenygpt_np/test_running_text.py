@@ -16,7 +16,7 @@ from trainers import run as run_trainer
 from teenygpt_np.run_directory import load_run
 from teenygpt_np.text.corpus import load_corpus
 from teenygpt_np.text.tokenizer import Ids
-from teenygpt_np.training.parallel import Told
+from teenygpt_np.training.parallel import BatchLoss
 
 PLAY = "".join(
     f"{who}:\nWhy, {what} is as {how} as the sea;\n\n"
@@ -120,7 +120,7 @@ def test_a_resumed_run_is_the_same(
     stopped = make(corpus, **settings)
     take_step = stopped._step
 
-    def step(rows: Ids, is_last: bool) -> Told:
+    def step(rows: Ids, is_last: bool) -> BatchLoss:
         told = take_step(rows, is_last)
         stopped.stop_signal = 2 if stopped.place.step == steps else 0
         return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +13,11 @@ import minigrad as mg
 from minigrad import Array
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.classifier import Classifier
-from teenygpt_np.text.batches import Split
+from teenygpt_np.ranks import Map, alone
+from teenygpt_np.text.batches import Split, in_batches
 from teenygpt_np.text.labels import Labelled
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.objectives.objective import Loss, Objective
-
-_BATCH = 64
 
 
 class LabelBatch(NamedTuple):
@@ -67,14 +66,12 @@ class Labels(Objective):
         loss = mg.cross_entropy(model(batch.ids, batch.lengths), batch.labels)
         return Loss(loss, loss.item() * len(batch.labels), len(batch.labels))
 
-    def scores(
-        self, model: Classifier, split: Any, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: Classifier, split: Any, each: Map = alone) -> dict[str, float]:
         """label_nats per text; accuracy, the share that is right; `recall of C` for each class C.
 
         recall: the share of a class's texts that are taken for it. A split is scored as a whole.
         """
-        log_probs, labels = self._log_probs(model, split, split.in_order, before_batch)
+        log_probs, labels = self._log_probs(model, split, split.in_order, each)
         right = log_probs.argmax(axis=1) == labels
         scores = {
             "label_nats": float(-log_probs[np.arange(len(labels)), labels].mean(dtype=np.float64)),
@@ -87,17 +84,15 @@ class Labels(Objective):
         return scores
 
     def _log_probs(
-        self, model: Classifier, split: Any, which: Ids, before_batch: Callable[[], object]
+        self, model: Classifier, split: Any, which: Ids, each: Map = alone
     ) -> tuple[Array, Ids]:
-        found, labels = [], []
+        def found(rows: Ids) -> tuple[Array, Ids]:
+            batch = self.batch(split, rows, np.random.default_rng(0))
+            return model.log_probs(batch.ids, batch.lengths).data, batch.labels
+
         with model.evaluating(), mg.no_grad():
-            for start in range(0, len(which), _BATCH):
-                before_batch()
-                rows = which[start : start + _BATCH]
-                batch = self.batch(split, rows, np.random.default_rng(0))
-                found.append(model.log_probs(batch.ids, batch.lengths).data)
-                labels.append(batch.labels)
-        return np.concatenate(found), np.concatenate(labels)
+            log_probs, labels = zip(*each(found, in_batches(which)), strict=True)
+        return np.concatenate(log_probs), np.concatenate(labels)
 
     def baselines(self, train: Any, split: Any) -> dict[str, dict[str, float]]:
         """majority: the shares of the classes in train, whatever the text is."""
@@ -117,7 +112,7 @@ class Labels(Objective):
     ) -> list[str]:
         """Texts of the split, each after the likeliest label and its probability."""
         which = split.in_order[:: max(len(split) // number, 1)][:number]
-        log_probs, _ = self._log_probs(model, split, which, lambda: None)
+        log_probs, _ = self._log_probs(model, split, which)
         texts = split.select(which).texts()
         return [
             f"{split.classes[row.argmax()]} {np.exp(row.max()):.0%}: {text}"

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import minigrad as mg
-from minigrad import Tensor
+from minigrad import Array, Tensor
 from teenygpt_np.config import Config
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.batches import Batch, Split
+from teenygpt_np.ranks import Map, alone
+from teenygpt_np.text.batches import Batch, Split, in_batches
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 from teenygpt_np.training.objectives.masking import MaskedBatch, masked_batch
 from teenygpt_np.training.objectives.next_token import NextToken, balanced
 from teenygpt_np.training.objectives.objective import Loss, Objective
 
-_BATCH = 64
 _MOST_COUNTED = 5_000_000  # tokens, for the baselines
 _SEED = 0  # of the masks of a split that is scored: the same ones every time
 
@@ -57,30 +57,30 @@ class MaskedTokens(Objective):
         nll = model.masked_loss(batch.ids, batch.targets, batch.masked, batch.lengths)
         return balanced(model, nll / len(batch.ids), batch.masked), nll.item()
 
-    def scores(
-        self, model: TeenyGPT, split: Split, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: TeenyGPT, split: Split, each: Map = alone) -> dict[str, float]:
         """Of the masked tokens: nats and the share guessed right; masked_nll is nats per row.
 
         The masks of a split are the same every time, whatever the model.
         """
-        nats = right = 0.0
-        masked = 0
-        which, rng = split.evenly(self.config.eval_tokens), np.random.default_rng(_SEED)
+
+        def sums(batch: MaskedBatch) -> Array:
+            log_probs = mg.log_softmax(model(batch.ids, lengths=batch.lengths)).data
+            found, targets = log_probs[batch.masked], batch.targets[batch.masked]
+            nats = -found[np.arange(len(targets)), targets].sum(dtype=np.float64)
+            return np.array([nats, (found.argmax(axis=1) == targets).sum(), len(targets)])
+
+        which = split.evenly(self.config.eval_tokens)
         with model.evaluating(), mg.no_grad():
-            for start in range(0, len(which), _BATCH):
-                before_batch()
-                batch = self.batch(split, which[start : start + _BATCH], rng)
-                log_probs = mg.log_softmax(model(batch.ids, lengths=batch.lengths)).data
-                found, targets = log_probs[batch.masked], batch.targets[batch.masked]
-                nats -= found[np.arange(len(targets)), targets].sum(dtype=np.float64)
-                right += (found.argmax(axis=1) == targets).sum()
-                masked += len(targets)
+            nats, right, masked = np.sum(each(sums, self._batches(split, which)), axis=0).tolist()
         return {
-            "masked_nats": float(nats / max(masked, 1)),
-            "masked_top1": float(right / max(masked, 1)),
-            "masked_nll": float(nats / len(which)),
+            "masked_nats": nats / max(masked, 1),
+            "masked_top1": right / max(masked, 1),
+            "masked_nll": nats / len(which),
         }
+
+    def _batches(self, split: Split, which: Ids) -> Iterator[MaskedBatch]:
+        rng = np.random.default_rng(_SEED)
+        return (self.batch(split, rows, rng) for rows in in_batches(which))
 
     def baselines(self, train: Split, split: Split) -> dict[str, dict[str, float]]:
         """uniform: p = 1 / V.    unigram: p(b) = (n(b) + 1) / (n + V), n counting b in train."""
@@ -90,9 +90,8 @@ class MaskedTokens(Objective):
             (seen, split, self.config.eval_tokens),
             (fitted, train, _MOST_COUNTED),
         ):
-            which = part.evenly(most)
-            for start in range(0, len(which), _BATCH):
-                batch = self.batch(part, which[start : start + _BATCH], rng)
+            for which in in_batches(part.evenly(most)):
+                batch = self.batch(part, which, rng)
                 counts += np.bincount(batch.targets[batch.masked], minlength=V)
         total, rows = max(seen.sum(), 1), len(split.evenly(self.config.eval_tokens))
         p = (fitted + 1) / (fitted.sum() + V)
@@ -162,12 +161,10 @@ class Joint(NextToken):
         alpha = self.config.alpha
         return Loss(minimized + alpha * filling, nats + alpha * masked_nats, units)
 
-    def scores(
-        self, model: TeenyGPT, split: Split, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: TeenyGPT, split: Split, each: Map = alone) -> dict[str, float]:
         """The scores of both, and `joint`."""
-        both = super().scores(model, split, before_batch)
-        return self._with_joint(both | self.filling.scores(model, split, before_batch))
+        both = super().scores(model, split, each)
+        return self._with_joint(both | self.filling.scores(model, split, each))
 
     def baselines(self, train: Split, split: Split) -> dict[str, dict[str, float]]:
         """Those that there are for both."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from teenygpt_np.baselines import baselines
 from teenygpt_np.config import Config
 from teenygpt_np.model.layers import routings
 from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.ranks import Map, alone
 from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Split
 from teenygpt_np.text.headlines import unit_of
@@ -58,11 +59,9 @@ class NextToken(Objective):
         units = self.tokenizer.sizes[0][batch.ids[batch.counted]].sum() if self.running else rows
         return Loss(balanced(model, nll, batch.counted[:, 1:]), nll.item() * rows, int(units))
 
-    def scores(
-        self, model: TeenyGPT, split: Split, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: TeenyGPT, split: Split, each: Map = alone) -> dict[str, float]:
         """See `scores.scores`."""
-        return scores(model, split, before_batch, most_tokens=self.config.eval_tokens)
+        return scores(model, split, each, most_tokens=self.config.eval_tokens)
 
     def baselines(self, train: Split, split: Split) -> dict[str, dict[str, float]]:
         """See `baselines.baselines`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad import Tensor
 from teenygpt_np.config import Config
+from teenygpt_np.ranks import Map, alone
 from teenygpt_np.text.batches import Rows, Split
 from teenygpt_np.text.tokenizer import Ids, Tokenizer
 
@@ -73,8 +74,11 @@ class Objective(ABC):
         ids = np.ones(2 * num_tokens, self.tokenizer.dtype)
         return Rows(ids, starts, lengths, self.tokenizer, num_tokens)
 
-    def prepared(self, base: Any, split: Split) -> Split:
-        """The split with what the loss needs of the base, which fine-tuning began from."""
+    def prepared(self, base: Any, split: Split, each: Map = alone) -> Split:
+        """The split with what the loss needs of the base, which fine-tuning began from.
+
+        each: as for `scores`
+        """
         return split
 
     def known(self, split: Split) -> Split:
@@ -93,12 +97,10 @@ class Objective(ABC):
         """The loss of a batch."""
 
     @abstractmethod
-    def scores(
-        self, model: Any, split: Split, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: Any, split: Split, each: Map = alone) -> dict[str, float]:
         """All scores of a model on a split, `score` and `top1` among them.
 
-        before_batch: called before each batch; an exception that it raises ends the scoring
+        each: does the work on each batch, in several processes or in one
         """
 
     @abstractmethod

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import minigrad as mg
+from minigrad import Array
 from teenygpt_np.baselines import baselines
 from teenygpt_np.model.encoder_decoder import EncoderDecoder
-from teenygpt_np.text.batches import Split
+from teenygpt_np.ranks import Map, alone
+from teenygpt_np.text.batches import Split, in_batches
 from teenygpt_np.text.edits import edits
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.text.tuples import Pairs
 from teenygpt_np.training.objectives.objective import Loss, Objective
 
 WRITTEN = 256  # targets that are written for a score, at most: it takes far longer than reading
-_BATCH = 128
 
 
 class PairBatch(NamedTuple):
@@ -63,28 +64,26 @@ class PairsObjective(Objective):
         nll = model.loss(*batch)
         return Loss(nll, nll.item() * len(batch.target), len(batch.target))
 
-    def scores(
-        self, model: EncoderDecoder, split: Split, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: EncoderDecoder, split: Split, each: Map = alone) -> dict[str, float]:
         """Nats per target and per character of it, and, of written targets, what the class says."""
-        nats, characters = 0.0, 0
-        which = split.evenly(self.config.eval_tokens)
+
+        def sums(rows: Ids) -> Array:
+            batch = self.batch(split, rows, np.random.default_rng(0))
+            nats = model.loss(*batch, reduction="none").data.sum(dtype=np.float64)
+            return np.array([nats, split.sizes(batch.target[batch.counted])[0]])
+
+        def written(rows: Ids) -> list[str]:
+            return self._written(model, split, rows)
+
+        which, some = split.evenly(self.config.eval_tokens), self._some(split)
         with model.evaluating(), mg.no_grad():
-            for start in range(0, len(which), _BATCH):
-                before_batch()
-                batch = self.batch(split, which[start : start + _BATCH], np.random.default_rng(0))
-                nats += model.loss(*batch, reduction="none").data.sum(dtype=np.float64)
-                characters += split.sizes(batch.target[batch.counted])[0]
-        written = self._some(split)
-        texts: list[str] = []
-        for start in range(0, len(written), _BATCH):
-            before_batch()
-            texts += self._written(model, split, written[start : start + _BATCH])
+            nats, characters = np.sum(each(sums, in_batches(which)), axis=0).tolist()
+        texts = [text for batch in each(written, in_batches(some)) for text in batch]
         return {
-            "target_nats": float(nats / len(which)),
-            "nats_per_character": float(nats / characters),
-            **_compared(texts, _texts(split, 1, written)),
-            "pairs_written": float(len(written)),
+            "target_nats": nats / len(which),
+            "nats_per_character": nats / characters,
+            **_compared(texts, _texts(split, 1, some)),
+            "pairs_written": float(len(some)),
         }
 
     def _some(self, split: Split) -> Ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,11 @@ import numpy.typing as npt
 import minigrad as mg
 from minigrad import Array, Tensor
 from teenygpt_np.model.teenygpt import TeenyGPT
-from teenygpt_np.text.batches import Split
+from teenygpt_np.ranks import Map, alone
+from teenygpt_np.text.batches import Split, in_batches
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.text.tuples import Preferences
 from teenygpt_np.training.objectives.objective import Loss, Objective
-
-_BATCH = 64
 
 
 class PreferenceBatch(NamedTuple):
@@ -53,10 +52,10 @@ class PreferencesObjective(Objective):
             prompt=np.ones(2, np.uint32), reference=np.zeros((2, 2), np.float32)
         )
 
-    def prepared(self, base: TeenyGPT, split: Split) -> Split:
+    def prepared(self, base: TeenyGPT, split: Split, each: Map = alone) -> Split:
         """The split with numbers["reference"], (N, 2): the base's ln p of both answers."""
         assert isinstance(split, Preferences)
-        return split.with_numbers(reference=_all_log_probs(base, split, split.in_order))
+        return split.with_numbers(reference=_all_log_probs(base, split, split.in_order, each))
 
     def batch(self, split: Split, rows: Ids, rng: np.random.Generator) -> PreferenceBatch:
         """The batch of these rows."""
@@ -71,9 +70,7 @@ class PreferencesObjective(Objective):
         loss = mg.softplus(-margins).mean()
         return Loss(loss, loss.item() * B, B)
 
-    def scores(
-        self, model: TeenyGPT, split: Split, before_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def scores(self, model: TeenyGPT, split: Split, each: Map = alone) -> dict[str, float]:
         """Of the preferences: the mean loss, the share with m above 0, and the mean of m.
 
         A preference with m = 0, as all have before the first step, counts half. chosen_nats and
@@ -81,7 +78,7 @@ class PreferencesObjective(Objective):
         """
         assert isinstance(split, Preferences)
         which = split.evenly(self.config.eval_tokens)
-        log_probs = _all_log_probs(model, split, which, before_batch)
+        log_probs = _all_log_probs(model, split, which, each)
         ratios = (log_probs - split.numbers["reference"][which]).astype(np.float64)
         margins = self.config.beta * (ratios[:, 0] - ratios[:, 1])
         return {
@@ -132,16 +129,15 @@ def _all_log_probs(
     model: TeenyGPT,
     split: Preferences,
     which: Ids,
-    before_batch: Callable[[], object] = lambda: None,
+    each: Map = alone,
 ) -> Array:
     """ln p of the chosen and of the rejected answer of these rows.    -> (n, 2)"""
-    found = []
+
+    def found(rows: Ids) -> Array:
+        return answer_log_probs(model, *split.both(rows)).data.reshape(2, -1).T
+
     with model.evaluating(), mg.no_grad():
-        for start in range(0, len(which), _BATCH):
-            before_batch()
-            both = split.both(which[start : start + _BATCH])
-            found.append(answer_log_probs(model, *both).data.reshape(2, -1).T)
-    return np.concatenate(found)
+        return np.concatenate(each(found, in_batches(which)))
 
 
 def _nats(log_probs: Array) -> dict[str, float]:

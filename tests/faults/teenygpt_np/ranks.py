@@ -7,4 +7,9 @@ FAULTS = [
         "        total = received[self.number].copy()\n"
         "        for other in received[: self.number] + received[self.number + 1 :]:\n",
     ),
+    (
+        "parallel: results are in the order of the ranks",
+        "for i in range(rounds) for part in found if i < len(part)",
+        "for part in found for i in range(len(part))",
+    ),
 ]

@@ -12,4 +12,9 @@ FAULTS = [
         "usual_temperature = 0.0",
         "usual_temperature = 0.8",
     ),
+    (
+        "sampling: every batch has the same random numbers",
+        "[seed, start // _BATCH]",
+        "[seed, 0]",
+    ),
 ]

@@ -15,7 +15,7 @@ from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.text.tokenizer import Ids
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
-from teenygpt_np.training.parallel import Told
+from teenygpt_np.training.parallel import BatchLoss
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_resumed_run_has_the_same_batches(
     stopped = make(corpus, **settings)
     take_step = stopped._step
 
-    def step(rows: Ids, is_last: bool) -> Told:
+    def step(rows: Ids, is_last: bool) -> BatchLoss:
         told = take_step(rows, is_last)
         stopped.stop_signal = 2 if stopped.place.step == 4 else 0
         return told

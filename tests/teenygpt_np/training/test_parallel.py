@@ -15,6 +15,7 @@ from trainers import load, make, resumed, run, trained
 
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.errors import InputError
+from teenygpt_np.ranks import Ranks
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.loop import Trainer
 
@@ -32,8 +33,8 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 def gradients(made: Trainer, rows: int = 16) -> dict[str, np.ndarray]:
-    made.shared.gradients(np.arange(rows), 0, made._backward)
-    return made.shared.all_gradients()
+    made.parallel.gradients(np.arange(rows), 0, made._backward)
+    return made.parallel.all_gradients()
 
 
 # -- in one process --------------------------------------------------------------------------------
@@ -51,7 +52,7 @@ def test_shards_add_up_to_the_gradient_of_the_batch(corpus: Corpus, shards: int,
 
 def test_what_is_told_is_that_of_the_batch(corpus: Corpus) -> None:
     whole, parts = (make(corpus, dropout=0.0, shards=shards) for shards in (1, 3))
-    told = [made.shared.gradients(np.arange(10), 0, made._backward) for made in (whole, parts)]
+    told = [made.parallel.gradients(np.arange(10), 0, made._backward) for made in (whole, parts)]
     assert told[1].minimized == pytest.approx(told[0].minimized)
     assert told[1].nats == pytest.approx(told[0].nats)
     assert told[1][2:] == told[0][2:]
@@ -66,7 +67,7 @@ def test_every_shard_and_step_has_random_numbers_of_its_own(corpus: Corpus) -> N
 
     before = made.rngs["model"].bit_generator.state
     for step in (0, 1, 1):
-        made.shared.gradients(np.arange(6), step, draw)  # type: ignore[arg-type]
+        made.parallel.gradients(np.arange(6), step, draw)  # type: ignore[arg-type]
     assert len(set(drawn[:6])) == 6
     assert drawn[3:6] == drawn[6:]
     assert made.rngs["model"].bit_generator.state == before
@@ -76,8 +77,8 @@ def test_the_norm_is_that_of_all(corpus: Corpus) -> None:
     made = make(corpus, shards=2)
     grads = gradients(made)
     norm = np.sqrt(sum(np.square(grad, dtype=np.float64).sum() for grad in grads.values()))
-    assert made.shared.clip(norm / 2) == pytest.approx(norm)
-    after = made.shared.all_gradients()
+    assert made.parallel.clip(norm / 2) == pytest.approx(norm)
+    after = made.parallel.all_gradients()
     assert all(after[n] == pytest.approx(grad / 2, rel=1e-5) for n, grad in grads.items())
 
 
@@ -89,6 +90,33 @@ def test_a_resumed_run_is_the_same(corpus: Corpus, tmp_path: Path) -> None:
     assert run(resumed(corpus, tmp_path / "part", **settings), tmp_path / "part") == 0
     ours, whole = left(tmp_path / "part"), left(tmp_path / "whole")
     assert [name for name in whole if ours[name] != whole[name]] == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("items", [0, 1, 3, 7])
+def test_work_is_shared_out(count: int, items: int) -> None:
+    """Each rank has every count-th item; all get all results, in the order of the items."""
+    worked = list[int]()
+    rounds = list[int]()
+
+    def square(item: int) -> int:
+        worked.append(item)
+        return item**2
+
+    class Comm:
+        def allgather(self, own: list[int]) -> list[list[int]]:
+            assert own == [item**2 for item in worked]
+            return [[i**2 for i in range(items)][rank::count] for rank in range(count)]
+
+    for rank in range(count):
+        worked.clear()
+        rounds.clear()
+        ranks = Ranks(rank, count, Comm())
+        assert ranks.map(square, range(items), lambda: rounds.append(1)) == [
+            i**2 for i in range(items)
+        ]
+        assert worked == list(range(rank, items, count))
+        assert len(rounds) == -(-items // count)
 
 
 # -- in several processes --------------------------------------------------------------------------
@@ -109,12 +137,17 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(
-    count: int, *flags: str, script: list[str] | None = None
+    count: int, *flags: str, script: list[str] | None = None, quiet: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """In so many processes.    script: what they run, besides the flags"""
     mpi = [str(MPIEXEC), "-n", str(count), sys.executable, "-m", "mpi4py"]
     command = mpi if count > 1 else [sys.executable]
-    command = [*command, *(script or ["-m", "teenygpt_np.train"]), *flags, "--quiet"]
+    command = [
+        *command,
+        *(script or ["-m", "teenygpt_np.train"]),
+        *flags,
+        *(["--quiet"] if quiet else []),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -191,20 +224,20 @@ def test_other_models_too(data: Path, tmp_path: Path, flags: list[str]) -> None:
         (3, 4, 4, 2),
         (0, 3, 2, 2),
         (1, 3, 2, 1),
-        (0, 6, 2, 0),
-        (1, 6, 2, 0),
+        (0, 6, 2, 1),
+        (1, 6, 2, 2),
     ],
 )
 def test_a_signal_to_one_stops_all_and_any_number_goes_on(
     data: Path, alone: Path, tmp_path: Path, rank: int, step: int, first: int, then: int
 ) -> None:
-    """After step 3 an epoch is validated, before it is heeded; after step 6 nothing is left."""
+    """After step 3 an epoch is validated, and after step 6 the test split is scored: it waits."""
     out = tmp_path / "run"
     flags = [f"--data={data}", f"--out={out}", *FLAGS]
     done = train(first, *flags, script=[str(ONE_RANK), str(rank), str(step), "stop"])
-    assert done.returncode == (143 if then else 0), done.stderr
-    if then:
-        assert train(then, f"--resume={out}").returncode == 0
+    assert done.returncode == 143, done.stderr
+    assert not (out / "test.json").exists()
+    assert train(then, f"--resume={out}").returncode == 0
     ours, theirs = left(out), left(alone)
     assert [name for name in theirs if ours[name] != theirs[name]] == []
 
@@ -231,16 +264,42 @@ def test_if_one_fails_all_end_and_the_checkpoint_is_whole(
 
 
 @needs_mpi
-def test_if_the_output_is_closed_all_end(data: Path, tmp_path: Path) -> None:
-    """That of the first process itself, which would otherwise end as if all were well."""
-    command = (
-        f"{sys.executable} -u -m mpi4py -m teenygpt_np.train --data={data} --out={tmp_path}/run"
-    )
-    shell = f"{command} {' '.join(FLAGS)} | head -3 > {tmp_path}/head"
-    done = subprocess.run(
-        [str(MPIEXEC), "-n", "2", "sh", "-c", shell], capture_output=True, text=True, timeout=60
-    )
-    assert "Traceback" not in done.stderr
+def test_if_the_output_is_closed_all_stop(data: Path, alone: Path, tmp_path: Path) -> None:
+    """That of the first, which notices it when it prints, after the fifth step."""
+    out = tmp_path / "run"
+    script = [str(ONE_RANK), "0", "4", "deaf"]
+    done = train(2, f"--data={data}", f"--out={out}", *FLAGS, script=script, quiet=False)
+    assert done.returncode == 1
+    assert "error: output: Bad file descriptor" in done.stderr
+    assert checkpoint.load(out / run_directory.LAST)[1]["step"] == 5
+    assert train(2, f"--resume={out}").returncode == 0
+    ours, theirs = left(out), left(alone)
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@needs_mpi
+def test_samples_and_scores_are_shared_out(alone: Path) -> None:
+    """Of three batches the first process has two; every one has random numbers of its own."""
+    samples = ["-m", "teenygpt_np.sample", str(alone), "-n", "150", "--seed=3", "--length=5"]
+    for script in (
+        samples,
+        ["-m", "teenygpt_np.evaluate", str(alone), "--split=train", "--json"],
+    ):
+        one, two = (train(count, script=script, quiet=False) for count in (1, 2))
+        assert (one.returncode, one.stderr) == (0, "")
+        assert (two.returncode, two.stdout, two.stderr) == (0, one.stdout, "")
+    texts = train(1, script=samples, quiet=False).stdout.splitlines()
+    assert texts[:64] != texts[64:128]
+
+
+@needs_mpi
+def test_what_cannot_be_shared_out(alone: Path) -> None:
+    done = train(2, script=["-m", "teenygpt_np.inspect", str(alone)], quiet=False)
+    assert done.returncode == 2
+    assert "teenygpt_np.inspect: error: this is one of 2 processes, wanted one" in done.stderr
+    done = train(2, script=["-m", "teenygpt_np.sample", str(alone), "--interactive"], quiet=False)
+    assert done.returncode == 2
+    assert "--interactive is for one process, not 2" in done.stderr
 
 
 @needs_mpi

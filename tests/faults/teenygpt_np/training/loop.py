@@ -23,8 +23,8 @@ FAULTS = [
     ),
     (
         "resume: nothing is saved when the output fails",
-        "if error.filename is None and self.ranks.count == 1:",
-        "if False:",
+        "number = _SIGPIPE if self.log.console.failed else self.stop_signal",
+        "number = self.stop_signal",
     ),
     ("loop: gradients pile up", "        self.model.zero_grad()\n", ""),
     (
@@ -39,7 +39,7 @@ FAULTS = [
     ),
     (
         "loop: the optimizers' state is not taken up",
-        'optimizer.load_state_dict(run_directory.under(arrays, f"{kind}/"))',
+        "optimizer.load_state_dict(state, self.parallel.owned_by(optimizer))",
         "pass",
     ),
     (

@@ -31,4 +31,9 @@ FAULTS = [
         "sum(itertools.chain.from_iterable(self.ranks.gathered(own)))",
         "2 * sum(own)",
     ),
+    (
+        "parallel: each rank saves what it does not own as well",
+        "{i for i, p in enumerate(optimizer.params) if id(p) in own}",
+        "set(range(len(optimizer.params)))",
+    ),
 ]
