@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,17 +32,29 @@ NETWORKS = {
 }
 RANKS = (2, 4, 16, 64, 256)
 STEPS = {"tiny": 120, "small": 60, "article": 6}
-SHORT = ["--num-emb=16", "--num-heads=2", "--num-neurons=2"]
+MPIEXEC = str(Path(sys.executable).parent / "mpiexec")
+SHORT = {"num_emb": 16, "num_heads": 2, "num_neurons": 2}
 
 
-def step_ms(preset: str, processes: int, threads: int, flags: list[str]) -> float:
-    """Milliseconds of a step, from a training's own account of them."""
-    mpiexec = str(Path(sys.executable).parent / "mpiexec")
-    launch = [mpiexec, "-n", str(processes), sys.executable, "-m", "mpi4py"]
+def settings(preset: str, *, short: bool) -> tuple[list[str], int]:
+    """Flags of a training of a few dozen steps, and how many parameters its model has."""
+    from teenygpt_np.config import make_config
+    from teenygpt_np.model.building import outline
+
+    sizes = SHORT if short else {}
+    flags = [f"--{name.replace('_', '-')}={size}" for name, size in sizes.items()]
+    flags.append(f"--max-steps={3 if short else STEPS[preset]}")
+    return flags, outline(make_config(preset, **sizes), 29).num_parameters()
+
+
+def step_ms(preset: str, launch: list[str], threads: int, flags: list[str]) -> float:
+    """Milliseconds of a step, from a training's own account of them.
+
+    launch: Python, or what starts several of them
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = launch if processes > 1 else [sys.executable]
-        command = [*command, "-m", "teenygpt_np.train", "--preset", preset, "--quiet", *flags]
+        command = [*launch, "-m", "teenygpt_np.train", "--preset", preset, "--quiet", *flags]
         command += [f"--threads={threads}", f"--out={out}", "--eval-tokens=1000", "--epoch-steps=0"]
         environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
@@ -69,25 +80,19 @@ def efficiencies(ms: float, parameters: int, network: str, *, strong: bool) -> d
 def main() -> None:
     """Print two tables in Markdown."""
     args = sides.arguments(__doc__, rounds=3)
-    from teenygpt_np.config import make_config
-    from teenygpt_np.model.building import outline
-
-    if not shutil.which("mpiexec", path=str(Path(sys.executable).parent)):
+    if not Path(MPIEXEC).exists():
         raise SystemExit("mpiexec is not installed: pip install -e '.[mpi]'")
     measured: list[dict[str, Any]] = []
     computed: list[dict[str, Any]] = []
     for preset in PRESETS[:1] if args.short else PRESETS:
-        flags = [
-            f"--max-steps={3 if args.short else STEPS[preset]}",
-            *(SHORT if args.short else []),
-        ]
-        kinds = {"one, two threads": (1, 2), "two": (2, 1), "one, one thread": (1, 1)}
+        flags, count = settings(preset, short=args.short)
+        one, two = [sys.executable], [MPIEXEC, "-n", "2", sys.executable, "-m", "mpi4py"]
         tasks: dict[str, sides.Task] = {
-            name: (step_ms, preset, *kind, [*flags, f"--shards={kind[0]}"])
-            for name, kind in kinds.items()
+            "one, two threads": (step_ms, preset, one, 2, [*flags, "--shards=1"]),
+            "two": (step_ms, preset, two, 1, [*flags, "--shards=2"]),
+            "one, one thread": (step_ms, preset, one, 1, [*flags, "--shards=1"]),
         }
         found, _ = sides.alternate(preset, tasks, args.rounds)
-        count = outline(make_config(preset), 29).num_parameters()
         ms = {name: sides.median(values) for name, values in found.items()}
         measured.append(
             {"preset": preset, "parameters": count}

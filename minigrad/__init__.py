@@ -67,7 +67,7 @@ from minigrad.ops import (
 )
 from minigrad.tape import Array, detect_anomaly, is_recording, no_grad
 from minigrad.tensor import Tensor
-from minigrad.threads import get_num_threads, set_num_threads
+from minigrad.threads import get_num_cores, get_num_threads, set_num_threads
 from minigrad.trace import Trace, TracedNode, scope, trace, tracing
 
 __version__ = "0.2.0"

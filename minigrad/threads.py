@@ -45,8 +45,13 @@ def _first_count(cores: int, environment: Mapping[str, str]) -> int:
     return min([cores, *(int(limit) for limit in limits if limit.isdecimal() and int(limit) > 0)])
 
 
-CORES = _available_cores()
-_count = _first_count(CORES, os.environ)
+_cores = _available_cores()
+_count = _first_count(_cores, os.environ)
+
+
+def get_num_cores() -> int:
+    """How many cores this process may use, by its affinity and a container's CPU quota."""
+    return _cores
 
 
 def get_num_threads() -> int:

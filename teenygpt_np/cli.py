@@ -192,7 +192,7 @@ def set_up(threads: int | None) -> None:
     except (ValueError, ImportError) as error:
         raise InputError(str(error)) from None
     if threads is not None:
-        quota = max(1, mg.threads.CORES // here)  # of a container; BLAS does not know it
+        quota = max(1, mg.get_num_cores() // here)  # of a container; BLAS does not know it
         mg.set_num_threads(min(threads, quota) if share else threads)
     if backend != "numpy":
         _look_for_memory(_MB_FOR_NUMBA + _MB_PER_THREAD * mg.get_num_threads())

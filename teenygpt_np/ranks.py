@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ _R = TypeVar("_R")
 
 # In which launchers say how many processes there are, and how many of them are on this machine.
 _ALL = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-_HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
+_HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_STEP_TASKS_PER_NODE")
 
 
 class Map(Protocol):
@@ -138,7 +139,7 @@ def ranks() -> Ranks:
         comm = MPI.COMM_WORLD
         if comm.size > 1:
             return Ranks(comm.rank, comm.size, comm)
-        wanted = "an mpiexec of the MPI that mpi4py uses, or with SLURM another srun --mpi=..."
+        wanted = "an mpiexec of the MPI that mpi4py uses, or srun --mpi=pmi2 for MPICH's wheel"
     if (count := _said(_ALL)) > 1:
         raise InputError(
             f"this is one of {count} processes that know nothing of each other; wanted "
@@ -153,5 +154,9 @@ def on_this_machine() -> int:
 
 
 def _said(names: Sequence[str]) -> int:
-    """The first number that one of these environment variables has; 0 if none has one."""
-    return next((int(n) for name in names if (n := os.environ.get(name, "")).isdecimal()), 0)
+    """The number that the first of these environment variables has; 0 if none has one.
+
+    SLURM writes 4(x2),3 of two machines with four processes each and one with three.
+    """
+    values = (re.findall(r"(?<!x)\b\d+", os.environ.get(name, "")) for name in names)
+    return next((max(map(int, numbers)) for numbers in values if numbers), 0)

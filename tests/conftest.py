@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 import minigrad as mg
-from minigrad.threads import CORES
+from minigrad.threads import get_num_cores
 
 # The same examples in every run; HYPOTHESIS_PROFILE=deep draws many, different in every run.
 settings.register_profile(
@@ -48,7 +48,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option = config.option
     undecided = getattr(option, "numprocesses", 0) is None and not hasattr(config, "workerinput")
     alone = option.usepdb or option.trace or option.collectonly or option.capture == "no"
-    alone |= CORES < 2 or PROFILE != "default" or not all(map(os.path.isdir, config.args))
+    alone |= get_num_cores() < 2 or PROFILE != "default" or not all(map(os.path.isdir, config.args))
     if undecided and not alone:
         option.numprocesses = 2
         option.dist = "loadfile"

@@ -138,7 +138,7 @@ class Trainer:
                 stopped_by = self.ranks.gathered(self.stop_signal)[0]
         if self.log.console.failed:
             raise self.log.console.failed
-        return stopped_by
+        return 0 if stopped_by == _SIGPIPE else stopped_by  # the first rank tells of that
 
     def _check_alike(self) -> None:
         """Raise InputError if a rank has other versions, settings or text than the first."""
@@ -248,7 +248,7 @@ class Trainer:
         if math.isfinite(value):
             return
         cause = "but finite when it is computed again"
-        if wrong := run_directory.not_finite(self._arrays(owned=True)):
+        if wrong := run_directory.not_finite(self._weights() | self._state(owned=True)):
             cause = f"because {wrong} is not finite"
         else:
             try:
@@ -326,6 +326,7 @@ class Trainer:
 
     def _finish(self, write_report: Callable[[Path, Corpus], Path]) -> None:
         """Score the best model on the test split, write the report, and print the result."""
+        self.ranks.from_first("best.npz is written")  # so the others wait for that
         best, out = run_directory.load_run(self.out), self.out
         result = self.objective.scores(best.model, self.rows["test"], self._shared_out)
         if not self.ranks.is_first:
@@ -357,9 +358,9 @@ class Trainer:
     def _weights(self) -> dict[str, Array]:
         return {name: p.numpy() for name, p in run_directory.trained(self.model, "model/").items()}
 
-    def _arrays(self, *, owned: bool) -> dict[str, Array]:
-        """The weights and the optimizers' state, of the owned parameters or of all."""
-        arrays = self._weights()
+    def _state(self, *, owned: bool) -> dict[str, Array]:
+        """What the optimizers keep of the owned parameters, or of all."""
+        arrays: dict[str, Array] = {}
         for kind, optimizer in self.optimizers.items():
             numbers = self.parallel.owned_by(optimizer) if owned else None
             arrays |= {f"{kind}/{k}": v for k, v in optimizer.state_dict(numbers).items()}
@@ -367,9 +368,9 @@ class Trainer:
 
     def save(self) -> None:
         """Write `last.npz`. Raises InputError instead if a number in it is not finite."""
-        if parts := self.ranks.to_first(self._arrays(owned=True)):
-            merged = {name: array for part in parts for name, array in part.items()}
-            self._save(run_directory.LAST, dict(sorted(merged.items())))
+        if parts := self.ranks.to_first(self._state(owned=True)):
+            state = {name: array for part in parts for name, array in part.items()}
+            self._save(run_directory.LAST, self._weights() | dict(sorted(state.items())))
         self.saved_step, self.saved_at = self.place.step, time.monotonic()
 
     def _save(self, name: str, arrays: dict[str, Array]) -> None:
@@ -388,7 +389,7 @@ class Trainer:
         Raises InputError if the content is not that of a run, or of a run on another text.
         """
         self.check_corpus(meta, path)
-        run_directory.check_arrays(arrays, self._arrays(owned=False), path)
+        run_directory.check_arrays(arrays, self._weights() | self._state(owned=False), path)
         self.model.load_state_dict(self.model.state_dict() | run_directory.under(arrays, "model/"))
         for kind, optimizer in self.optimizers.items():
             state = run_directory.under(arrays, f"{kind}/")

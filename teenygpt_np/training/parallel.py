@@ -76,7 +76,7 @@ class DataParallel:
         for part in self._parts(rows, step):
             share = len(part) / len(rows)
             loss = backward(part) if len(part) else BatchLoss()
-            losses.append(loss._replace(minimized=loss.minimized * share))
+            losses.append(BatchLoss(loss.minimized * share, *loss[1:]))
             has |= [p.grad is not None for p in self.parameters]
             flat.append(self._flat(share))
             if self.adds_at_once and len(flat) == 2:

@@ -95,6 +95,19 @@ def test_ranks(tmp_path: Path) -> None:
         assert 100 >= shares[0] >= shares[1] >= shares[2] >= shares[3] >= shares[4]
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0
+    or not (shutil.which("tc") and Path(sys.executable).with_name("mpiexec").exists()),
+    reason="network namespaces need root and iproute2, and the ranks extra mpi",
+)
+def test_two_hosts(tmp_path: Path) -> None:
+    steps, overlap = run("two_hosts.py", tmp_path)
+    assert [row["network"] for row in steps] == ["1 Gbit/s", "100 Mbit/s"]
+    assert all(row["after, ms"] > 0 for row in overlap)
+    namespaces = subprocess.run(["ip", "netns"], stdout=subprocess.PIPE, text=True).stdout
+    assert "teenygpt" not in namespaces
+
+
 def test_bits(tmp_path: Path) -> None:
     (tmp_path / "gru").mkdir()
     runs = [tiny_run(tmp_path), tiny_run(tmp_path / "gru", "--mixer=gru")]

@@ -178,7 +178,7 @@ def _has_members(count: int) -> bool:
 
 def _share(task: Callable[..., None], spans: list[tuple[int, int]], args: tuple[Any, ...]) -> None:
     """As `run`, with a member for each span but the first."""
-    may_spin = _CAN_SPIN and len(spans) <= threads.CORES
+    may_spin = _CAN_SPIN and len(spans) <= threads.get_num_cores()
     members = _members[: len(spans) - 1]
     try:
         for part, member in enumerate(members, 1):

@@ -3,7 +3,7 @@
 FAULTS = [
     (
         "running_text: bits per byte are nats",
-        'totals["nll_no_pad"] / sizes[1] / math.log(2)',
-        'totals["nll_no_pad"] / sizes[1]',
+        "totals[1] / size / math.log(2)",
+        "totals[1] / size",
     ),
 ]

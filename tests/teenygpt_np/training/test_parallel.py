@@ -15,7 +15,7 @@ from trainers import load, make, resumed, run, trained
 
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.errors import InputError
-from teenygpt_np.ranks import Ranks
+from teenygpt_np.ranks import Ranks, on_this_machine
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.training.loop import Trainer
 
@@ -361,6 +361,23 @@ def test_processes_that_do_not_know_each_other(
     assert "this is one of 3 processes that know nothing of each other; wanted" in done.stderr
     monkeypatch.setenv(name, "1")
     assert train(1, *flags).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "count"),
+    [
+        ("MPI_LOCALNRANKS", "4", 4),
+        ("OMPI_COMM_WORLD_LOCAL_SIZE", "2", 2),
+        ("SLURM_STEP_TASKS_PER_NODE", "4(x12),3", 4),
+        ("SLURM_STEP_TASKS_PER_NODE", "3,4(x12)", 4),
+        ("SLURM_STEP_TASKS_PER_NODE", "", 1),
+    ],
+)
+def test_how_many_are_on_this_machine(
+    name: str, value: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert on_this_machine() == count
 
 
 def test_a_multiple_of_the_processes_is_wanted(corpus: Corpus) -> None:

@@ -3,13 +3,13 @@
 FAULTS = [
     (
         "parallel: experts' loads of a rank that had no rows",
-        "[shared.last_rank(len(rows))]",
+        "[parallel.last_rank(len(rows))]",
         "[-1]",
     ),
     (
         "parallel: a signal is heeded by the process that got it alone",
-        "self.stop_signal = max(self.ranks.gathered(self.stop_signal))",
-        "self.stop_signal = max([self.stop_signal])",
+        "self.stop_signal = max(self.ranks.gathered(number))",
+        "self.stop_signal = max([number])",
     ),
     (
         "norms: the first step measured instead of the last",
@@ -29,8 +29,8 @@ FAULTS = [
     ("loop: gradients pile up", "        self.model.zero_grad()\n", ""),
     (
         "loop: gradients are not clipped",
-        "shared.clip(self.config.clip_grad_norm or math.inf)",
-        "shared.clip(math.inf)",
+        "parallel.clip(self.config.clip_grad_norm or math.inf)",
+        "parallel.clip(math.inf)",
     ),
     (
         "batch_tokens: batches of short lines stay small",
@@ -70,7 +70,7 @@ FAULTS = [
     ),
     (
         "nan: a loss that is no number is let through",
-        'self._check_finite("loss", told.minimized, again)',
+        'self._check_finite("loss", loss.minimized, again)',
         "pass",
     ),
     (

@@ -23,8 +23,8 @@ FAULTS = [
     ),
     (
         "parallel: what is told is not weighted",
-        "told[-1].minimized * share)",
-        "told[-1].minimized)",
+        "BatchLoss(loss.minimized * share,",
+        "BatchLoss(loss.minimized,",
     ),
     (
         "parallel: the norm is that of the owned parameters, once more",

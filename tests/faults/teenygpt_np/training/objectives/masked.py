@@ -3,8 +3,8 @@
 FAULTS = [
     (
         "scores: other masks each time",
-        "np.random.default_rng(_SEED)\n        with",
-        "np.random.default_rng()\n        with",
+        "np.random.default_rng(_SEED)\n        return",
+        "np.random.default_rng()\n        return",
     ),
     ("both_losses: alpha is left out", "minimized + alpha * filling", "minimized + filling"),
     (

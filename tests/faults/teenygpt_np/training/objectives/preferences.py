@@ -25,8 +25,8 @@ FAULTS = [
     ),
     (
         "preferences: prompts count",
-        "answer_log_probs(model, *both)",
-        "answer_log_probs(model, both.ids, both.ids != split.tokenizer.pad)",
+        "answer_log_probs(model, *split.both(rows))",
+        "answer_log_probs(model, (ids := split.both(rows)[0]), ids != split.tokenizer.pad)",
     ),
     (
         "preferences: scored with dropout",
