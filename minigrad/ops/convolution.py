@@ -6,7 +6,7 @@ import numpy as np
 
 from minigrad import kernels
 from minigrad.differentiable import differentiable
-from minigrad.ops.rows import as_rows, state_before
+from minigrad.ops.rows import state_before
 
 
 @differentiable
@@ -40,41 +40,56 @@ def causal_convolution(x, weight, bias, /, *, state=None):
     if state is not None:
         state[...] = padded[:, x.shape[1] :]
     if weight.shape[1] == channels:
-        y, padded_vjp = _dense(padded, weight, bias)
-    else:
-        columns = weight[:, 0].T
-        y = kernels.depthwise_convolution(padded, columns, bias)
-
-        def padded_vjp(dy):
-            dpadded, dcolumns, dbias = kernels.depthwise_convolution_vjp(dy, padded, columns)
-            return dpadded, dcolumns.T[:, np.newaxis], dbias
+        return _dense(padded, weight, bias)
+    columns = weight[:, 0].T
 
     def vjp(dy):
-        dpadded, *others = padded_vjp(dy)
-        return dpadded[:, taps - 1 :], *others
+        dpadded, dcolumns, dbias = kernels.depthwise_convolution_vjp(dy, padded, columns)
+        return dpadded[:, taps - 1 :], dcolumns.T[:, np.newaxis], dbias
 
-    return y, vjp
+    return kernels.depthwise_convolution(padded, columns, bias), vjp
 
 
 def _dense(padded, weight, bias):
-    """As one product: row t of its left side has the K inputs that y[t] is made of, in turn."""
+    """As one product: row t of its left side has the K inputs that y[t] is made of, in turn.
+
+    dx is such a product too, of dy with K - 1 zeros behind it, and the taps in the other order.
+    """
     outputs, channels, taps = weight.shape
     matrix = weight.swapaxes(1, 2).reshape(outputs, taps * channels)
     length = padded.shape[1] - taps + 1
 
-    def rows():
-        windows = np.lib.stride_tricks.sliding_window_view(padded, taps, axis=1)
-        return windows.swapaxes(2, 3).reshape(len(padded) * length, taps * channels)
-
     def vjp(dy):
-        drows, dmatrix, dbias = kernels.linear_vjp(as_rows(dy), rows(), matrix)
-        dwindows = drows.reshape(len(padded), length, taps, channels)
-        dpadded = np.zeros_like(padded)
-        for k in range(taps):
-            dpadded[:, k : k + length] += dwindows[:, :, k]
-        return dpadded, dmatrix.reshape(outputs, taps, channels).swapaxes(1, 2), dbias
+        dy = np.concatenate([dy, np.zeros((len(dy), taps - 1, outputs), dy.dtype)], axis=1)
+        back = weight.transpose(1, 2, 0)[:, ::-1].reshape(channels, taps * outputs)
+        dx = kernels.matmul(_windows(dy, taps), back.T)
+        inputs = _windows(padded, taps)
+        of_rows = dy.reshape(-1, outputs)[: len(inputs)]  # 0 for those of two sequences
+        dmatrix = kernels.matmul(of_rows.T, inputs)
+        dweight = dmatrix.reshape(outputs, taps, channels).swapaxes(1, 2)
+        return _of_one_sequence(dx, len(dy), length), dweight, of_rows.sum(axis=0)
 
-    return kernels.linear(rows(), matrix, bias).reshape(len(padded), length, outputs), vjp
+    y = kernels.matmul(_windows(padded, taps), matrix.T)
+    y += bias
+    return _of_one_sequence(y, len(padded), length), vjp
+
+
+def _windows(x, taps):
+    """A row for each token but the last: it and the next, `taps` in all.    A view, not a copy.
+
+    (B, T, I) -> (B T - taps + 1, taps I).    So `taps` - 1 rows have tokens of two sequences.
+    """
+    flat = np.ascontiguousarray(x).reshape(-1, x.shape[2])
+    shape = max(len(flat) - taps + 1, 0), taps * x.shape[2]
+    return np.lib.stride_tricks.as_strided(flat, shape, flat.strides)
+
+
+def _of_one_sequence(rows, batch, length):
+    """Those rows of a product with `_windows` that do not mix two sequences.    -> (B, T, O)"""
+    step, entry = rows.strides
+    apart = (len(rows) - length) // max(batch - 1, 1)
+    shape = batch, length, rows.shape[1]
+    return np.lib.stride_tricks.as_strided(rows, shape, (apart * step, step, entry))
 
 
 @differentiable

@@ -3,13 +3,18 @@
 FAULTS = [
     (
         "causal_convolution: the gradient is a token late",
-        "dpadded[:, taps - 1 :], *others",
-        "np.roll(dpadded, 1, axis=1)[:, taps - 1 :], *others",
+        "return dpadded[:, taps - 1 :], dcolumns",
+        "return np.roll(dpadded, 1, axis=1)[:, taps - 1 :], dcolumns",
     ),
     (
-        "causal_convolution: dense, gradients of overlapping windows are lost",
-        "dpadded[:, k : k + length] += dwindows",
-        "dpadded[:, k : k + length] = dwindows",
+        "causal_convolution: dense, the taps go back in the order in which they came",
+        "weight.transpose(1, 2, 0)[:, ::-1]",
+        "weight.transpose(1, 2, 0)[:, :]",
+    ),
+    (
+        "causal_convolution: dense, dx sees the next sequence",
+        "dy = np.concatenate([dy, np.zeros((len(dy), taps - 1, outputs), dy.dtype)], axis=1)",
+        "dy = np.concatenate([dy, np.roll(dy, -1, axis=0)[:, : taps - 1]], axis=1)",
     ),
     (
         "causal_convolution: depthwise, the state is not seen",
