@@ -1,7 +1,9 @@
 """Seeded faults in `teenygpt_np/model/mixers/s4.py`."""
 
 FAULTS = [
-    ("s4: one of each pair of conjugates", "return 2 * mg.sum(mg.exp", "return mg.sum(mg.exp"),
+    ("s4: one of each pair of conjugates", "2 * mg.matmul(left", "mg.matmul(left"),
+    ("s4: the imaginary parts are added", "-w_re * a_im - w_im", "w_re * a_im + w_im"),
+    ("s4: a mode's powers overlap", "size * np.arange(-(", "(size - 1) * np.arange(-("),
     ("s4: divided by the conjugate of A", "(e_re * re + e_im * im)", "(e_re * re - e_im * im)"),
     (
         "s4: weight decay on the steps",
