@@ -153,8 +153,9 @@ class Config:
     )
     positions: str = _setting(
         "auto",
-        "learned embeddings of the positions, or none; auto: none if all mixers know the order",
-        choices={name: name for name in ("auto", "learned", "none")},
+        "learned embeddings of the positions, from random numbers or from waves; or none; auto: "
+        "none if all mixers know the order, else waves",
+        choices={name: name for name in ("auto", "learned", "waves", "none")},
         before="learned",
         of="model",
     )
@@ -430,6 +431,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_emb": 32,
         "num_heads": 8,
         "num_neurons": 512,
+        "positions": "learned",
         "epochs": 1000,
         "batch_tokens": 0,
         "optimizer": "adamw",

@@ -92,8 +92,8 @@ def _check_encoder_decoder(config: Config) -> None:
     for name, value in given.items():
         if value != only[name]:
             raise InputError(f"{name} is {value}, wanted {only[name]} with pairs")
-    if config.positions == "none":
-        raise InputError("positions is none, wanted learned with pairs")
+    if config.positions not in ("auto", "learned"):
+        raise InputError(f"positions is {config.positions}, wanted learned with pairs")
 
 
 def _built(config: Config, num_token_vals: int, rng: Any) -> Model:

@@ -6,7 +6,7 @@ Shapes: B batch, T tokens, D width, H hidden units.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +121,38 @@ class CausalConvolution(Module):
 
 
 class Embedding(Module):
-    """y = W[ids].    ids: (...), W: (V, D) -> y: (..., D).    W starts standard normal."""
+    """y = W[ids].    ids: (...), W: (V, D) -> y: (..., D).    W starts standard normal.
 
-    def __init__(self, rows: int, width: int, *, rng: Generator, dtype: Any = None) -> None:
-        self.weight = parameter((rows, width), rng.standard_normal, dtype)
+    start: a function from the shape of W to what W starts as instead
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        *,
+        rng: Generator,
+        dtype: Any = None,
+        start: Callable[[tuple[int, int]], Array] | None = None,
+    ) -> None:
+        self.weight = parameter((rows, width), start or rng.standard_normal, dtype)
 
     def forward(self, ids: Array) -> Tensor:
         return mg.embedding(ids, self.weight)
+
+
+def waves(shape: tuple[int, int]) -> Array:
+    """sqrt(2) sin(a_i t) and sqrt(2) cos(a_i t), one after the other, for position t.    -> (T, D)
+
+    a_i goes from 1 to 1/1000 in equal factors. Neighbouring positions are alike, and the vector of
+    one is that of the one before, turned by the same angles wherever it is: attention need not find
+    that out. The mean square is 1, as of standard normal numbers.
+
+    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.5, arXiv:1706.03762.
+    """
+    T, D = shape
+    angles = np.outer(np.arange(T), 1000.0 ** -np.linspace(0, 1, -(-D // 2)))
+    return math.sqrt(2) * np.stack([np.sin(angles), np.cos(angles)], -1).reshape(T, -1)[:, :D]
 
 
 class LayerNorm(Module):

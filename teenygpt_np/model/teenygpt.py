@@ -18,7 +18,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import Array, Tensor
 from teenygpt_np.model.block import Block
-from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential
+from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential, waves
 from teenygpt_np.model.lora import LoRA
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, Module, check_sizes
@@ -41,8 +41,9 @@ class TeenyGPT(Module):
 
     num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width / D.
     num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
-    positions: 'learned', an embedding of each of the T positions, or 'none', which sets no limit to
-        what can be read; 'auto': 'none' if all mixers know the order of the tokens by themselves.
+    positions: 'learned', an embedding of each of the T positions; 'waves', the same, but it starts
+        as `layers.waves`; or 'none', which sets no limit to what can be read. 'auto': 'none' if all
+        mixers know the order of the tokens by themselves, else 'waves'.
     with_mask: whether there is a token V, `mask`, which is read where a token is hidden, and never
         predicted.
     num_experts, num_active: MLPs in a block, and how many of them work on each token.
@@ -98,10 +99,13 @@ class TeenyGPT(Module):
         self.embedding = Embedding(num_token_vals + with_mask, num_emb, rng=rng, dtype=dtype)
         kinds = [MIXERS[mixers[i % len(mixers)]] for i in range(num_blocks)]
         if positions == "auto":
-            positions = "none" if all(kind.knows_order for kind in kinds) else "learned"
-        self.positional_embedding = (
-            Embedding(num_tokens, num_emb, rng=rng, dtype=dtype) if positions == "learned" else None
-        )
+            positions = "none" if all(kind.knows_order for kind in kinds) else "waves"
+        self.positional_embedding = None
+        if positions != "none":
+            start = waves if positions == "waves" else None
+            self.positional_embedding = Embedding(
+                num_tokens, num_emb, rng=rng, dtype=dtype, start=start
+            )
         self.dropout = Dropout(dropout_prob, rng=rng)
 
         def mlp() -> Module:

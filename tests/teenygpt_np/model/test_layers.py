@@ -22,6 +22,7 @@ from teenygpt_np.model.layers import (
     LayerNorm,
     Linear,
     Sequential,
+    waves,
 )
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
 from teenygpt_np.model.module import Module, shapes_only
@@ -461,3 +462,22 @@ def test_a_parameter_that_is_used_twice_is_one(rng: np.random.Generator) -> None
     assert second.weight is first.weight
     with pytest.raises(ValueError, match=r"unknown: \['1.weight'\]"):
         tied.load_state_dict(tied.state_dict() | {"1.weight": np.zeros((3, 3))})
+
+
+@pytest.mark.parametrize("width", [2, 6, 7])
+def test_waves(width: int) -> None:
+    w = waves((9, width))
+    a = 1000.0 ** -np.linspace(0, 1, (width + 1) // 2)
+    for t, row in enumerate(w):
+        both = [f(a_i * t) for a_i in a for f in (np.sin, np.cos)]
+        np.testing.assert_allclose(row, np.sqrt(2) * np.array(both[:width]), rtol=0, atol=1e-14)
+
+
+def test_waves_are_as_like_as_they_are_near() -> None:
+    """The product of two depends on their distance alone; the mean square is 1."""
+    products = (w := waves((30, 16))) @ w.T
+    for distance in range(30):
+        diagonal = np.diagonal(products, distance)
+        np.testing.assert_allclose(diagonal, diagonal[0], rtol=0, atol=1e-12)
+    assert products[0, 0] == pytest.approx(16)
+    assert products[0, 0] > products[0, 1] > products[0, 2]

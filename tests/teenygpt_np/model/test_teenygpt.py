@@ -12,6 +12,7 @@ from rows import counted
 import minigrad as mg
 from minigrad.optim import AdamW, clip_grad_norm
 from teenygpt_np import TeenyGPT
+from teenygpt_np.model.layers import waves
 from teenygpt_np.model.mixers import MIXERS, Mixer
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
 
@@ -323,6 +324,15 @@ def test_positions_are_learned_if_a_mixer_needs_them(monkeypatch: pytest.MonkeyP
     assert not knows_positions(make(mixers=["ordered", "attention"], num_blocks=1))
     assert knows_positions(make(mixers=["ordered"], positions="learned"))
     assert not knows_positions(make(positions="none"))
+
+
+@pytest.mark.parametrize("positions", ["auto", "waves", "learned"])
+def test_what_positions_start_as(positions: str) -> None:
+    model = TeenyGPT(T, V, D, 2, 3, positions=positions, dtype=np.float64)
+    assert model.positional_embedding is not None
+    start = model.positional_embedding.weight
+    assert np.array_equal(start.data, waves(start.shape)) == (positions != "learned")
+    assert start.requires_grad
 
 
 @pytest.mark.parametrize("positions", ["learned", "none"])

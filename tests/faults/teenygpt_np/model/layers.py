@@ -20,4 +20,10 @@ FAULTS = [
     ("experts: shares of the probabilities alone", "(p.mean(axis=0) * load)", "p.mean(axis=0)"),
     ("experts: Muon has the router", "self.router.muon = ()", "pass"),
     ("experts: an unused one takes steps as well", "if len(ids)", "if True"),
+    ("layers: waves all of one length", "1000.0 ** -np.linspace", "1000.0 ** -0 * np.linspace"),
+    (
+        "layers: sines without their cosines",
+        "[np.sin(angles), np.cos(angles)]",
+        "[np.sin(angles)] * 2",
+    ),
 ]

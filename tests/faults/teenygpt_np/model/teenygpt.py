@@ -8,8 +8,8 @@ FAULTS = [
     ("muon: the output layer too", "output.muon = ()", "pass"),
     (
         "positions: learned where every mixer knows the order",
-        '"none" if all(kind.knows_order for kind in kinds) else "learned"',
-        '"learned"',
+        '"none" if all(kind.knows_order for kind in kinds) else "waves"',
+        '"waves"',
     ),
     (
         "positions: none where only some mixers know the order",
