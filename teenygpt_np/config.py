@@ -131,7 +131,7 @@ class Config:
         of="model",
     )
     num_emb: int = _setting(96, "width of the model", at_least=1, at_most=1_000_000, of="model")
-    num_heads: int = _setting(8, "heads of each mixer; must divide num-emb", at_least=1, of="model")
+    num_heads: int = _setting(4, "heads of each mixer; must divide num-emb", at_least=1, of="model")
     num_neurons: int = _setting(
         4, "width of the MLPs, as a multiple of num-emb", at_least=1, at_most=1_000_000, of="model"
     )
@@ -259,7 +259,7 @@ class Config:
         "optimizer of the blocks' weight matrices; AdamW trains all the rest",
         choices={name: name for name in OPTIMIZERS},
     )
-    lr: float = _setting(8e-3, "highest learning rate", above=0)
+    lr: float = _setting(0.01, "highest learning rate", above=0)
     warmup_steps: int = _setting(
         100, "steps over which the learning rate rises at first", at_least=0
     )
