@@ -241,7 +241,7 @@ def run_command(name: str, main: Callable[[], int], *, shared_out: bool = False)
     if hasattr(sys.stdout, "reconfigure"):  # escapes a character that the terminal lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _check_ranks(shared_out)
+        _check_ranks(name, shared_out)
         try:
             status: int | str | None = main()
         except SystemExit as done:  # by --help or --version, whose output may be piped too
@@ -267,10 +267,17 @@ def run_command(name: str, main: Callable[[], int], *, shared_out: bool = False)
     sys.exit(status)
 
 
-def _check_ranks(shared_out: bool) -> None:
-    """Raise InputError for several processes where one is wanted; of others the first prints."""
+def _check_ranks(name: str, shared_out: bool) -> None:
+    """Raise InputError for several processes where one is wanted, or that were told other things.
+
+    Of those that share the work the first alone prints.
+    """
     if ranks().count > 1 and not shared_out:
         raise InputError(f"this is one of {ranks().count} processes, wanted one")
+    first, *others = (" ".join(line) for line in ranks().gathered([name, *sys.argv[1:]]))
+    for number, other in enumerate(others, 1):
+        if other != first:
+            raise InputError(f"process {number} is {other}, and the first {first}; wanted the same")
     if not ranks().is_first:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 

@@ -126,12 +126,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     import numpy as np
 
-    import minigrad as mg
     from teenygpt_np.run_directory import load_base, load_run
     from teenygpt_np.scores import nats
     from teenygpt_np.training.objectives import objective_of
 
-    mg.choose_backend()
+    ranks().choose_backend()
     run = load_run(args.run)
     config = run.config
     _check_each(args, config)
@@ -146,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows = objective.prepared(load_base(config, args.run.parent).model, rows, ranks().map)
     with np.errstate(all="ignore"):
         table = {"model": objective.scores(run.model, rows, ranks().map)}
-        each = nats(run.model, rows).tolist() if args.each else []
+        each = nats(run.model, rows, ranks().map).tolist() if args.each else []
     if not np.isfinite([*table["model"].values(), *each]).all():
         raise InputError(f"the scores of {args.run} are not finite: its weights are too large")
     if text.train is not None:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-# In which launchers say how many processes there are, and how many of them are on this machine.
+# In which launchers say how many processes there are, which one this is, and how many of them are
+# on this machine.
 _ALL = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+_NUMBER = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 _HERE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_STEP_TASKS_PER_NODE")
 
 
@@ -58,6 +60,12 @@ class Ranks:
     def from_first(self, value: _T) -> _T:
         """What the first rank gives."""
         return value if self.comm is None else self.comm.bcast(value)
+
+    def choose_backend(self, begun_with: str = "") -> None:
+        """As minigrad's, but all take what the first finds: with others they had other bits."""
+        import minigrad as mg
+
+        mg.choose_backend(self.from_first(mg.choose_backend(begun_with) if self.is_first else ""))
 
     def map(
         self,
@@ -130,7 +138,7 @@ def ranks() -> Ranks:
     """Those of this process.
 
     Raises InputError if it is one of several that do not know each other: they would train one
-    model each.
+    model each. Of these only the first raises it, and the others exit.
     """
     wanted = "mpiexec -n {} python -m mpi4py -m ..."
     if "mpi4py" in sys.modules:
@@ -141,6 +149,8 @@ def ranks() -> Ranks:
             return Ranks(comm.rank, comm.size, comm)
         wanted = "an mpiexec of the MPI that mpi4py uses, or srun --mpi=pmi2 for MPICH's wheel"
     if (count := _said(_ALL)) > 1:
+        if _said(_NUMBER) > 0:
+            sys.exit(2)  # the first one says why
         raise InputError(
             f"this is one of {count} processes that know nothing of each other; wanted "
             + wanted.format(count)

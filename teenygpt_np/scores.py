@@ -54,12 +54,13 @@ def scores(
     }
 
 
-def nats(model: TeenyGPT, split: Split) -> Array:
+def nats(model: TeenyGPT, split: Split, each: Map = alone) -> Array:
     """The NLL of each row up to and including the token that ends it.    N rows -> (N,), in nats"""
-    parts = []
+
+    def sums(rows: Ids) -> Array:
+        batch = split.batch(rows)
+        losses = model.loss(batch.ids, batch.counted, reduction="none").data
+        return losses.sum(axis=1, dtype=np.float64)
+
     with model.evaluating(), mg.no_grad():
-        for rows in in_batches(split.in_order):
-            batch = split.batch(rows)
-            losses = model.loss(batch.ids, batch.counted, reduction="none").data
-            parts.append(losses.sum(axis=1, dtype=np.float64))
-    return np.concatenate(parts)
+        return np.concatenate(each(sums, in_batches(split.in_order)))

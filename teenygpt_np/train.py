@@ -122,7 +122,6 @@ def _from_file(file: Path, config: Config) -> Tokenizer:
 
 
 def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Path]:
-    import minigrad as mg
     from teenygpt_np import run_directory
     from teenygpt_np.ranks import ranks
     from teenygpt_np.starting import changes, named_as_flags, trainer_of
@@ -144,7 +143,7 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
         )
     run_directory.check_files(out)
     description, config, tokenizer = run_directory.read_description(out)
-    mg.choose_backend(description.get("backend", ""))
+    ranks().choose_backend(description.get("backend", ""))
     config = named_as_flags(lambda: dataclasses.replace(config, **changed))
     if args.data is None:
         run_directory.check_text(out, config)

@@ -133,7 +133,7 @@ class Embedding(Module):
         *,
         rng: Generator,
         dtype: Any = None,
-        start: Callable[[tuple[int, int]], Array] | None = None,
+        start: Callable[[tuple[int, ...]], Array] | None = None,
     ) -> None:
         self.weight = parameter((rows, width), start or rng.standard_normal, dtype)
 
@@ -141,7 +141,7 @@ class Embedding(Module):
         return mg.embedding(ids, self.weight)
 
 
-def waves(shape: tuple[int, int]) -> Array:
+def waves(shape: tuple[int, ...]) -> Array:
     """sqrt(2) sin(a_i t) and sqrt(2) cos(a_i t), one after the other, for position t.    -> (T, D)
 
     a_i goes from 1 to 1/1000 in equal factors. Neighbouring positions are alike, and the vector of

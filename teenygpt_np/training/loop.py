@@ -19,7 +19,7 @@ from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model
-from teenygpt_np.ranks import Ranks
+from teenygpt_np.ranks import Map, Ranks, alone
 from teenygpt_np.text.batches import check_batch
 from teenygpt_np.text.corpus import SPLITS, Corpus, corpus_hash, is_hash_of
 from teenygpt_np.text.tokenizer import Ids
@@ -107,6 +107,8 @@ class Trainer:
         """
         self.out = out
         self.log.compiling()
+        if self.ranks.from_first(not (out / run_directory.CONFIG).exists()):
+            self.ranks.choose_backend()
         self._check_alike()
         if self.ranks.is_first:
             self._begin()
@@ -115,7 +117,7 @@ class Trainer:
         self.log.batches(self.rows["train"], self.batch_size)
         self.log.schedule(self.planned_steps)
         self.log.going_on(self.place, self.changes)
-        base = self._scores() if self.begins_anew else None
+        base = self._scores(self.ranks.map) if self.begins_anew else None
         if self.ranks.is_first:
             self.log.baselines(self.rows["train"], self.rows["val"], base)
         self.log.compiling()
@@ -146,7 +148,7 @@ class Trainer:
         told: dict[str, Any] = {}
         for kind in ("versions", "config"):
             told |= {f"{kind} {name}": value for name, value in described[kind].items()}
-        told |= {kind: described[kind] for kind in ("backend", "tokenizer", "corpus")}
+        told |= {kind: described[kind] for kind in ("backend", "threads", "tokenizer", "corpus")}
         first, *others = self.ranks.gathered(told)
         for number, other in enumerate(others, 1):
             for name, value in first.items():
@@ -159,7 +161,6 @@ class Trainer:
     def _begin(self) -> None:
         """Write config.json, if it is not there as it should be."""
         if not (self.out / run_directory.CONFIG).exists():
-            mg.choose_backend()
             run_directory.begin(self.out, self._description())
         elif self.config != run_directory.read_description(self.out)[1]:  # some may change
             checkpoint.write_json(self.out / run_directory.CONFIG, self._description())
@@ -170,8 +171,8 @@ class Trainer:
     def _heed_signal(self) -> None:
         """Raise _Stopped if any rank got a signal or cannot print; every rank must call it."""
         number = _SIGPIPE if self.log.console.failed else self.stop_signal
-        self.stop_signal = max(self.ranks.gathered(number))
-        if self.stop_signal:
+        if told := max(self.ranks.gathered(number)):  # one that comes meanwhile is kept
+            self.stop_signal = told
             raise _Stopped
 
     def _epoch(self) -> None:
@@ -210,7 +211,7 @@ class Trainer:
 
         def again() -> None:
             rng.state = before
-            parallel.gradients(rows, step, self._backward)
+            parallel.again(rows, step, self._backward)
 
         self.model.zero_grad()
         loss = parallel.gradients(rows, step, self._backward)
@@ -244,7 +245,10 @@ class Trainer:
         return BatchLoss(loss.minimized.item(), loss.nats, loss.units, tokens)
 
     def _check_finite(self, name: str, value: float, again: Callable[[], object]) -> None:
-        """Raise InputError if a value is not finite.    again: computes it again, for the cause"""
+        """Raise InputError if a value, which all ranks have, is not finite.
+
+        again: computes it again, for the cause: by this rank alone, as others may find another one
+        """
         if math.isfinite(value):
             return
         cause = "but finite when it is computed again"
@@ -257,7 +261,7 @@ class Trainer:
             except FloatingPointError as error:
                 cause = f"first {error}"
         causes = self.ranks.gathered(cause)
-        cause = next((c for c in causes if c.startswith("first")), causes[0])
+        cause = next((c for c in causes if not c.startswith("but")), causes[0])
         raise self._diverged(f"the {name} at step {self.place.step:,} is {value}, {cause}")
 
     def _diverged(self, what: str) -> InputError:
@@ -267,7 +271,7 @@ class Trainer:
         )
 
     def _end_epoch(self) -> None:
-        val, place = self._scores(), self.place
+        val, place = self._scores(self._shared_out), self.place
         self._check_finite("validation score", sum(val.values()), self._scores)
         record = {
             "epoch": place.epoch,
@@ -295,9 +299,9 @@ class Trainer:
         self.save()
         self.log.epoch(record, is_best, samples[: self.objective.samples[1]])
 
-    def _scores(self) -> dict[str, float]:
+    def _scores(self, each: Map = alone) -> dict[str, float]:
         """Of the model on the validation split."""
-        return self.objective.scores(self.model, self.rows["val"], self._shared_out)
+        return self.objective.scores(self.model, self.rows["val"], each)
 
     def _shared_out(self, work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         return self.ranks.map(work, items, self._heed_signal)
@@ -307,7 +311,7 @@ class Trainer:
         return (
             place.epoch >= config.epochs
             or place.bad_epochs > config.patience
-            or place.step >= (config.max_steps or math.inf)
+            or (place.step >= (config.max_steps or math.inf) and not place.batches_done)
         )
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,6 +71,23 @@ class DataParallel:
         """
         if self.shards == 1:
             return backward(rows)
+        flat, losses, has = self._own(rows, step, backward)
+        everywhere = self.ranks.gathered((losses, has))
+        self._set(self.ranks.added_up(flat, self.sizes), np.any([h for _, h in everywhere], axis=0))
+        every = list(itertools.chain.from_iterable(losses for losses, _ in everywhere))
+        return BatchLoss(*(sum(values) for values in zip(*every, strict=True)))
+
+    def again(self, rows: Ids, step: int, backward: Callable[[Ids], BatchLoss]) -> None:
+        """Compute once more what this rank computes of a batch, without the others."""
+        if self.shards == 1:
+            backward(rows)
+        else:
+            self._own(rows, step, backward)
+
+    def _own(
+        self, rows: Ids, step: int, backward: Callable[[Ids], BatchLoss]
+    ) -> tuple[list[Array], list[BatchLoss], Any]:
+        """Of this rank's shards: flat gradients, losses, and which parameters have a gradient."""
         before = self.rng.bit_generator.state
         flat, losses, has = list[Array](), list[BatchLoss](), np.zeros(len(self.parameters), bool)
         for part in self._parts(rows, step):
@@ -82,10 +99,7 @@ class DataParallel:
             if self.adds_at_once and len(flat) == 2:
                 flat = [flat[0] + flat[1]]
         self.rng.bit_generator.state = before
-        everywhere = self.ranks.gathered((losses, has))
-        self._set(self.ranks.added_up(flat, self.sizes), np.any([h for _, h in everywhere], axis=0))
-        every = list(itertools.chain.from_iterable(losses for losses, _ in everywhere))
-        return BatchLoss(*(sum(values) for values in zip(*every, strict=True)))
+        return flat, losses, has
 
     def last_rank(self, num_rows: int) -> int:
         """The rank of the last shard that has any of so many rows."""

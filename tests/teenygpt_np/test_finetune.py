@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
 import json
 import shutil
 import signal
@@ -18,6 +20,14 @@ from teenygpt_np import checkpoint
 from teenygpt_np.errors import InputError
 from teenygpt_np.model.building import build_model
 from teenygpt_np.run_directory import load_run, take_base
+
+
+class Gone(io.StringIO):
+    """An output that fails as soon as something is printed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
 
 WAYS = {
     "all": [],
@@ -244,3 +254,13 @@ def test_what_cannot_be_tuned_is_refused(
     call("finetune", base, "--out", tmp_path / "run", *flags).assert_refused(message)
     assert not (tmp_path / "run").exists()
     call("finetune", tmp_path, "--out", tmp_path / "run").assert_refused("has no best.npz")
+
+
+def test_an_output_that_fails_at_once(base: Path, text: Path, tmp_path: Path) -> None:
+    """Before the base is scored; a checkpoint is there all the same."""
+    done = call(
+        "finetune", base, "--data", text, "--out", tmp_path / "run", "--epochs=1", out=Gone()
+    )
+    assert done.status == 1
+    assert done.err == "teenygpt_np.finetune: error: output: No space left on device\n"
+    assert (tmp_path / "run" / "last.npz").exists()

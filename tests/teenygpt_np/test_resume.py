@@ -369,7 +369,7 @@ def test_the_first_operation_that_gave_nan_is_named(
     spoiled(monkeypatch, kernel, 4, done_steps)
     done = call("train", *flags, f"--clip-grad-norm={clip}", "--quiet")
     done.assert_refused(
-        rf"the {what} at step 4 is nan, first {operation} gave nan; a smaller --lr than 0\.008 may "
+        rf"the {what} at step 4 is nan, first {operation} gave nan; a smaller --lr than 0\.01 may "
         r"help; the last good checkpoint is .*run.last\.npz, after step 3\n$"
     )
     assert done_steps == [1, 2, 3, 4]

@@ -13,6 +13,7 @@ import pytest
 from running import SMALL, after_step, left_behind, write_corpus
 from trainers import load, make, resumed, run, trained
 
+import minigrad as mg
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.errors import InputError
 from teenygpt_np.ranks import Ranks, on_this_machine
@@ -90,6 +91,26 @@ def test_a_resumed_run_is_the_same(corpus: Corpus, tmp_path: Path) -> None:
     assert run(resumed(corpus, tmp_path / "part", **settings), tmp_path / "part") == 0
     ours, whole = left(tmp_path / "part"), left(tmp_path / "whole")
     assert [name for name in whole if ours[name] != whole[name]] == []
+
+
+def test_the_backend_is_that_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose BLAS may be faster, as far as it was measured."""
+    asked = list[str]()
+
+    def choose(name: str = "") -> str:
+        asked.append(name)
+        return name
+
+    monkeypatch.setattr(mg, "choose_backend", choose)
+
+    class Comm:
+        def bcast(self, value: str) -> str:
+            return "numba+blas"
+
+    Ranks(1, 2, Comm()).choose_backend("numba")
+    assert asked == ["numba+blas"]
+    Ranks(0, 2, Comm()).choose_backend("numba")
+    assert asked == ["numba+blas", "numba", "numba+blas"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
@@ -303,13 +324,14 @@ def test_what_cannot_be_shared_out(alone: Path) -> None:
 
 
 @needs_mpi
-def test_what_they_differ_in_is_told(data: Path, tmp_path: Path) -> None:
+def test_what_they_are_told_differently(data: Path, tmp_path: Path) -> None:
     other = [":", "-n", "1", sys.executable, "-m", "mpi4py", "-m", "teenygpt_np.train"]
     flags = [f"--data={data}", f"--out={tmp_path / 'run'}", *FLAGS, "--quiet"]
     command = [str(MPIEXEC), "-n", "1", *other[3:], *flags, *other, *flags, "--seed=7"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert "process 1 has config seed 7, and the first 0; wanted the same" in done.stderr
+    assert "process 1 is teenygpt_np.train --data=" in done.stderr
+    assert "--seed=7, and the first teenygpt_np.train --data=" in done.stderr
     assert done.stderr.count("error:") == 1
     assert not (tmp_path / "run" / "config.json").exists()
 
@@ -318,6 +340,7 @@ def test_what_they_differ_in_is_told(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        ([*SMALL, "--lr=1e25", "--max-steps=1"], "the validation score at step 1 is nan, first "),
         (["--shards=3"], "--shards is 3, wanted a multiple of 2, the number of processes"),
         (["--lr=0"], "--lr is 0.0, wanted a finite number above 0"),
         (["--data=-"], "- is for one process, not 2; wanted a file"),
@@ -347,6 +370,7 @@ def test_without_mpi4py_several_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "wanted mpiexec -n 2 python -m mpi4py -m ..." in done.stderr
+    assert done.stderr.count("error:") == 1
 
 
 @pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])

@@ -8,8 +8,8 @@ FAULTS = [
     ),
     (
         "parallel: a signal is heeded by the process that got it alone",
-        "self.stop_signal = max(self.ranks.gathered(number))",
-        "self.stop_signal = max([number])",
+        "if told := max(self.ranks.gathered(number)):",
+        "if told := max([number]):",
     ),
     (
         "norms: the first step measured instead of the last",
