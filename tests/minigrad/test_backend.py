@@ -141,9 +141,9 @@ def test_speed_is_measured_once_and_kept(
     monkeypatch.setattr(measured, "_measured", lambda: next(speeds))
     monkeypatch.setattr(measured, "cache_directory", lambda function: str(tmp_path))
     if damage:
-        (tmp_path / "blas_speed.json").write_text(damage, "utf-16" if "text" in damage else "utf-8")
+        (tmp_path / "blas.json").write_text(damage, "utf-16" if "text" in damage else "utf-8")
     assert measured.blas_speed() == measured.blas_speed() == 2.5
-    assert os.listdir(tmp_path) == ["blas_speed.json"]
+    assert os.listdir(tmp_path) == ["blas.json"]
     monkeypatch.setattr(threads, "_count", threads.get_num_threads() + 1)
     assert measured.blas_speed() == 3.5
 
