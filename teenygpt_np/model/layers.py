@@ -50,8 +50,23 @@ class GLU(Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = mg.split(x, 2, axis=-1)
-        return a * mg.sigmoid(b)
+        return _gated(x)
+
+
+@mg.differentiable
+def _gated(x: Array, /) -> Any:
+    """y = a s, s = sigmoid(b).    dx = [dy s, dy a s (1 - s)].    Keeps a and s.
+
+    Composed of small operations this took as long as the convolution before it.
+    """
+    a, b = np.split(x, 2, axis=-1)
+    s = 0.5 * np.tanh(0.5 * b) + 0.5
+
+    def vjp(dy: Array) -> tuple[Array]:
+        da = dy * s
+        return (np.concatenate([da, da * a * (1 - s)], axis=-1),)
+
+    return a * s, vjp
 
 
 class Linear(Module):

@@ -16,6 +16,7 @@ from teenygpt_np import TeenyGPT
 from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import (
     GELU,
+    GLU,
     MLP,
     Dropout,
     Embedding,
@@ -481,3 +482,12 @@ def test_waves_are_as_like_as_they_are_near() -> None:
         np.testing.assert_allclose(diagonal, diagonal[0], rtol=0, atol=1e-12)
     assert products[0, 0] == pytest.approx(16)
     assert products[0, 0] > products[0, 1] > products[0, 2]
+
+
+def test_glu() -> None:
+    x = Tensor(np.random.default_rng(0).normal(0, 3, (2, 3, 8)), requires_grad=True)
+    y = GLU()(x)
+    a, b = np.split(x.data, 2, axis=-1)
+    np.testing.assert_allclose(y.data, a / (1 + np.exp(-b)), rtol=1e-13)
+    assert mg.gradcheck(GLU(), x)
+    assert np.isfinite(GLU()(Tensor(np.array([[1.0, 1e4], [1.0, -1e4]]))).data).all()
