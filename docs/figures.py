@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 
 FOLDER = Path(__file__).parent
-MEASURED = FOLDER.parent / "benchmarks" / "results" / "avx2.json"
+MEASURED = FOLDER.parent / "benchmarks" / "results" / "avx512.json"
 BLUE, RED = "#1f5fa8", "#b3331d"
 COLORS = (BLUE, RED, "#2a8a3e", "#8a4fb0", "#d98a00", "#00909e", "#c2407f", "#6b6b6b", "#7a5230")
 MIDDLE = 'text-anchor="middle"'
