@@ -31,12 +31,10 @@ from trainers import (
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.ranks import Ranks
 from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.corpus import Corpus
-from teenygpt_np.training import loop
 from teenygpt_np.training.console import Console
 from teenygpt_np.training.loop import Trainer
 from teenygpt_np.training.objectives import next_token
@@ -364,34 +362,6 @@ def test_an_epoch_that_max_steps_ended_is_scored_on_going_on(
     run(resumed(corpus, tmp_path / "parts", max_steps=limit), tmp_path / "parts")
     ours, want = left_behind(tmp_path / "parts"), left_behind(tmp_path / "whole")
     assert [name for name in want if ours[name] != want[name]] == []
-
-
-def test_a_signal_while_others_are_asked_is_kept(corpus: Corpus) -> None:
-    made = make(corpus)
-
-    class Asking(Ranks):
-        def gathered(self, value: Any) -> list[Any]:
-            made.stop_signal = 15
-            return [value]
-
-    made.ranks = Asking()
-    made._heed_signal()
-    with pytest.raises(loop._Stopped):
-        made._heed_signal()
-    assert made.stop_signal == 15
-
-
-@pytest.mark.parametrize("name", ["config seed", "versions numpy", "threads", "backend", "corpus"])
-def test_ranks_that_differ_are_refused(corpus: Corpus, name: str) -> None:
-    made = make(corpus)
-
-    class Others(Ranks):
-        def gathered(self, value: Any) -> list[Any]:
-            return [value, value, value | {name: "another"}]
-
-    made.ranks = Others()
-    with pytest.raises(InputError, match=f"process 2 has {name} 'another', and the first"):
-        made._check_alike()
 
 
 def test_going_on_from_before_the_first_step(corpus: Corpus, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.errors import InputError
 from teenygpt_np.ranks import Ranks, on_this_machine
 from teenygpt_np.text.corpus import Corpus
+from teenygpt_np.training import loop
 from teenygpt_np.training.loop import Trainer
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
@@ -111,6 +113,34 @@ def test_the_backend_is_that_of_the_first(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == ["numba+blas"]
     Ranks(0, 2, Comm()).choose_backend("numba")
     assert asked == ["numba+blas", "numba", "numba+blas"]
+
+
+def test_a_signal_while_others_are_asked_is_kept(corpus: Corpus) -> None:
+    made = make(corpus)
+
+    class Asking(Ranks):
+        def gathered(self, value: Any) -> list[Any]:
+            made.stop_signal = 15
+            return [value]
+
+    made.ranks = Asking()
+    made._heed_signal()
+    with pytest.raises(loop._Stopped):
+        made._heed_signal()
+    assert made.stop_signal == 15
+
+
+@pytest.mark.parametrize("name", ["config seed", "versions numpy", "threads", "backend", "corpus"])
+def test_ranks_that_differ_are_refused(corpus: Corpus, name: str) -> None:
+    made = make(corpus)
+
+    class Others(Ranks):
+        def gathered(self, value: Any) -> list[Any]:
+            return [value, value, value | {name: "another"}]
+
+    made.ranks = Others()
+    with pytest.raises(InputError, match=f"process 2 has {name} 'another', and the first"):
+        made._check_alike()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
