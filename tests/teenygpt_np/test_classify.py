@@ -45,7 +45,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     flags = [f"--data={table}", "--column=text", "--label=label", f"--out={out}", "--dropout=0.1"]
-    assert call("train", *flags, *SMALL, "--epochs=8", "--lr=0.05", "--quiet").status == 0
+    assert call("train", *flags, *SMALL, "--epochs=12", "--lr=0.05", "--quiet").status == 0
     return out
 
 

@@ -103,8 +103,8 @@ def test_samples_go_on_past_the_context(run: Path) -> None:
     tokenizer = load_run(run).tokenizer
     text = sampled(run, "--length=100", "--prompt=KING:\n").out
     assert text.startswith("KING:\n")
-    ids = tokenizer.encode([text])[0]
-    assert 24 < len(ids) <= 102 or tokenizer.kind == "bpe"
+    assert len(tokenizer.encode([text])[0]) > 24
+    assert len(text) <= 102 or tokenizer.kind == "bpe"  # bytes that are no text become one each
     assert text == sampled(run, "--length=100", "--prompt=KING:\n").out
     two = sampled(run, "--length=30", "-n", "2").out
     assert two.count("\n" + "-" * 20 + "\n") == 1

@@ -201,7 +201,7 @@ def test_train_refuses(corpus: Path, tmp_path: Path, flags: list[str], message: 
 
 def test_settings_of_the_preset_are_named_as_flags_too(tmp_path: Path) -> None:
     done = call("train", "--out", tmp_path / "run", "--num-emb=10")
-    done.assert_refused("--num-emb is 10, wanted a multiple of --num-heads, 8")
+    done.assert_refused("--num-emb is 10, wanted a multiple of --num-heads, 4")
 
 
 def test_the_bundled_text_has_headlines(tmp_path: Path) -> None:
