@@ -130,7 +130,7 @@ class Ranks:
 
 
 ALONE = Ranks()
-alone: Map = ALONE.map
+alone: Map = ALONE.map  # as one process does it
 
 
 @functools.cache

@@ -162,7 +162,7 @@ class Filling(Writer):
 
     def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
         """The ids of so many texts."""
-        rows, lengths = np.repeat(read[None], size, axis=0), np.full(size, len(read))
+        rows, lengths = _copies(read, size)
         special = self.tokenizer.special
         return self.model.fill(rows, lengths, special=special, rng=rng, **_of_choice(settings))
 
@@ -203,7 +203,7 @@ class Answering(Writer):
 
     def batch(self, read: Any, settings: Settings, size: int, rng: np.random.Generator) -> Ids:
         """The ids of so many targets."""
-        rows, lengths = np.repeat(read[None], size, axis=0), np.full(size, len(read))
+        rows, lengths = _copies(read, size)
         return self.model.sample(rows, lengths, **self._choice(settings), rng=rng)
 
     def _choice(self, settings: Settings) -> dict[str, Any]:
@@ -243,6 +243,11 @@ def writer_of(run: TrainedRun) -> Writer:
     if kind is None:
         raise InputError("the run tells the labels of texts, as teenygpt_np.classify does")
     return kind(run)
+
+
+def _copies(ids: Ids, size: int) -> tuple[Ids, Ids]:
+    """So many rows of the same ids, and their lengths."""
+    return np.repeat(ids[None], size, axis=0), np.full(size, len(ids))
 
 
 def _of_choice(settings: Settings) -> dict[str, Any]:
