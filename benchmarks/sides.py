@@ -19,6 +19,7 @@ import resource
 import shlex
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -85,6 +86,9 @@ def arguments(
     if args.json and not Path(args.json).parent.is_dir():
         parser.error(f"--json is {args.json}, wanted a file in a directory that is there")
     os.environ.update(ISAS.get(args.isa, {}))  # the sides' processes inherit it
+    # What torch.compile keeps for other vectors would end a process: it does not ask which they are.
+    kept = Path(tempfile.gettempdir()) / f"inductor-{args.isa or machine()}"
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(kept)
     args.rounds = 1 if args.short else args.rounds
     for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
         os.environ[f"{name}_NUM_THREADS"] = str(args.threads)  # read when NumPy is loaded
