@@ -5,7 +5,8 @@
 
 What stands behind -- goes to the trainings. Each is one whole `python -m teenygpt_np.train`. Its
 time is that of the processor, so that other programs on the machine count little; it has the
-validations and samples in it, and what is compiled if that is not in Numba's cache.
+validations and samples in it, and what is compiled if that is not in Numba's cache. With fewer
+threads than cores several are trained at a time.
 Writing is 64 headlines at once by the best model, which is scored on the test split. Every round
 has the same seed, so only times and rates differ: the table has their medians.
 """
@@ -18,6 +19,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from table1 import ARTICLE
 HYBRIDS = ("mamba,attention", "convolution,attention")  # as few blocks as tiny has
 MODELS = {name: ["--mixer", name] for name in (*ARTICLE, *HYBRIDS)}
 MODELS["8 experts, 2 active"] = ["--experts", "8", "--active-experts", "2"]
+SHORT_MODELS = ("attention", "rnn")
 SHORT = ["--preset", "tiny", "--max-steps", "1"]
 WRITTEN = 64
 TIMED = ("core minutes", "tokens per core second", "written, tokens/s")
@@ -89,16 +92,19 @@ def main() -> None:
     args = sides.arguments(__doc__, rounds=1, only=True, others="of the trainings, behind --")
     flags = [*args.others, *(SHORT if args.short else [])]
     text = text_of(flags)
-    rows: list[sides.Row] = []
-    for name, own in MODELS.items():
-        if args.only in name and (not args.short or name in ("attention", "rnn")):
-            work: Any = {name: (train, [*own, *flags])}
-            found, memory = sides.alternate(text, work, args.rounds)
-            rounds = found[name]
-            times = {column: sides.median([row[column] for row in rounds]) for column in TIMED}
-            rows.append({"model": name} | rounds[0] | times | {"MB": memory[name]})
-            print(rows[-1], file=sys.stderr, flush=True)  # should a later one fail
-    sides.report(args, **{f"quality_{text}": rows})
+
+    def row(name: str) -> sides.Row:
+        work: Any = {name: (train, [*MODELS[name], *flags])}
+        found, memory = sides.alternate(text, work, args.rounds)
+        times = {column: sides.median([r[column] for r in found[name]]) for column in TIMED}
+        row = {"model": name} | found[name][0] | times | {"MB": memory[name]}
+        print(row, file=sys.stderr, flush=True)  # should a later one fail
+        return row
+
+    wanted = [n for n in MODELS if args.only in n and (not args.short or n in SHORT_MODELS)]
+    at_once = max(1, (os.cpu_count() or 1) // args.threads)
+    with ThreadPoolExecutor(at_once) as pool:
+        sides.report(args, **{f"quality_{text}": list(pool.map(row, wanted))})
 
 
 if __name__ == "__main__":

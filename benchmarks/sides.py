@@ -86,7 +86,7 @@ def arguments(
     if args.json and not Path(args.json).parent.is_dir():
         parser.error(f"--json is {args.json}, wanted a file in a directory that is there")
     os.environ.update(ISAS.get(args.isa, {}))  # the sides' processes inherit it
-    # What torch.compile keeps for other vectors would end a process: it does not ask which they are.
+    # torch.compile would take what it kept for other vectors, which may end the process.
     kept = Path(tempfile.gettempdir()) / f"inductor-{args.isa or machine()}"
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(kept)
     args.rounds = 1 if args.short else args.rounds
