@@ -115,7 +115,7 @@ def scan(d: Any, n: int, T: int, w: int, v: int) -> tuple[list[Array], float]:
 
     Each token brings an error of the decay, which is that of its exponent and of two roundings.
     """
-    n, strength = n % 4, d.choose((1, 0, 100))
+    n, strength, w = n % 4, d.choose((1, 0, 100)), d.choose((w, w, 130))  # or groups of channels
     dt, A = d.rng.random((n, T, w)), -strength * d.rng.random((v, w))
     arrays = [d.raw(n, T, w), dt, A, d.raw(n, T, v), d.raw(n, T, v), d.raw(w)]
     return arrays, T * (strength + 8) + v + 8
@@ -123,7 +123,7 @@ def scan(d: Any, n: int, T: int, w: int, v: int) -> tuple[list[Array], float]:
 
 def selective_scan(d: Any, n: int, T: int, w: int, v: int) -> Any:
     arrays, relative = scan(d, n, T, w, v)
-    h0 = d.raw(len(arrays[0]), v, w)
+    h0 = d.raw(len(arrays[0]), *arrays[2].shape)
 
     def bound(*results: Array) -> Any:
         u, dt, A, B, C, D, h0 = results[3:]
@@ -135,7 +135,7 @@ def selective_scan(d: Any, n: int, T: int, w: int, v: int) -> Any:
 
 def selective_scan_vjp(d: Any, n: int, T: int, w: int, v: int) -> Any:
     arrays, relative = scan(d, n, T, w, v)
-    kept = d.raw(len(arrays[0]), -(-T // 16), v, w)
+    kept = d.raw(len(arrays[0]), -(-T // 16), *arrays[2].shape)
 
     def bound(*results: Array) -> Any:
         dy, u, dt, A, B, C, D, kept = results[6:]
@@ -145,7 +145,7 @@ def selective_scan_vjp(d: Any, n: int, T: int, w: int, v: int) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):
             through_B = np.where(dt > 0, (du - D * dy) / dt * u, 0)
         size = 2 * through_B - ddt
-        return tuple((relative + len(u) * T + w) * g for g in (du, size, *others))
+        return tuple((relative + len(u) * T + len(D)) * g for g in (du, size, *others))
 
     return tuple(map(d.of, (d.raw(*arrays[0].shape), *arrays, kept))), bound
 
