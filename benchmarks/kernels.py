@@ -196,12 +196,12 @@ def cases(short: bool) -> list[Case]:
     return found
 
 
-def undecayed(q: Any, k: Any, v: Any) -> tuple[Any, Any]:
-    """Decays of 1, as in linear attention, for which PyTorch has two products; and a state of 0."""
+def undecayed(q: Any, k: Any, v: Any) -> tuple[Any, None, Any]:
+    """Decays of 1, as in linear attention, for which PyTorch has two products; state 0."""
     import numpy as np
 
     one = np.broadcast_to(np.ones((), q.dtype), q.shape)
-    return one, np.zeros((*q.shape[:2], q.shape[3], v.shape[3]), q.dtype)
+    return one, None, np.zeros((*q.shape[:2], q.shape[3], v.shape[3]), q.dtype)
 
 
 def our_adamw(k: Any, *arrays: Any) -> Any:

@@ -46,6 +46,7 @@ from minigrad.ops import (
     relu,
     reshape,
     rnn,
+    rotary,
     selective_scan,
     sigmoid,
     silu,

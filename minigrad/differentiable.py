@@ -28,6 +28,7 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
         without arguments that computes it, called only where that gradient is needed. A vjp with a
         second parameter, `needed`, is told which are, a bool for each array: where one kernel
         computes several gradients, it can leave out those of frozen weights.
+        An array whose default is None may be left out.
     constants: names of arrays that no gradient flows to (ids, masks), passed on as they are.
 
     The operation unwraps Tensors, converts plain numbers and arrays to the Tensors' dtype, and
@@ -38,6 +39,7 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
     parameters = inspect.signature(rule).parameters.values()
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    optional = {p.name for p in parameters if p.default is None}
     fixed = tuple([name in constants for name in names])
 
     @functools.wraps(rule)
@@ -46,9 +48,9 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
             operands, args, flags = args, (), (False,) * len(args)
         else:
             operands, args, flags = args[: len(names)], args[len(names) :], fixed
-            if len(operands) < len(names):  # arrays given by name
-                given = [settings.pop(n) for n in names[len(operands) :] if n in settings]
-                operands = (*operands, *given)
+            if len(operands) < len(names):  # arrays given by name, or not at all
+                missing = [n for n in names[len(operands) :] if n in settings or n in optional]
+                operands = (*operands, *[settings.pop(n, None) for n in missing])
         arrays = _arrays(operands, flags)
         value, vjp = rule(*arrays, *args, **settings)
         output = Tensor._wrap(value)

@@ -6,7 +6,7 @@ docs/operations.md is made of their docstrings: the equation comes first, then a
 with `dx =` and one that begins with `Keeps`, with four spaces or an empty line between parts.
 """
 
-from minigrad.ops.attention import attention, causal_attention, decayed_attention
+from minigrad.ops.attention import attention, causal_attention, decayed_attention, rotary
 from minigrad.ops.convolution import causal_convolution, fft_convolution
 from minigrad.ops.elementwise import (
     abs,
@@ -95,6 +95,7 @@ __all__ = [
     "relu",
     "reshape",
     "rnn",
+    "rotary",
     "selective_scan",
     "sigmoid",
     "silu",

@@ -100,15 +100,20 @@ def _checked(name, lengths, batch, keys):
 
 
 @differentiable
-def decayed_attention(q, k, v, g, /, state=None):
+def decayed_attention(q, k, v, g, u=None, /, *, state=None):
     """out_t = S_t^T q_t with S_t = e^g_t * S_{t-1} + k_t v_t^T, each row of S with its own decay.
 
-    q, k: (B, H, T, d), v: (B, H, T, e), g: broadcasts to q -> out: (B, H, T, e)
+    q, k: (B, H, T, d), v: (B, H, T, e), g: broadcasts to q, u: (H, d) -> out: (B, H, T, e)
 
     dq = S dout, dk = R v, dv = R^T k, dg_t = e^g_t * (sums of R_t * S_{t-1} along its rows), with
     R_t = q_t dout_t^T + e^g_{t+1} * R_{t+1}, the gradient of S_t.
 
-    Keeps q, k, v and the decays, nothing of size T x d x e.
+    Keeps q, k, v, u and the decays, nothing of size T x d x e.
+
+    With u each position reads the state before it, and itself with a weight of its own, as in RWKV:
+    out_t = (S_{t-1} + (u * k_t) v_t^T)^T q_t. Then R_t = q_{t+1} dout_{t+1}^T + e^g_{t+1} * R_{t+1}
+    and dq_t = S_{t-1} dout_t; besides, with the weight p = q . (u * k) and dp = dout . v,
+    dv += p dout, dq += dp u * k, dk += dp u * q, du = the sum of dp q * k.
 
     Backward holds one S every 16 positions and computes those in between again. It multiplies by
     decays and never divides by them, so that none is too strong.
@@ -121,7 +126,8 @@ def decayed_attention(q, k, v, g, /, state=None):
         no gradient. The S after the last position is written into it, so that a sequence can be
         given in parts.
 
-    Source: Yang et al., Gated Linear Attention Transformers, 2023, section 4.1, arXiv:2312.06635.
+    Source: Yang et al., Gated Linear Attention Transformers, 2023, section 4.1, arXiv:2312.06635;
+    for u Peng et al., Eagle and Finch, 2024, section 4, arXiv:2404.05892.
     """
     if not (
         q.ndim == 4
@@ -129,20 +135,55 @@ def decayed_attention(q, k, v, g, /, state=None):
         and v.shape[:-1] == q.shape[:-1]
         and g.ndim <= 4
         and all(n in (1, m) for n, m in zip(g.shape[::-1], q.shape[::-1], strict=False))
+        and (u is None or u.shape == q.shape[1::2])
     ):
+        got, wanted = ("", "") if u is None else (f", u {u.shape}", ", (H, d)")
         raise ValueError(
-            f"decayed_attention of q {q.shape}, k {k.shape}, v {v.shape}, g {g.shape}: "
-            "wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what broadcasts to q"
+            f"decayed_attention of q {q.shape}, k {k.shape}, v {v.shape}, g {g.shape}{got}: "
+            f"wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what broadcasts to q{wanted}"
         )
     shape = (*q.shape[:2], q.shape[3], v.shape[3])
     first = state_before("decayed_attention", state, shape, q.dtype)
     w = np.broadcast_to(np.exp(g), q.shape)
-    out, last = kernels.decayed_attention(q, k, v, w, first)
+    out, last = kernels.decayed_attention(q, k, v, w, u, first)
     if state is not None:
         state[...] = last
 
     def vjp(dout):
-        dq, dk, dv, dw = kernels.decayed_attention_vjp(dout, q, k, v, w, first)
-        return dq, dk, dv, lambda: w * dw
+        dq, dk, dv, dw, du = kernels.decayed_attention_vjp(dout, q, k, v, w, u, first)
+        return dq, dk, dv, lambda: w * dw, du
 
     return out, vjp
+
+
+@differentiable(constants=("angles",))
+def rotary(x, angles, /):
+    """Each pair of neighbouring entries, as a point in the plane, is turned by an angle.
+
+    x: (..., d) with d even, angles: broadcasts to (..., d/2) -> y of x's shape, with
+    y[2i] = cos(a_i) x[2i] - sin(a_i) x[2i+1] and y[2i+1] = sin(a_i) x[2i] + cos(a_i) x[2i+1]
+
+    dx = dy turned back, by -a_i.    Keeps cos and sin of the angles.
+
+    With angles that grow with the position, q . k of two turned vectors depends on the distance
+    between their positions alone.
+
+    Source: Su et al., RoFormer, 2021, equation 34, arXiv:2104.09864.
+    """
+    if x.ndim < 1 or x.shape[-1] % 2:
+        raise ValueError(f"rotary of x {x.shape}: wanted a last axis of even length")
+    pairs = (*x.shape[:-1], x.shape[-1] // 2)
+    if np.broadcast_shapes(angles.shape, pairs) != pairs:
+        raise ValueError(
+            f"rotary of x {x.shape} by angles {angles.shape}: wanted what broadcasts to {pairs}"
+        )
+    points = np.result_type(x.dtype, np.complex64)
+    turn = np.exp(1j * angles).astype(points)  # (a + ib) e^(i angle) is the point turned
+
+    def turned(x, turn):
+        return (np.ascontiguousarray(x).view(points) * turn).view(x.dtype)
+
+    def vjp(dy):
+        return turned(dy, turn.conj()), None
+
+    return turned(x, turn), vjp

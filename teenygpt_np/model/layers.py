@@ -170,6 +170,23 @@ def waves(shape: tuple[int, ...]) -> Array:
     return math.sqrt(2) * np.stack([np.sin(angles), np.cos(angles)], -1).reshape(T, -1)[:, :D]
 
 
+def turned(x: Tensor, num_heads: int, start: int = 0) -> Tensor:
+    """Each pair of entries (2i, 2i + 1) of a head turned by t a_i.    x: (B, T, D) -> (B, T, D)
+
+    a_i goes from 1 to 1/10000 in equal factors. start: the t of the first position
+
+    Source: Su et al., RoFormer, 2021, section 3.2, arXiv:2104.09864.
+    """
+    _, T, D = x.shape
+    angles = angles_of(np.arange(start, start + T), D // num_heads)
+    return mg.rotary(x, np.tile(angles, num_heads))
+
+
+def angles_of(positions: Array, width: int) -> Array:
+    """t a_i of `turned` for a head of this width.    (T) -> (T, width / 2)"""
+    return np.outer(positions, 10000.0 ** -np.linspace(0, 1, width // 2))
+
+
 class LayerNorm(Module):
     """y = w (x - mean) / sqrt(var + eps) + b over the last axis.    w starts at 1, b at 0.
 

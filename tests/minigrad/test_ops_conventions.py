@@ -360,17 +360,17 @@ def test_decayed_attention_goes_on_from_its_state(rng: np.random.Generator) -> N
     q, k, v = rng.standard_normal((3, 2, 3, 20, 4))
     g = -np.abs(rng.standard_normal(q.shape))
     state, others = np.zeros((2, 3, 4, 4)), np.zeros((2, 3, 4, 4))
-    whole = mg.decayed_attention(q, k, v, g, state)
+    whole = mg.decayed_attention(q, k, v, g, state=state)
     parts = [np.split(a, [1, 17], axis=2) for a in (q, k, v, g)]
     outs = [mg.decayed_attention(*part, state=others) for part in zip(*parts, strict=True)]
     np.testing.assert_allclose(np.concatenate([y.data for y in outs], 2), whole.data, rtol=1e-12)
     np.testing.assert_allclose(others, state, rtol=1e-12)
     once = leaf(q)
-    y = mg.decayed_attention(once, k, v, g, others)
-    mg.decayed_attention(once.detach(), k, v, g, others)
+    y = mg.decayed_attention(once, k, v, g, state=others)
+    mg.decayed_attention(once.detach(), k, v, g, state=others)
     y.backward(v)
     again = leaf(q)
-    mg.decayed_attention(again, k, v, g, state).backward(v)
+    mg.decayed_attention(again, k, v, g, state=state).backward(v)
     np.testing.assert_allclose(np.asarray(once.grad), np.asarray(again.grad), rtol=1e-12)
 
 

@@ -142,6 +142,16 @@ WRONG = [
             (np.array([1, 2**64 - 1], np.uint64), ValueError, f"length {2**64 - 1} at [1] is"),
         )
     ],
+    Wrong(
+        lambda: mg.rotary(zeros(2, 3), 0.0),
+        ValueError,
+        "rotary of x (2, 3): wanted a last axis of even length",
+    ),
+    Wrong(
+        lambda: mg.rotary(zeros(2, 6), np.zeros((3, 2, 3))),
+        ValueError,
+        "rotary of x (2, 6) by angles (3, 2, 3): wanted what broadcasts to (2, 3)",
+    ),
     *[
         Wrong(
             partial(mg.decayed_attention, *[zeros(*shape) for shape in wrong]),
@@ -158,13 +168,19 @@ WRONG = [
         )
     ],
     Wrong(
-        lambda: mg.decayed_attention(*[zeros(1, 1, 3, 2)] * 3, 0, np.zeros((1, 1, 2))),
+        lambda: mg.decayed_attention(*[zeros(1, 3, 4, 2)] * 3, 0, zeros(2)),
+        ValueError,
+        "v (1, 3, 4, 2), g (), u (2,): wanted (B, H, T, d), (B, H, T, d), (B, H, T, e), and what "
+        "broadcasts to q, (H, d)",
+    ),
+    Wrong(
+        lambda: mg.decayed_attention(*[zeros(1, 1, 3, 2)] * 3, 0, state=np.zeros((1, 1, 2))),
         ValueError,
         "decayed_attention has a state (1, 1, 2), wanted (1, 1, 2, 2)",
     ),
     *[
         Wrong(
-            partial(mg.decayed_attention, *[zeros(1, 1, 3, 2)] * 3, 0, state),
+            partial(mg.decayed_attention, *[zeros(1, 1, 3, 2)] * 3, 0, state=state),
             error,
             f"decayed_attention has a state {message}",
         )

@@ -92,11 +92,13 @@ def selective_scan(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Te
     return mg.stack(y, 1)
 
 
-def decayed_attention(q: Tensor, k: Tensor, v: Tensor, g: Tensor) -> Tensor:
+def decayed_attention(q: Tensor, k: Tensor, v: Tensor, g: Tensor, u: Any = None) -> Tensor:
     state, outs = Tensor(0.0), []
     for t in range(q.shape[2]):
-        state = mg.exp(g[:, :, t, :, None]) * state + k[:, :, t, :, None] * v[:, :, t, None]
-        outs.append((q[:, :, t, None] @ state)[:, :, 0])
+        added = k[:, :, t, :, None] * v[:, :, t, None]
+        read = None if u is None else state + u[..., None] * added
+        state = mg.exp(g[:, :, t, :, None]) * state + added
+        outs.append((q[:, :, t, None] @ (state if read is None else read))[:, :, 0])
     return mg.stack(outs, 2)
 
 
@@ -195,12 +197,13 @@ PAIRS = [
     ],
     *[
         Pair(
-            f"decayed_attention of {length}",
-            lambda q, k, v, x: mg.decayed_attention(q, k, v, -mg.exp(x)),
-            lambda q, k, v, x: decayed_attention(q, k, v, -mg.exp(x)),
-            ((17, 2, length, 3), (17, 2, length, 3), (17, 2, length, 5), (17, 2, length, 3)),
+            f"decayed_attention of {batch} x {length}, u {u}",
+            lambda q, k, v, x, *u: mg.decayed_attention(q, k, v, -mg.exp(x), *u),
+            lambda q, k, v, x, *u: decayed_attention(q, k, v, -mg.exp(x), *u),
+            (*[(batch, 2, length, width) for width in (3, 3, 5, 3)], *u),
         )
-        for length in (1, 16, 17, 40)
+        for batch, length in ((17, 1), (17, 16), (17, 17), (17, 40), (1, 300))
+        for u in ((), *[((2, 3),)] * (length > 1))
     ],
     Pair("layer_norm", mg.layer_norm, layer_norm, ((4, 3, 9), (9,), (9,))),
     Pair("layer_norm of many", mg.layer_norm, layer_norm, ((500, 40), (40,), (40,))),

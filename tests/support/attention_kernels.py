@@ -64,31 +64,43 @@ def attention_vjp(d: Any, n: int, T: int, w: int) -> Any:
     return (*map(d.of, arrays), lengths, causal), bound
 
 
-def decayed(d: Any, n: int, T: int, w: int, e: int) -> list[Array]:
-    """q, k, v, decays between 0 and 1, and a state; more heads than a vector holds, or few."""
+def decayed(d: Any, n: int, T: int, w: int, e: int) -> list[Any]:
+    """q, k, v, decays between 0 and 1, u or None, a state; more heads than a vector holds, or few.
+
+    Few heads and many positions are cut into segments.
+    """
     n, heads = n % 4, d.choose((11, 1, 3))
+    T = d.choose((T, T, T + 256))
     tall, wide = (n, heads, T, w), (n, heads, T, e)
     decays = d.choose((0.1, 1, 100)) * d.raw(*tall)
-    state = d.raw(n, heads, w, e)
-    return [d.raw(*tall), d.raw(*tall), d.raw(*wide), np.exp(-np.abs(decays)), state]
+    u, state = d.choose((None, d.raw(heads, w))), d.raw(n, heads, w, e)
+    return [d.raw(*tall), d.raw(*tall), d.raw(*wide), np.exp(-np.abs(decays)), u, state]
+
+
+def absolute(arrays: Any) -> list[Any]:
+    return [None if array is None else np.abs(array) for array in arrays]
 
 
 def decayed_attention(d: Any, n: int, T: int, w: int, e: int) -> Any:
-    def bound(*arrays: Array) -> Any:
-        out, state = reference.decayed_attention(*map(np.abs, arrays[2:]))
-        return (2 * T + w + 2) * out, (2 * T + 2) * state
+    def bound(*arrays: Any) -> Any:
+        out, state = reference.decayed_attention(*absolute(arrays[2:]))
+        T = arrays[2].shape[2]
+        return (2 * T + 2 * w + 4) * out, (2 * T + 2) * state
 
-    return tuple(map(d.of, decayed(d, n, T, w, e))), bound
+    return tuple([a if a is None else d.of(a) for a in decayed(d, n, T, w, e)]), bound
 
 
 def decayed_attention_vjp(d: Any, n: int, T: int, w: int, e: int) -> Any:
     inputs = decayed(d, n, T, w, e)
+    inputs = [d.raw(*inputs[2].shape), *inputs]
 
-    def bound(*arrays: Array) -> Any:  # a state and its gradient are sums of up to 2 T roundings
-        dq, dk, dv, dw = reference.decayed_attention_vjp(*map(np.abs, arrays[4:]))
-        return (2 * T + e) * dq, (2 * T + e) * dk, (2 * T + w) * dv, (4 * T + e) * dw
+    def bound(*arrays: Any) -> Any:  # a state and its gradient are sums of up to 2 T roundings
+        dq, dk, dv, dw, du = reference.decayed_attention_vjp(*absolute(arrays[-7:]))
+        T = inputs[0].shape[2]
+        bounds = (2 * T + e) * dq, (2 * T + e) * dk, (2 * T + w) * dv, (4 * T + e) * dw
+        return bounds if du is None else (*bounds, (n * T + e + 3) * du)
 
-    return tuple(map(d.of, [d.raw(*inputs[2].shape), *inputs])), bound
+    return tuple([a if a is None else d.of(a) for a in inputs]), bound
 
 
 CASES = (attention, attention_vjp, decayed_attention, decayed_attention_vjp)

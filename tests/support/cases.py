@@ -255,7 +255,7 @@ def scan(draw: st.DrawFn) -> Case:
 
 @st.composite
 def decayed_attention(draw: st.DrawFn) -> Case:
-    """Queries, keys, values and decays from none to strong; with a state before them or without."""
+    """Queries, keys, values and decays from none to strong; with u and a state, or without."""
     batch, heads = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
     length, width, columns = draw(st.tuples(*[st.integers(1, 4)] * 3))
     if draw(st.integers(0, 9)) == 0:  # the kernels hold a state every 16 positions
@@ -266,7 +266,17 @@ def decayed_attention(draw: st.DrawFn) -> Case:
     q, k, v = real(rng, [tall, tall, (*tall[:3], columns)])
     g = -draw(st.sampled_from([0, 1, 100])) * rng.random(decays)
     state = rng.standard_normal((batch, heads, width, columns))
-    return Case((q, k, v, np.array(g)), {"state": draw(st.sampled_from([None, state]))})
+    u = draw(st.sampled_from([(), tuple(real(rng, [(heads, width)]))]))
+    return Case((q, k, v, np.array(g), *u), {"state": draw(st.sampled_from([None, state]))})
+
+
+@st.composite
+def points(draw: st.DrawFn) -> Case:
+    """Pairs of entries, and an angle for each, or one for several."""
+    batch, pairs = draw(st.sampled_from(BATCHES)), draw(st.integers(0, 4))
+    rng = draw(generators)
+    angles = draw(st.sampled_from([(*batch, pairs), (pairs,), (1,), ()]))
+    return Case((*real(rng, [(*batch, 2 * pairs)]), np.array(10 * rng.standard_normal(angles))), {})
 
 
 @st.composite

@@ -262,16 +262,33 @@ def scanned(
     return y
 
 
-def decayed(q: Array, k: Array, v: Array, g: Array, state: Array | None) -> Array:
-    """Pair by pair: at position t, what position s added has the factor e^(g_{s+1} + ... + g_t)."""
+def turned(x: Array, angles: Array) -> Array:
+    """Pair after pair, by the matrix of a rotation."""
+    y = np.zeros_like(x)
+    for i in range(x.shape[-1] // 2):
+        a = np.broadcast_to(angles, (*x.shape[:-1], x.shape[-1] // 2))[..., i]
+        y[..., 2 * i] = np.cos(a) * x[..., 2 * i] - np.sin(a) * x[..., 2 * i + 1]
+        y[..., 2 * i + 1] = np.sin(a) * x[..., 2 * i] + np.cos(a) * x[..., 2 * i + 1]
+    return y
+
+
+def decayed(
+    q: Array, k: Array, v: Array, g: Array, u: Array | None = None, *, state: Array | None
+) -> Array:
+    """Pair by pair: at position t, what position s added has the factor e^(g_{s+1} + ... + g_t).
+
+    With u the state before t is read, so without g_t; and what t itself adds has the factor u.
+    """
     g = np.broadcast_to(g, q.shape)
-    out = np.zeros(v.shape, np.result_type(q, k, v, g))
+    out = np.zeros(v.shape, np.result_type(q, k, v, g, 0.0 if u is None else u))
     for t in range(q.shape[2]):
+        end = t + 1 if u is None else t
         if state is not None:
-            left = np.exp(g[:, :, : t + 1].sum(2))
+            left = np.exp(g[:, :, :end].sum(2))
             out[:, :, t] = np.einsum("bhd,bhde->bhe", q[:, :, t] * left, state)
         for s in range(t + 1):
-            left = np.exp(g[:, :, s + 1 : t + 1].sum(2))
+            left = np.exp(g[:, :, s + 1 : end].sum(2))
+            left = u if u is not None and s == t else left
             weight = np.sum(q[:, :, t] * left * k[:, :, s], axis=-1, keepdims=True)
             out[:, :, t] += weight * v[:, :, s]
     return out
@@ -390,6 +407,7 @@ ROWS = [
     ),
     Row("causal_attention", attend, cases.attention()),
     Row("attention", attend_to_any, cases.any_attention()),
+    Row("rotary", turned, cases.points(), constants=(1,)),
     Row("rnn", rnn, cases.recurrence(1), f=on_a_copy("rnn")),
     Row("gru", gru, cases.recurrence(3), f=on_a_copy("gru")),
     Row(

@@ -48,7 +48,7 @@ def attention(q, k, v, lengths, causal, out, lse, part, start, stop):
             for n in range(count):
                 lse[first + n, t] = largest[n] + math.log(total[n])
                 inverse = one / total[n]
-                mean = head(out, first + n)[t]
+                mean = head(out, first + n, queries)[t]
                 for d in range(width):
                     mean[d] = means[d, n] * inverse
 
@@ -75,7 +75,7 @@ def attention_vjp(dout, q, k, v, out, lse, lengths, causal, dq, dk, dv, part, st
         for t in range(queries):
             for n in range(count):
                 shift[n] = -lse[first + n, t]
-                mean[n] = -dot(head(dout, first + n)[t], head(out, first + n)[t])
+                mean[n] = -dot(head(dout, first + n, queries)[t], head(out, first + n, queries)[t])
             seen = t + keys - queries + 1 if causal else keys
             p, ds = scores[:seen], dscores[:seen]
             _set_scores(p, shift, packed_k, packed_q[t])
@@ -88,16 +88,16 @@ def attention_vjp(dout, q, k, v, out, lse, lengths, causal, dq, dk, dv, part, st
             _add_products(packed_dv, p, packed_dout[t])
         _fill_padding(packed_dk, ends, 0)
         _fill_padding(packed_dv, ends, 0)
-        unpack(packed_dq, 0, first, last, scale, dq)
-        unpack(packed_dk, 0, first, last, one, dk)  # q has brought the scale
-        unpack(packed_dv, 0, first, last, one, dv)
+        unpack(packed_dq, queries, 0, first, last, scale, dq)
+        unpack(packed_dk, keys, 0, first, last, one, dk)  # q has brought the scale
+        unpack(packed_dv, keys, 0, first, last, one, dv)
 
 
 @jit
 def _packed(x, first, last, scale):
     """scale * x of these heads, which stand along the last axis.    -> (T, d, last - first)"""
     packed = np.empty((x.shape[1], x.shape[3], last - first), x.dtype)
-    pack(x, 0, first, last, scale, packed)
+    pack(x, x.shape[1], 0, first, last, scale, scale, packed)
     return packed
 
 

@@ -9,26 +9,37 @@ from minigrad.kernels.reference.array import Array
 CHUNK = 16  # positions between two states that backward holds
 
 
-def decayed_attention(q: Array, k: Array, v: Array, w: Array, state: Array) -> tuple[Array, Array]:
+def decayed_attention(
+    q: Array, k: Array, v: Array, w: Array, u: Array | None, state: Array
+) -> tuple[Array, Array]:
     """S_t = w_t * S_{t-1} + k_t v_t^T, out_t = S_t^T q_t, w_t scaling the rows of S.
 
-    q, k, w: (B, H, T, d), v: (B, H, T, e), state: (B, H, d, e), the S before the first position
-        -> out: (B, H, T, e), and the S after the last position
+    With u: out_t = (S_{t-1} + (u * k_t) v_t^T)^T q_t.
+
+    q, k, w: (B, H, T, d), v: (B, H, T, e), u: (H, d) or None, state: (B, H, d, e), the S before the
+    first position -> out: (B, H, T, e), and the S after the last position
     """
     out = np.empty((*q.shape[:3], v.shape[3]), q.dtype)
     state = state.copy()
     for t in range(q.shape[2]):
-        state = _next(state, k, v, w, t)
-        out[:, :, t] = _product(state.swapaxes(2, 3), q[:, :, t])
+        before, state = state, _next(state, k, v, w, t)
+        read = state if u is None else before
+        out[:, :, t] = _product(read.swapaxes(2, 3), q[:, :, t])
+        if u is not None:
+            out[:, :, t] += (q[:, :, t] * u * k[:, :, t]).sum(axis=2, keepdims=True) * v[:, :, t]
     return out, state
 
 
 def decayed_attention_vjp(
-    dout: Array, q: Array, k: Array, v: Array, w: Array, state: Array
-) -> tuple[Array, Array, Array, Array]:
+    dout: Array, q: Array, k: Array, v: Array, w: Array, u: Array | None, state: Array
+) -> tuple[Array, Array, Array, Array, Array | None]:
     """R_t = q_t dout_t^T + w_{t+1} * R_{t+1}, the gradient of S_t.
 
     dq = S dout, dk = R v, dv = R^T k, dw_t = the sums of R_t * S_{t-1} along its rows.
+
+    With u R_t = q_{t+1} dout_{t+1}^T + w_{t+1} * R_{t+1}, dq_t = S_{t-1} dout_t, and each position
+    has the weight p = q . (u * k) for its own v: dv += p dout, and with dp = dout . v
+    dq += dp u * k, dk += dp u * q, du = the sum of dp q * k.
 
     One S every 16 positions is held; those in between are computed again, chunk by chunk.
     """
@@ -45,13 +56,23 @@ def decayed_attention_vjp(
         for t in chunk:
             states.append(_next(states[-1], k, v, w, t))
         for t in reversed(chunk):
-            dq[:, :, t] = _product(states.pop(), dout[:, :, t])
-            dstate += q[:, :, t, :, None] * dout[:, :, t, None]
+            after, added = states.pop(), q[:, :, t, :, None] * dout[:, :, t, None]
+            dq[:, :, t] = _product(after if u is None else states[-1], dout[:, :, t])
+            if u is None:
+                dstate += added
             dk[:, :, t] = _product(dstate, v[:, :, t])
             dv[:, :, t] = _product(dstate.swapaxes(2, 3), k[:, :, t])
             dw[:, :, t] = (dstate * states[-1]).sum(axis=3)
             dstate *= w[:, :, t, :, None]
-    return dq, dk, dv, dw
+            if u is not None:
+                dstate += added
+    if u is None:
+        return dq, dk, dv, dw, None
+    weights, dp = u[:, np.newaxis], (dout * v).sum(axis=3, keepdims=True)
+    dv += (q * weights * k).sum(axis=3, keepdims=True) * dout
+    dq += dp * weights * k
+    dk += dp * weights * q
+    return dq, dk, dv, dw, (dp * q * k).sum(axis=(0, 2))
 
 
 def _next(state: Array, k: Array, v: Array, w: Array, t: int) -> Array:

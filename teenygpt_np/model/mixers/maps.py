@@ -20,13 +20,17 @@ def traced(
     return inputs | node.constants, node.grad
 
 
-def decayed_weights(q: Array, k: Array, g: Array) -> Array:
+def decayed_weights(q: Array, k: Array, g: Array, u: Array | None = None) -> Array:
     """The weight of v_s in out_t of `mg.decayed_attention`.    -> (B, H, T, T), 0 where s > t"""
     w = np.broadcast_to(np.exp(g), q.shape)
     weights = np.zeros((*q.shape[:3], q.shape[2]), q.dtype)
     left = np.zeros_like(k)  # of each key, at position t
     for t in range(q.shape[2]):
+        if u is not None:
+            left[:, :, t] = u * k[:, :, t]
+            weights[:, :, t] = (left @ q[:, :, t, :, None])[..., 0]
         left *= w[:, :, t : t + 1]
         left[:, :, t] = k[:, :, t]
-        weights[:, :, t] = (left @ q[:, :, t, :, None])[..., 0]
+        if u is None:
+            weights[:, :, t] = (left @ q[:, :, t, :, None])[..., 0]
     return weights

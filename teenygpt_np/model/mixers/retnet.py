@@ -11,7 +11,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Array, Tensor, Trace, TracedNode
-from teenygpt_np.model.layers import Projection
+from teenygpt_np.model.layers import Projection, turned
 from teenygpt_np.model.mixers.maps import decayed_weights, traced
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.module import Generator, parameter, uniform
@@ -55,9 +55,8 @@ class Retention(Mixer):
         """Whole sequences; or, given the state, their next positions."""
         B, T, D = x.shape
         start = 0 if state is None else state.position
-        positions, scale = np.arange(start, start + T), math.sqrt(self.num_heads / D)
-        q = self._rotated(self.q_proj(x), positions)
-        k = self._rotated(self.k_proj(x) * scale, positions)
+        q = turned(self.q_proj(x), self.num_heads, start)
+        k = turned(self.k_proj(x) * math.sqrt(self.num_heads / D), self.num_heads, start)
         q, k, v = (
             a.reshape(B, T, self.num_heads, D // self.num_heads).swapaxes(1, 2)
             for a in (q, k, self.v_proj(x))
@@ -69,18 +68,6 @@ class Retention(Mixer):
         if state is not None:
             state.position += T
         return self.out_proj(y.reshape(B, T, D) * mg.silu(self.g_proj(x)))
-
-    def _rotated(self, x: Tensor, positions: Array) -> Tensor:
-        """The pair of entries (2i, 2i + 1) of each head is turned by t a_i.    (B, T, D) -> same
-
-        a_i goes from 1 to 1/10000 in equal factors.
-        Source: Su et al., RoFormer, 2021, equation 34, arXiv:2104.09864.
-        """
-        pairs = x.shape[-1] // self.num_heads // 2
-        angles = np.outer(positions, 10000.0 ** -np.linspace(0, 1, pairs))
-        cos, sin = (np.tile(f(angles), self.num_heads) for f in (np.cos, np.sin))  # (T, D/2)
-        a, b = x[..., ::2], x[..., 1::2]
-        return mg.stack([a * cos - b * sin, a * sin + b * cos], -1).reshape(x.shape)
 
     def initial_state(self, batch_size: int) -> RetNetState:
         """Nothing is remembered yet."""

@@ -81,17 +81,12 @@ class RWKV(Mixer):
         x_w, x_k, x_v, x_r, x_g = self._shifted(x, before)
         w = mg.tanh(x_w @ self.time_decay_w1)
         g = -mg.exp(mg.linear(w, self.time_decay_w2.T, self.time_decay.reshape(D)))
-        r, k, v, g = (
-            a.reshape(B, T, self.num_heads, D // self.num_heads)
+        heads = (
+            a.reshape(B, T, self.num_heads, D // self.num_heads).swapaxes(1, 2)
             for a in (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
         )
-        # r_t meets S_{t-1}: k, v and g come one position later, after a position without any.
-        none = np.zeros((B, 1, *r.shape[2:]))
-        parts = [none, k], [none, v], [none, g]
-        arrays = (mg.concatenate(p, 1).swapaxes(1, 2) for p in ([r, none], *parts))
         sums = None if state is None else state.sums
-        y = mg.decayed_attention(*arrays, state=sums).swapaxes(1, 2)[:, :-1]
-        y = y + mg.sum(r * self.time_faaaa * k, -1, keepdims=True) * v
+        y = mg.decayed_attention(*heads, self.time_faaaa, state=sums).swapaxes(1, 2)
         if state is not None:
             state.last = x.data[:, -1:].copy()
         return self.output(self.ln_x(y.reshape(B, T, D)) * mg.silu(self.gate(x_g)))
@@ -118,8 +113,5 @@ class RWKV(Mixer):
     ) -> tuple[Array, Array] | None:
         """r_t . k_s times its decay, r_t . u k_t for the token itself; and the gradient of that."""
         inputs, dy = traced(trace, nodes, "decayed_attention")
-        q, k, v, g = (inputs[name] for name in "qkvg")
-        weights = decayed_weights(q, k, g)[:, :, :-1, 1:]
-        itself = (q[:, :, :-1] * self.time_faaaa.data[:, None] * k[:, :, 1:]).sum(-1)
-        weights += itself[..., None] * np.eye(itself.shape[-1], dtype=q.dtype)
-        return weights[0], np.tril(dy[:, :, :-1] @ v[:, :, 1:].swapaxes(-1, -2))[0]
+        weights = decayed_weights(*(inputs[name] for name in "qkgu"))
+        return weights[0], np.tril(dy @ inputs["v"].swapaxes(-1, -2))[0]

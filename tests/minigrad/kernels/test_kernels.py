@@ -324,7 +324,7 @@ def results(twin: ModuleType, name: str, args: Sequence[Any]) -> tuple[Array, ..
         m, v = m.copy(), v.copy()
         return twin.adamw(param, grad, m, v, *settings), m, v
     y = getattr(twin, name)(*args)
-    return y if isinstance(y, tuple) else (y,)
+    return tuple([a for a in y if a is not None]) if isinstance(y, tuple) else (y,)
 
 
 def check(name: str, d: Draw, sizes: Sequence[int], count: int) -> None:

@@ -137,7 +137,7 @@ def test_a_width_that_heads_do_not_divide_is_refused(name: str, width: int) -> N
 # -- the maps --------------------------------------------------------------------------------------
 
 # The operation that gives the mixed values.
-MIXED = {"linear-attention": "divide", "retnet": "decayed_attention", "rwkv": "add"}
+MIXED = {"linear-attention": "divide", "retnet": "decayed_attention", "rwkv": "decayed_attention"}
 
 
 @each

@@ -43,7 +43,27 @@ FAULTS = [
     ),
     (
         "decayed_attention: the first state is left out on the way back",
-        "decayed_attention_vjp(dout, q, k, v, w, first)",
-        "decayed_attention_vjp(dout, q, k, v, w, 0 * first)",
+        "decayed_attention_vjp(dout, q, k, v, w, u, first)",
+        "decayed_attention_vjp(dout, q, k, v, w, u, 0 * first)",
+    ),
+    (
+        "decayed_attention: u is forgotten",
+        "kernels.decayed_attention(q, k, v, w, u, first)",
+        "kernels.decayed_attention(q, k, v, w, None, first)",
+    ),
+    (
+        "decayed_attention: u gets no gradient",
+        "return dq, dk, dv, lambda: w * dw, du",
+        "return dq, dk, dv, lambda: w * dw, None",
+    ),
+    (
+        "rotary: turned on instead of back",
+        "return turned(dy, turn.conj()), None",
+        "return turned(dy, turn), None",
+    ),
+    (
+        "rotary: float64 is rounded to float32",
+        "points = np.result_type(x.dtype, np.complex64)",
+        "points = np.complex64",
     ),
 ]

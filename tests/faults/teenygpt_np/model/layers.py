@@ -28,4 +28,14 @@ FAULTS = [
     ),
     ("glu: the gradient of the gate is left out", "da * a * (1 - s)]", "da * 0 * a]"),
     ("glu: the gate is not between 0 and 1", "np.tanh(0.5 * b) + 0.5", "np.tanh(0.5 * b)"),
+    (
+        "retnet: turned at other paces",
+        "10000.0 ** -np.linspace(0, 1, width // 2)",
+        "10000.0 ** -(np.arange(width // 2) / (width // 2))",
+    ),
+    (
+        "parts: every part is turned from position 0 on",
+        "np.arange(start, start + T)",
+        "np.arange(T)",
+    ),
 ]

@@ -23,8 +23,8 @@ FAULTS = [
     ),
     (
         "attention_vjp: few positions, dq not scaled",
-        "unpack(packed_dq, 0, first, last, scale, dq)",
-        "unpack(packed_dq, 0, first, last, one, dq)",
+        "unpack(packed_dq, queries, 0, first, last, scale, dq)",
+        "unpack(packed_dq, queries, 0, first, last, one, dq)",
     ),
     (
         "attention_vjp: few positions, the softmax's sum is missing",

@@ -3,10 +3,8 @@
 FAULTS = [
     (
         "decayed_attention: the state before the position",
-        "        state = _next(state, k, v, w, t)\n        out[:, :, t] = _product("
-        "state.swapaxes(2, 3), q[:, :, t])",
-        "        out[:, :, t] = _product(state.swapaxes(2, 3), q[:, :, t])\n"
-        "        state = _next(state, k, v, w, t)",
+        "read = state if u is None else before",
+        "read = before",
     ),
     (
         "decayed_attention: a position decays before it is used",
@@ -20,14 +18,14 @@ FAULTS = [
     ),
     (
         "decayed_attention_vjp: decayed before dk and dv",
-        "            dstate += q[:, :, t, :, None] * dout[:, :, t, None]\n",
+        "            if u is None:\n                dstate += added\n",
         "            dstate *= w[:, :, t, :, None]\n"
-        "            dstate += q[:, :, t, :, None] * dout[:, :, t, None]\n",
+        "            if u is None:\n                dstate += added\n",
     ),
     (
         "decayed_attention_vjp: dq of the state before",
-        "dq[:, :, t] = _product(states.pop(), ",
-        "dq[:, :, t] = _product((states.pop(), states[-1])[1], ",
+        "_product(after if u is None else states[-1], dout[:, :, t])",
+        "_product(states[-1], dout[:, :, t])",
     ),
     (
         "decayed_attention_vjp: dw of the state after",
@@ -38,5 +36,20 @@ FAULTS = [
         "decayed_attention_vjp: R for R^T in dv",
         "_product(dstate.swapaxes(2, 3), k[:, :, t])",
         "_product(dstate, k[:, :, t])",
+    ),
+    (
+        "decayed_attention: with u a position does not see itself",
+        "(q[:, :, t] * u * k[:, :, t])",
+        "(q[:, :, t] * 0 * u * k[:, :, t])",
+    ),
+    (
+        "decayed_attention_vjp: with u the state after, in dq",
+        "_product(after if u is None else states[-1], dout[:, :, t])",
+        "_product(after, dout[:, :, t])",
+    ),
+    (
+        "decayed_attention_vjp: du without q",
+        "(dp * q * k).sum(axis=(0, 2))",
+        "(dp * k).sum(axis=(0, 2))",
     ),
 ]
