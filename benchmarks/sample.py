@@ -35,7 +35,7 @@ def ours(sizes: Sizes, headlines: int, budget: float) -> float:
 
     sides.use_threads()
     _, T, D, heads, num_neurons, blocks = sizes
-    model = TeenyGPT(T, TOKEN_VALUES, D, num_neurons, heads, num_blocks=blocks)
+    model = TeenyGPT(T, TOKEN_VALUES, D, num_neurons, heads, num_blocks=blocks, positions="learned")
     rng = np.random.default_rng(0)
 
     def draw() -> None:

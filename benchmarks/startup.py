@@ -121,10 +121,10 @@ def make_run(directory: str) -> None:
 
     from teenygpt_np import checkpoint, run_directory
     from teenygpt_np.config import Config
-    from teenygpt_np.model.building import build_model
+    from teenygpt_np.model.building import build_model, with_positions
     from teenygpt_np.text.characters import CharacterTokenizer
 
-    config, tokenizer = Config(), CharacterTokenizer()
+    config, tokenizer = with_positions(Config()), CharacterTokenizer()
     model = build_model(config, tokenizer.num_token_vals, np.random.default_rng(0))
     arrays = {f"model/{name}": array for name, array in model.state_dict().items()}
     arrays["model/logits.0.bias"][tokenizer.pad] = -1e9

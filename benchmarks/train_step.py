@@ -42,7 +42,7 @@ def our_step(sizes: Sizes, rank: int = 0) -> Step:
     sides.use_threads()
     B, T, D, heads, num_neurons, blocks = sizes
     x = np.random.default_rng(0).integers(0, TOKEN_VALUES, (B, T))
-    model = TeenyGPT(T, TOKEN_VALUES, D, num_neurons, heads, DROPOUT, blocks)
+    model = TeenyGPT(T, TOKEN_VALUES, D, num_neurons, heads, DROPOUT, blocks, positions="learned")
     if rank:
         model.lora = LoRA(model, rank, 8.0, ["q", "v"], rng=np.random.default_rng(0))
     optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=LR)

@@ -153,9 +153,10 @@ class Config:
     )
     positions: str = _setting(
         "auto",
-        "learned embeddings of the positions, from random numbers or from waves; or none; auto: "
-        "none if all mixers know the order, else waves",
-        choices={name: name for name in ("auto", "learned", "waves", "none")},
+        "learned embeddings of the positions, from random numbers or from waves; or rotary: "
+        "attention turns what it compares by them; or none; auto: rotary with attention, waves "
+        "with linear attention, else none",
+        choices={name: name for name in ("auto", "learned", "waves", "rotary", "none")},
         before="learned",
         of="model",
     )
@@ -381,7 +382,11 @@ class Config:
                 raise InputError(f"setting {name} is {value!r}, wanted {wanted.__name__}")
         older = {n: s.before for n, s in SETTINGS.items() if s.before is not None}
         tuples = {n: tuple(v) for n, v in settings.items() if known[n] is tuple}
-        return cls(**older | settings | tuples)
+        config = cls(**older | settings | tuples)
+        if config.positions == "auto" and config.objective != "pairs":  # of a run before rotary
+            has_order = _WITHOUT_ORDER.isdisjoint(config.mixers)
+            config = dataclasses.replace(config, positions="none" if has_order else "waves")
+        return config
 
 
 SETTINGS: dict[str, Setting] = {
@@ -389,6 +394,8 @@ SETTINGS: dict[str, Setting] = {
     for field in dataclasses.fields(Config)
     if "setting" in field.metadata
 }
+
+_WITHOUT_ORDER = frozenset({"attention", "linear-attention"})  # the mixers that auto gave waves
 
 # Settings that mean nothing unless another one has one of these values, or, if there are none, one
 # that is not 0.

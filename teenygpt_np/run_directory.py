@@ -20,7 +20,7 @@ from minigrad import Array, Tensor
 from teenygpt_np import checkpoint, locking
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.model.building import Model, build_model, outline
+from teenygpt_np.model.building import Model, build_model, outline, with_positions
 from teenygpt_np.model.module import Module
 from teenygpt_np.text.corpus import Corpus, Reading, load_corpus
 from teenygpt_np.text.saved import Tell
@@ -189,7 +189,7 @@ def description(config: Config, tokenizer: Tokenizer) -> dict[str, Any]:
     """Settings and tokenizer as config.json and checkpoints hold them, for `described` to read."""
     return {
         "format": FORMAT,
-        "config": config.as_dict(),
+        "config": with_positions(config).as_dict(),
         "tokenizer": tokenizer.description(),
     }
 

@@ -51,7 +51,7 @@ def _parser() -> Parser:
         type=int,
         metavar="N",
         help="tokens of a text, at most (default: 500 of running text; a line as many as a row "
-        "has in training, and more only for models without learned positions)",
+        "has in training, and more only for models without positions)",
     )
     parser.add_argument(
         "--seed",

@@ -178,8 +178,8 @@ def _described(run: TrainedRun, twin: Twin, weights: str) -> str:
     kept = f", keys and values in {twin.sizes.cache}" if caches else ""
     return (
         f"{run.model.num_parameters():,} parameters: {len(twin.blocks)} blocks of "
-        f"{run.config.mixer}, {twin.sizes.width} wide. Weights in {weights}{kept}. Texts of "
-        f"at most {twin.sizes.tokens - 1} tokens, of {twin.vocab} kinds."
+        f"{run.config.mixer}, {twin.sizes.width} wide, positions {run.model.positions}. Weights in "
+        f"{weights}{kept}. Texts of at most {twin.sizes.tokens - 1} tokens, of {twin.vocab} kinds."
     )
 
 

@@ -184,6 +184,9 @@ def weights(twin: Twin, texts: Sequence[bytes], constants: Mapping[str, str]) ->
     arrays.table("EMBEDDING", twin.embedding)
     if twin.positions:
         arrays.table("POSITIONS", twin.positions)
+    for kind in kinds.values():
+        for field, table in kind.tables(twin.sizes).items():
+            arrays.add(field, table)
     of_mixers: dict[str, list[str]] = {name: [] for name in kinds}
     blocks = []
     for i, (name, block) in enumerate(zip(twin.mixers, twin.blocks, strict=True)):

@@ -43,6 +43,7 @@ def files(run: TrainedRun, weights: str) -> dict[str, bytes]:
             "most": model.num_tokens,
             "end": -1 if tokenizer.running else tokenizer.end,
             "running": tokenizer.running,
+            "rotary": model.positions == "rotary",
         },
         "begin": tokenizer.encode_prompt("").tolist(),
         "signs": tokenizer.signs(ids),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from teenygpt_np.model.encoder_decoder import EncoderDecoder
 from teenygpt_np.model.lora import LoRA, freeze
 from teenygpt_np.model.mixers import MIXERS
 from teenygpt_np.model.module import Generator, shapes_only
-from teenygpt_np.model.teenygpt import TeenyGPT
+from teenygpt_np.model.teenygpt import TeenyGPT, usual_positions
 from teenygpt_np.model.ternary import Ternary
 
 # TeenyGPT, Classifier or EncoderDecoder: what a model reads and gives differs, which its objective
@@ -43,6 +44,18 @@ def outline(config: Config, num_token_vals: int) -> Model:
         return _model(config, num_token_vals, np.random.default_rng(0))
 
 
+def with_positions(config: Config) -> Config:
+    """The same, but what `positions` are usual for these mixers instead of 'auto'."""
+    if (
+        config.positions != "auto"
+        or config.objective == "pairs"
+        or set(config.mixers) - set(MIXERS)
+    ):
+        return config
+    usual = usual_positions(config.mixers, config.num_emb // config.num_heads)
+    return dataclasses.replace(config, positions=usual)
+
+
 def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
     if config.objective == "pairs":
         _check_encoder_decoder(config)
@@ -56,6 +69,12 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
                 f"mixer is {config.mixer}, wanted {able} with objective {config.objective}: "
                 f"{name} sees only what came before"
             )
+    kinds = [MIXERS[name] for name in config.mixers]
+    if config.positions == "rotary" and (
+        not any(kind.can_turn for kind in kinds)
+        or not all(kind.can_turn or kind.knows_order for kind in kinds)
+    ):
+        raise InputError(f"positions is rotary, wanted another one with mixer {config.mixer}")
     if len(config.mixers) > config.num_blocks:
         raise InputError(
             f"mixer {config.mixer!r} is of {len(config.mixers)} blocks, wanted at most "

@@ -20,7 +20,7 @@ from minigrad import Array, Tensor
 from teenygpt_np.model.block import Block
 from teenygpt_np.model.layers import MLP, Dropout, Embedding, Experts, Linear, Sequential, waves
 from teenygpt_np.model.lora import LoRA
-from teenygpt_np.model.mixers import MIXERS
+from teenygpt_np.model.mixers import MIXERS, Mixer
 from teenygpt_np.model.module import Generator, Module, check_sizes
 from teenygpt_np.model.ternary import Ternary
 from teenygpt_np.sampling import draw, fill, gathered
@@ -42,8 +42,8 @@ class TeenyGPT(Module):
     num_tokens, num_token_vals, num_emb: T, V, D.    num_neurons: the MLP's width / D.
     num_heads: must divide num_emb.    mixers: names in MIXERS, repeated over the blocks.
     positions: 'learned', an embedding of each of the T positions; 'waves', the same, but it starts
-        as `layers.waves`; or 'none', which sets no limit to what can be read. 'auto': 'none' if all
-        mixers know the order of the tokens by themselves, else 'waves'.
+        as `layers.waves`; 'rotary', attention turns what it compares by the positions, no more than
+        T; or 'none', which sets no limit to what can be read. 'auto': as `usual_positions`.
     with_mask: whether there is a token V, `mask`, which is read where a token is hidden, and never
         predicted.
     num_experts, num_active: MLPs in a block, and how many of them work on each token.
@@ -99,9 +99,9 @@ class TeenyGPT(Module):
         self.embedding = Embedding(num_token_vals + with_mask, num_emb, rng=rng, dtype=dtype)
         kinds = [MIXERS[mixers[i % len(mixers)]] for i in range(num_blocks)]
         if positions == "auto":
-            positions = "none" if all(kind.knows_order for kind in kinds) else "waves"
-        self.positional_embedding = None
-        if positions != "none":
+            positions = usual_positions(mixers, num_emb // num_heads)
+        self.positions, self.positional_embedding = positions, None
+        if positions in ("learned", "waves"):
             start = waves if positions == "waves" else None
             self.positional_embedding = Embedding(
                 num_tokens, num_emb, rng=rng, dtype=dtype, start=start
@@ -114,14 +114,12 @@ class TeenyGPT(Module):
                 return MLP(*sizes, rng=rng, dtype=dtype)
             return Experts(*sizes, num_experts, num_active, rng=rng, dtype=dtype)
 
+        def mixer(kind: type[Mixer]) -> Mixer:
+            turn = {"rotary": True} if positions == "rotary" and kind.can_turn else {}
+            return kind(num_emb, num_heads, rng=rng, dtype=dtype, **turn)
+
         self.transformer_blocks = [
-            Block(
-                kind(num_emb, num_heads, rng=rng, dtype=dtype),
-                mlp(),
-                num_emb,
-                dtype=dtype,
-            )
-            for kind in kinds
+            Block(mixer(kind), mlp(), num_emb, dtype=dtype) for kind in kinds
         ]
         output = Linear(num_emb, num_token_vals, rng=rng, dtype=dtype)
         output.muon = ()  # not a hidden layer: AdamW trains it better
@@ -129,8 +127,8 @@ class TeenyGPT(Module):
 
     @property
     def most_tokens(self) -> int:
-        """How many tokens can be read: T with learned positions, else any number."""
-        return self.num_tokens if self.positional_embedding else sys.maxsize
+        """How many tokens can be read: T where positions are told apart, else any number."""
+        return sys.maxsize if self.positions == "none" else self.num_tokens
 
     def forward(
         self, x: Array, state: State | None = None, *, lengths: Array | None = None
@@ -150,14 +148,14 @@ class TeenyGPT(Module):
         rows.    lengths: (B), how many tokens each row has. Every token then sees all of these, as
         in an encoder; without it only those before it and itself.
 
-        Raises ValueError for more than T positions, if they are learned, or lengths where a mixer
+        Raises ValueError for more than `most_tokens`, or lengths where a mixer
         sees only what came before, and IndexError for an id outside 0..V-1.
         """
         x = np.asarray(x)
         start = 0 if state is None else state.position
         most = self.most_tokens - start
         if x.ndim != 2 or not 1 <= x.shape[1] <= most:
-            wanted = f"t in 1..{most}" if self.positional_embedding else "t at least 1"
+            wanted = "t at least 1" if self.positions == "none" else f"t in 1..{most}"
             raise ValueError(f"x has shape {x.shape}, wanted (B, t) with {wanted}")
         h = self.embedding(x)
         if self.positional_embedding:
@@ -303,9 +301,9 @@ class TeenyGPT(Module):
         """Draw rows token by token.    -> the next id of each row, (B), as soon as it is drawn
 
         prompt: the ids that each row begins with.    end: the id that ends a row; None: none
-        length: tokens in a row, the prompt's too; None: T. With learned positions a longer row goes
-            on from its last T // 2 tokens whenever T are read; so the model should have learned
-            from windows of running text
+        length: tokens in a row, the prompt's too; None: T. A longer row goes on from its last
+            T // 2 tokens whenever `most_tokens` are read; so the model should have learned from
+            windows of running text
         rng: without it every call draws other rows. The other settings are those of
         `sampling.choose`. Dropout is off, whatever the mode, until the last id is taken or the
         iterator is closed.
@@ -339,16 +337,16 @@ class TeenyGPT(Module):
         """A function from the next ids (B, t) of each row to the logits (B, V) of the token after.
 
         The function remembers the ids that it was given. If all blocks have the same kind of mixer
-        and that has a faster way through them (`Mixer.fused_step`), it is used; but not without
-        learned positions, where there is no last position that it could have memory for.
+        and that has a faster way through them (`Mixer.fused_step`), it is used; but not where any
+        number of tokens can be read, for which it could have no memory.
         """
         blocks = self.transformer_blocks
         kinds = {type(block.mixer_module) for block in blocks}
-        if self.positional_embedding and len(kinds) == 1:
+        if self.positions != "none" and len(kinds) == 1:
             with self._adapted(), mg.no_grad():
                 step = kinds.pop().fused_step(blocks, batch_size, self.num_tokens)
             if step:
-                return self._fused(step, self.positional_embedding.weight.data)
+                return self._fused(step)
         state = self.initial_state(batch_size)
 
         def next_scores(ids: Array) -> Array:
@@ -357,20 +355,35 @@ class TeenyGPT(Module):
 
         return next_scores
 
-    def _fused(self, step: Callable[[Array], Array], positions: Array) -> Callable[[Array], Array]:
+    def _fused(self, step: Callable[[Array], Array]) -> Callable[[Array], Array]:
         tokens = self.embedding.weight.data
+        table = self.positional_embedding
+        added = None if table is None else table.weight.data
         weight, bias = (p.data for p in self.logits.parameters())
         read = 0
 
         def next_scores(ids: Array) -> Array:
             nonlocal read
             for column in ids.T:
-                h = step(tokens.take(column, axis=0) + positions[read])
+                h = tokens.take(column, axis=0)
+                h = step(h if added is None else h + added[read])
                 read += 1
             logits: Array = np.dot(h, weight.T) + bias  # @ takes twice as long
             return logits
 
         return next_scores
+
+
+def usual_positions(mixers: Sequence[str], head_width: int) -> str:
+    """The `positions` of a model with these mixers, where nobody asks for others.
+
+    'none' if all mixers know the order of the tokens by themselves; 'rotary' if all others can turn
+    heads of this width; else 'waves'.
+    """
+    others = [MIXERS[name] for name in mixers if not MIXERS[name].knows_order]
+    if all(kind.can_turn for kind in others) and head_width % 2 == 0:
+        return "rotary" if others else "none"
+    return "waves" if others else "none"
 
 
 def _next_tokens(x: Array) -> Array:

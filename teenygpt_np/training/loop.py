@@ -18,7 +18,7 @@ from minigrad import Array
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
-from teenygpt_np.model.building import build_model
+from teenygpt_np.model.building import build_model, with_positions
 from teenygpt_np.ranks import Map, Ranks, alone
 from teenygpt_np.text.batches import check_batch
 from teenygpt_np.text.corpus import SPLITS, Corpus, corpus_hash, is_hash_of
@@ -58,7 +58,8 @@ class Trainer:
     def __init__(
         self, config: Config, corpus: Corpus, console: Console, ranks: Ranks | None = None
     ) -> None:
-        self.config, self.corpus = config, corpus
+        self.config = config = with_positions(config)
+        self.corpus = corpus
         self.ranks = ranks or Ranks()
         self.rows = {split: corpus.rows(split, config.num_tokens) for split in SPLITS}
         check_batch(corpus.name, self.rows["train"], config.batch_size)

@@ -60,7 +60,7 @@ def main() -> bool:
 def compare(size: str, dtype: str, steps: int) -> tuple[str, list[float], list[float]]:
     """The gradient that differs most, our losses, and the errors that BOUNDS limits."""
     theirs = TorchTeenyGPT(*SIZES[size]).to(getattr(torch, dtype))
-    ours = TeenyGPT(*SIZES[size], dtype=dtype)
+    ours = TeenyGPT(*SIZES[size], positions="learned", dtype=dtype)
     start = weights(theirs.state_dict(), SEED)
     theirs.load_state_dict({name: torch.from_numpy(array) for name, array in start.items()})
     ours.load_state_dict({name: array.astype(dtype) for name, array in start.items()})

@@ -51,7 +51,9 @@ def tuples(settings: dict[str, Any]) -> dict[str, Any]:
 
 def make_model(dtype: Any) -> TeenyGPT:
     """The model of T = 12 with PyTorch's initial weights."""
-    made = TeenyGPT(**ARTICLE_META["sizes"], rng=np.random.default_rng(0), dtype=dtype)
+    made = TeenyGPT(
+        **ARTICLE_META["sizes"], positions="learned", rng=np.random.default_rng(0), dtype=dtype
+    )
     made.load_state_dict({name: array.astype(dtype) for name, array in under("weight").items()})
     return made
 
@@ -173,7 +175,7 @@ def make_sized(size: str, dtype: str) -> TeenyGPT:
     """The model with the same weights as PyTorch's, drawn again from their seed."""
     if mg.get_backend() != "numpy" and os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         pytest.skip("kernels that are not compiled would take hours")
-    made = TeenyGPT(*SIZED_META["sizes"][size], dtype=dtype)
+    made = TeenyGPT(*SIZED_META["sizes"][size], positions="learned", dtype=dtype)
     start = peers.weights(made.state_dict(), SIZED_META["seed"])
     made.load_state_dict({name: array.astype(dtype) for name, array in start.items()})
     return made

@@ -21,6 +21,10 @@ from teenygpt_np.text.tokenizer import Tokenizer
 
 STRICT = "-std=c99 -Wall -Wextra -Wpedantic -Wdouble-promotion -Wconversion -Wshadow -Werror"
 SANE = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+EXACT = """
+#include "teenygpt.h"
+extern char ram_is_exact[sizeof(struct teenygpt) == TEENYGPT_RAM_BYTES ? 1 : -1];
+"""
 SIZES: dict[str, Any] = {
     "num_emb": 16,
     "num_heads": 4,
@@ -79,6 +83,19 @@ def run_program(program: Path, *arguments: str, text: str = "") -> tuple[int, st
     # Not by subprocess, for which a carriage return is a new line.
     out, err = (part.decode("utf-8", "surrogateescape") for part in (done.stdout, done.stderr))
     return done.returncode, out, err
+
+
+def checked(folder: Path, run: TrainedRun, *kept: str) -> str:
+    """Export, compile without a warning and with sanitizers, compare; what it writes."""
+    written(folder, run, *kept)
+    (folder / "exact.c").write_text(EXACT, encoding="utf-8")
+    flags = SANE if has_sanitizers() else ""
+    program = compiled(folder, "main.c", "teenygpt.c", "exact.c", flags=flags)
+    told = "every logit has the bits that it has in golden.txt, and 10 texts are the same\n"
+    assert run_program(program, "check") == (0, told, "")
+    status, out, err = run_program(program)
+    assert (status, err) == (0, "")
+    return out
 
 
 @functools.cache

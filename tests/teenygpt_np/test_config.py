@@ -11,6 +11,7 @@ import pytest
 
 from teenygpt_np.config import PRESETS, Config, make_config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.building import with_positions
 
 AT_LEAST_1 = ("num_emb", "num_heads", "num_neurons", "num_blocks", "epochs", "batch_size")
 NOT_NEGATIVE = ("seed", "max_steps", "warmup_steps", "patience")
@@ -125,7 +126,10 @@ def test_others_differ_in_every_setting() -> None:
         assert getattr(OTHERS, field.name) != getattr(default, field.name), field.name
 
 
-@pytest.mark.parametrize("config", [Config(), OTHERS], ids=["default", "others"])
+DEFAULT = with_positions(Config())  # as a run has it: in older ones auto meant something else
+
+
+@pytest.mark.parametrize("config", [DEFAULT, OTHERS], ids=["default", "others"])
 def test_to_a_dictionary_and_back(config: Config) -> None:
     settings = config.as_dict()
     assert settings.keys() == {field.name for field in dataclasses.fields(Config)}
@@ -189,7 +193,24 @@ def test_presets_build(name: str) -> None:
     config = make_config(name)
     assert config.preset == name
     assert {k: getattr(config, k) for k in PRESETS[name]} == PRESETS[name]
-    assert Config.from_dict(config.as_dict()) == config
+    settled = with_positions(config)
+    assert Config.from_dict(settled.as_dict()) == settled
+
+
+@pytest.mark.parametrize(
+    ("mixer", "before", "now"),
+    [
+        ("attention", "waves", "rotary"),
+        ("mamba,attention", "waves", "rotary"),
+        ("linear-attention", "waves", "waves"),
+        ("rwkv", "none", "none"),
+    ],
+)
+def test_what_auto_means_and_meant(mixer: str, before: str, now: str) -> None:
+    config = Config(mixer=mixer)
+    assert with_positions(config).positions == now
+    assert Config.from_dict(config.as_dict()).positions == before
+    assert with_positions(dataclasses.replace(config, positions="learned")).positions == "learned"
 
 
 def test_a_preset_s_settings_may_be_changed_and_are_checked() -> None:

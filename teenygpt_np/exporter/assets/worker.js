@@ -64,9 +64,10 @@ function next(id) {
   const size = width / heads
   const attention = new Float32Array(blocks.length * heads * (t + 1))
   let x = new Float32Array(width)
-  for (let i = 0; i < width; i++) x[i] = model.embedding[id * width + i] + model.positions[t * width + i]
+  for (let i = 0; i < width; i++) x[i] = model.embedding[id * width + i] + (model.positions?.[t * width + i] ?? 0)
   blocks.forEach((block, b) => {
     const qkv = linear(block.in, x)
+    if (model.rotary) turned(qkv.subarray(0, 2 * width), t, size)
     const { keys, values } = cache[b]
     keys.set(qkv.subarray(width, 2 * width), t * width)
     values.set(qkv.subarray(2 * width), t * width)
@@ -89,6 +90,20 @@ function next(id) {
   scores = linear(model.logits, x)
   read.push(id)
   return { id, start, scores, attention }
+}
+
+// In place: each pair of entries 2i and 2i + 1 of each head is turned by t a_i, with a_i from 1 to 1/10000 in equal
+// factors. x: heads one after the other, of queries and of keys. Su et al., RoFormer, 2021, section 3.2
+function turned(x, t, size) {
+  for (let i = 0; i < size; i += 2) {
+    const angle = t * 10000 ** (-i / Math.max(size - 2, 1))
+    const cos = Math.cos(angle), sin = Math.sin(angle)
+    for (let at = i; at < x.length; at += size) {
+      const a = x[at], b = x[at + 1]
+      x[at] = a * cos - b * sin
+      x[at + 1] = a * sin + b * cos
+    }
+  }
 }
 
 // y = x W^T + b. Four sums at a time, since each addition would wait for the one before it
@@ -182,7 +197,7 @@ function loaded({ weights, ...settings }) {
     ...settings,
     blocks,
     embedding: array('embedding.weight'),
-    positions: array('positional_embedding.weight'),
+    positions: weights['positional_embedding.weight'] && array('positional_embedding.weight'),
     logits: layer('logits.0'),
     cache: blocks.map(() => ({ keys: new Float32Array(most * width), values: new Float32Array(most * width) })),
   }

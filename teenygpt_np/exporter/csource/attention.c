@@ -6,7 +6,8 @@ struct attention_weights {
 };
 
 /* y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(d)) v over all positions so far,
-   with [q k v] = x W_in^T + b_in, cut into H heads of width d.    x: (D) -> y: (D) */
+   with [q k v] = x W_in^T + b_in, cut into H heads of width d. With rotary positions q and k are
+   turned by theirs.    x: (D) -> y: (D) */
 static void attention(struct teenygpt *self, const struct attention_weights *w,
                       struct attention_state *state, const float *x, float *y)
 {
@@ -16,6 +17,10 @@ static void attention(struct teenygpt *self, const struct attention_weights *w,
     const int32_t now = self->position, n = now + 1;
 
     linear(self, &w->in, x, work->qkv);
+#ifdef TEENYGPT_ROTARY
+    turn(q, now);
+    turn(k, now);
+#endif
     for (int32_t i = 0; i < D; i++) {
         q[i] *= TEENYGPT_SCALE; /* 1 / sqrt(d) */
         state->keys[i][now] = to_kept(k[i]);

@@ -19,8 +19,9 @@ static float quantize_shares(const float *p, int32_t n, int16_t *levels)
 }
 
 /* y = [h_1 ... h_H] W_out^T + b_out, each h = softmax(q k^T / sqrt(d)) v over all positions so far,
-   with [q k v] = x W_in^T + b_in, cut into H heads of width d. q, k and v are quantized, and so are
-   the weights of the values, which have the values' scales in them.    x: (D) -> y: (D) */
+   with [q k v] = x W_in^T + b_in, cut into H heads of width d. With rotary positions q and k are
+   turned by theirs. Then q, k and v are quantized, and so are the weights of the values, which have
+   the values' scales in them.    x: (D) -> y: (D) */
 static void attention(struct teenygpt *self, const struct attention_weights *w,
                       struct attention_state *state, const float *x, float *y)
 {
@@ -31,6 +32,10 @@ static void attention(struct teenygpt *self, const struct attention_weights *w,
     const int32_t now = self->position, n = now + 1;
 
     linear(self, &w->in, x, work->qkv);
+#ifdef TEENYGPT_ROTARY
+    turn(work->qkv, now);
+    turn(work->qkv + D, now);
+#endif
     const float q_scale = quantize(work->qkv, D, work->q) * TEENYGPT_SCALE; /* 1 / sqrt(d) */
     state->key_scales[now] = quantize(work->qkv + D, D, state->keys[now]);
     state->value_scales[now] = quantize(work->qkv + 2 * D, D, state->values[now]);

@@ -1,7 +1,8 @@
-"""Attention with kept keys and values: the twin of `attention.c` and `attention_int8.c`."""
+"""Attention with a cache: the twin of `attention.c`, `attention_int8.c` and `rotary.c`."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from minigrad import Array
 from teenygpt_np.exporter.twin.arithmetic import powers, quantize
 from teenygpt_np.exporter.twin.matrices import Matrix
 from teenygpt_np.exporter.twin.mixer import Member, MixerTwin, Sizes, as_float, zeros
+from teenygpt_np.model.layers import angles_of
 
 _BYTES = {"float32": "float", "float16": "uint16_t", "int8": "int8_t"}
 
@@ -24,6 +26,16 @@ def scale(sizes: Sizes) -> np.float32:
 def levels(sizes: Sizes) -> int:
     """Into how many steps the weights of values are divided: 32 bits hold a sum over T of them."""
     return min(2**15 - 1, (2**31 - 1) // (127 * sizes.tokens))
+
+
+@functools.cache
+def turns(tokens: int, head_width: int) -> tuple[Array, Array]:
+    """cos and sin of t a_i, where a_i goes from 1 to 1/10000 in equal factors.    -> both (T, d/2)
+
+    tokens, head_width: T, d.    All blocks have the same arrays.
+    """
+    angles = angles_of(np.arange(tokens), head_width)
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
 class Attention(MixerTwin):
@@ -40,17 +52,27 @@ class Attention(MixerTwin):
 
     @classmethod
     def files(cls, sizes: Sizes) -> tuple[str, ...]:
-        """Two for floats, whatever their size; another one for whole numbers."""
+        """Two for floats, whatever their size; another one for whole numbers; one that turns."""
+        turning = ("rotary.c",) * sizes.rotary
         if sizes.cache == "int8":
-            return ("attention_int8.h", "quantize.c", "softmax.c", "attention_int8.c")
+            return ("attention_int8.h", "quantize.c", "softmax.c", *turning, "attention_int8.c")
         kept = f"kept_{sizes.cache}"
-        return (f"{kept}.h", "attention.h", f"{kept}.c", "softmax.c", "attention.c")
+        return (f"{kept}.h", "attention.h", f"{kept}.c", "softmax.c", *turning, "attention.c")
 
     @classmethod
     def defines(cls, sizes: Sizes) -> dict[str, str]:
-        """The heads, 1 / sqrt(d), and the steps of the values' weights."""
+        """The heads, 1 / sqrt(d), the steps of the values' weights, and whether q and k turn."""
         named = {"HEADS": str(sizes.heads), "SCALE": as_float(scale(sizes))}
-        return named | ({"LEVELS": str(levels(sizes))} if sizes.cache == "int8" else {})
+        named |= {"LEVELS": str(levels(sizes))} if sizes.cache == "int8" else {}
+        return named | ({"ROTARY": "1"} if sizes.rotary else {})
+
+    @classmethod
+    def tables(cls, sizes: Sizes) -> dict[str, Array]:
+        """cos and sin of the angles by which q and k are turned: both (T, d / 2)."""
+        if not sizes.rotary:
+            return {}
+        cos, sin = turns(sizes.tokens, sizes.width // sizes.heads)
+        return {"ROTARY_COS": cos, "ROTARY_SIN": sin}
 
     @classmethod
     def state(cls, sizes: Sizes) -> list[Member]:
@@ -78,10 +100,18 @@ class Attention(MixerTwin):
         """See the C files."""
         attend = self._attend_int8 if self.sizes.cache == "int8" else self._attend
         q, k, v = np.split(self._in(x), 3, axis=1)
+        if self.sizes.rotary:
+            q, k = self._turned(q, position), self._turned(k, position)
         return self._out(attend(q, k, v, state, position).reshape(x.shape))
 
     def _heads(self, x: Array) -> Array:
         return x.reshape(*x.shape[:-1], self.sizes.heads, -1)
+
+    def _turned(self, x: Array, position: int) -> Array:
+        """[a cos - b sin, a sin + b cos] of each pair [a, b] of a head's entries.    (B, D)"""
+        cos, sin = (table[position] for table in self.tables(self.sizes).values())
+        a, b = self._heads(x)[..., ::2], self._heads(x)[..., 1::2]
+        return np.stack([a * cos - b * sin, a * sin + b * cos], axis=-1).reshape(x.shape)
 
     def _attend(self, q: Array, k: Array, v: Array, state: Any, position: int) -> Array:
         kept, _ = state

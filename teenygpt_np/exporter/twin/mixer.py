@@ -16,12 +16,16 @@ Member: TypeAlias = tuple[str, int]  # a C type and how many of them
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a mixer is told of the model: D, its heads, T, and how keys and values are kept."""
+    """What a mixer is told of the model: D, its heads, T, and how keys and values are kept.
+
+    rotary: whether attention turns queries and keys by their positions
+    """
 
     width: int
     heads: int
     tokens: int
     cache: str
+    rotary: bool = False
 
 
 class MixerTwin:
@@ -50,6 +54,11 @@ class MixerTwin:
     @classmethod
     def defines(cls, sizes: Sizes) -> dict[str, str]:
         """Constants of its C code, by their names without TEENYGPT_."""
+        return {}
+
+    @classmethod
+    def tables(cls, sizes: Sizes) -> dict[str, Array]:
+        """What all blocks with it have in flash together, by its names in C."""
         return {}
 
     @classmethod

@@ -39,7 +39,13 @@ class Twin:
     def __init__(self, model: TeenyGPT, mixers: Sequence[str], weights: str, cache: str) -> None:
         state, self.kind = model.effective_state(), MATRICES[weights]
         heads = {getattr(b.mixer_module, "num_heads", 0) for b in model.transformer_blocks}
-        self.sizes = Sizes(state["embedding.weight"].shape[1], max(heads), model.num_tokens, cache)
+        self.sizes = Sizes(
+            width=state["embedding.weight"].shape[1],
+            heads=max(heads),
+            tokens=model.num_tokens,
+            cache=cache,
+            rotary=model.positions == "rotary",
+        )
         self.mixers = mixers
         self.vocab = model.num_token_vals
         self.embedding = self.kind(state["embedding.weight"][: self.vocab])

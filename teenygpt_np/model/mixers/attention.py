@@ -10,7 +10,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Array, Tensor, Trace, TracedNode
-from teenygpt_np.model.layers import Linear
+from teenygpt_np.model.layers import Linear, turned
 from teenygpt_np.model.mixers.maps import traced
 from teenygpt_np.model.mixers.mixer import Mixer
 from teenygpt_np.model.module import Generator, Module, parameter, uniform
@@ -22,6 +22,10 @@ class KeysAndValues:
     def __init__(self, batch_size: int, num_heads: int, head_width: int, dtype: Any) -> None:
         self._kept = np.empty((2, batch_size, num_heads, 16, head_width), dtype)
         self._length = 0
+
+    def __len__(self) -> int:
+        """How many positions there are."""
+        return self._length
 
     def extended(self, k: Array, v: Array) -> Array:
         """Add the next T positions.    k, v: (B, H, T, d) -> of all S so far: (2, B, H, S, d)"""
@@ -54,18 +58,22 @@ class MultiHead(Module):
         self.out_proj = Linear(width, width, rng=rng, dtype=dtype)
         self.out_proj.bias = parameter((width,), np.zeros, dtype)
 
-    def projected(self, x: Tensor, which: slice = slice(3)) -> list[Tensor]:
-        """q, k and v of x, or some of them.    (B, T, D) -> each (B, H, T, D/H)"""
+    def projected(
+        self, x: Tensor, which: slice = slice(3), start: int | None = None
+    ) -> list[Tensor]:
+        """q, k and v of x, or some of them.    (B, T, D) -> each (B, H, T, D/H)
+
+        start: the first position, if q and k are `turned` by theirs
+        """
         B, T, D = x.shape
         weights, biases = (mg.split(p, 3)[which] for p in (self.in_proj_weight, self.in_proj_bias))
         # The weights are split, not the product: then backward joins gradients of the size of the
         # weights, which are far smaller than the activations.
-        return [
-            mg.linear(x, weight, bias)
-            .reshape(B, T, self.num_heads, D // self.num_heads)
-            .swapaxes(1, 2)
-            for weight, bias in zip(weights, biases, strict=True)
-        ]
+        parts = [mg.linear(x, *pair) for pair in zip(weights, biases, strict=True)]
+        if start is not None:
+            parts[:2] = (turned(part, self.num_heads, start) for part in parts[:2])
+        heads = B, T, self.num_heads, D // self.num_heads
+        return [part.reshape(*heads).swapaxes(1, 2) for part in parts]
 
     def joined(self, y: Tensor) -> Tensor:
         """[y_1 ... y_H] W_out^T + b_out.    (B, H, T, D/H) -> (B, T, D)"""
@@ -91,19 +99,39 @@ class CausalSelfAttention(MultiHead, Mixer):
 
     x: (B, T, D) -> y: (B, T, D).    q, k, v = x W_in^T + b_in, divided into H heads of width D/H.
     masked: each token sees those before it and itself; or, as in an encoder, all of its row.
+    rotary: whether q and k are turned by their positions, so that their product depends on the
+    distance between them.
+
+    Raises ValueError for a width that can't be divided into heads, of even width if rotary.
 
     Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2, arXiv:1706.03762.
     """
 
     attribute = "msha"  # "multi-head self-attention", the article's name
     sees_both_ways = True
+    can_turn = True
+
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        *,
+        rotary: bool = False,
+        rng: Generator,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(width, num_heads, rng=rng, dtype=dtype)
+        self.rotary = rotary
+        if rotary and width // num_heads % 2:
+            raise ValueError(f"rotary with heads of width {width // num_heads}, wanted an even one")
 
     def forward(self, x: Tensor, state: Any = None, *, lengths: Array | None = None) -> Tensor:
         """Whole sequences; or, given the state, their next positions.
 
         lengths: (B); tokens then see each other both ways, the first so many of each row
         """
-        q, k, v = self.projected(x)
+        start = 0 if state is None else len(state)
+        q, k, v = self.projected(x, start=start if self.rotary else None)
         if lengths is None:
             return self.joined(self.attend(q, k, v, state))
         return self.joined(mg.attention(q, k, v, lengths=lengths))

@@ -19,7 +19,7 @@ from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.layer_norm import norm_row
 from minigrad.kernels.compiled.mlp import set_units
 from minigrad.kernels.compiled.product import set_product
-from teenygpt_np.model.layers import MLP
+from teenygpt_np.model.layers import MLP, angles_of
 
 _UNITS = 256  # hidden units of the MLP at a time
 
@@ -66,24 +66,29 @@ def fused_step(
     """A function from x (B, D) of the next position to y (B, D) after all blocks.
 
     The weights are copied, so a later change of them does not change the function. It can be called
-    num_positions times. None if the blocks differ in heads or eps, or have another kind of MLP.
+    num_positions times. None if the blocks differ in heads, eps or whether they turn q and k, or
+    have another kind of MLP.
     """
+    turns = {block.mixer_module.rotary for block in blocks}
     heads = {block.mixer_module.num_heads for block in blocks}
     eps = {norm.eps for block in blocks for norm in (block.layer_norm1, block.layer_norm2)}
-    if len(heads) > 1 or len(eps) > 1 or any(type(block.mlp) is not MLP for block in blocks):
+    differ = max(map(len, (heads, eps, turns))) > 1
+    if differ or any(type(block.mlp) is not MLP for block in blocks):
         return None
     weights = _Weights(
         *[np.array(kind, order="C") for kind in zip(*map(_of_block, blocks), strict=True)]
     )
     (L, D, _), dtype, num_heads = weights.out_w.shape, weights.out_w.dtype, heads.pop()
     keys, values = np.zeros((2, L, batch_size, num_heads, D // num_heads, num_positions), dtype)
+    angles = angles_of(np.arange(num_positions if turns.pop() else 0), keys.shape[3])
+    turn = np.stack([np.cos(angles), np.sin(angles)]).astype(dtype)
     spans = threads.blocks(batch_size, batch_size * weights.in_w.size)
     eps_of_dtype, position = dtype.type(eps.pop()), 0
 
     def step(x: Array) -> Array:
         nonlocal position
         y = np.array(x, dtype, order="C")
-        team.run(_step, spans, y, weights, keys, values, position, eps_of_dtype)
+        team.run(_step, spans, y, weights, turn, keys, values, position, eps_of_dtype)
         position += 1
         return y
 
@@ -91,7 +96,7 @@ def fused_step(
 
 
 @jit
-def _step(x, weights, keys, values, position, eps, part, start, stop):
+def _step(x, weights, turn, keys, values, position, eps, part, start, stop):
     x = x[start:stop]
     rows, width = x.shape
     heads = keys.shape[2]
@@ -106,6 +111,9 @@ def _step(x, weights, keys, values, position, eps, part, start, stop):
         for i in range(rows):
             for h in range(heads):
                 q, k, v = parts[i, 0, h], parts[i, 1, h], parts[i, 2, h]
+                if turn.shape[1]:
+                    _turn(q, turn[0, position], turn[1, position])
+                    _turn(k, turn[0, position], turn[1, position])
                 seen = keys[block, start + i, h], values[block, start + i, h]
                 _attend(q, k, v, *seen, p, by_head[i, h])
         set_product(z, weights.out_b[now], attended, weights.out_w[block])
@@ -117,6 +125,14 @@ def _step(x, weights, keys, values, position, eps, part, start, stop):
                 z, z if unit else weights.mlp2_b[now], x, *mlp1, weights.mlp2_w[block, units], x[:0]
             )
         _add_and_norm(x, z, weights.norm2_w[block], weights.norm2_b[block], eps)
+
+
+@jit
+def _turn(x, cos, sin):
+    """Each pair of neighbouring entries turned, in place.    x: (d), cos, sin: (d / 2)"""
+    for i in range(len(cos)):
+        a, b = x[2 * i], x[2 * i + 1]
+        x[2 * i], x[2 * i + 1] = a * cos[i] - b * sin[i], a * sin[i] + b * cos[i]
 
 
 @jit

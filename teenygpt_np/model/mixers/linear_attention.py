@@ -27,7 +27,7 @@ class LinearAttention(CausalSelfAttention):
     """
 
     attribute = "mixer"
-    sees_both_ways = False
+    sees_both_ways = can_turn = False
     fused_step = Mixer.fused_step  # there is none
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, state: Array | None) -> Tensor:

@@ -24,6 +24,7 @@ class Mixer(Module):
 
     attribute = "mixer"  # its name in a block, and so in the names of its parameters
     knows_order = False  # whether it tells tokens in one order from the same in another by itself
+    can_turn = False  # whether it takes `rotary`, to turn what it compares by the positions
     sees_both_ways = False
     part = "head"  # what each of its attention maps is of
 

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from exported import (
-    SANE,
+    checked,
     compiled,
-    has_sanitizers,
     needs_gcc,
     random_run,
     run_program,
@@ -41,23 +40,7 @@ from teenygpt_np.text.characters import CharacterTokenizer
 
 # Each way to keep weights with each to keep keys and values.
 KEPT = [(w, cache) for w in ("float32", "int8") for cache in ("float32", "float16", "int8")]
-EXACT = """
-#include "teenygpt.h"
-extern char ram_is_exact[sizeof(struct teenygpt) == TEENYGPT_RAM_BYTES ? 1 : -1];
-"""
-
-
-def checked(folder: Path, run: TrainedRun, *kept: str) -> str:
-    """Export, compile without a warning and with sanitizers, compare; what it writes."""
-    written(folder, run, *kept)
-    (folder / "exact.c").write_text(EXACT, encoding="utf-8")
-    flags = SANE if has_sanitizers() else ""
-    program = compiled(folder, "main.c", "teenygpt.c", "exact.c", flags=flags)
-    told = "every logit has the bits that it has in golden.txt, and 10 texts are the same\n"
-    assert run_program(program, "check") == (0, told, "")
-    status, out, err = run_program(program)
-    assert (status, err) == (0, "")
-    return out
+POSITIONS = ("rotary", "learned")
 
 
 def twin_logits(run: TrainedRun, ids: Array, *kept: str) -> Array:
@@ -86,16 +69,18 @@ def texts_of(run: TrainedRun, *kept: str) -> list[list[int]]:
 # -- the twin and the model ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("positions", ["auto", "learned"])
 @pytest.mark.parametrize("mixer", [*MIXER_TWINS, "mamba,attention", "attention,retnet,s4"])
-def test_the_twin_in_float32_is_the_model(mixer: str) -> None:
-    run = random_run(mixer=mixer, num_blocks=3)
+def test_the_twin_in_float32_is_the_model(mixer: str, positions: str) -> None:
+    run = random_run(mixer=mixer, positions=positions, num_blocks=3)
     ids = some_ids(run)
     np.testing.assert_allclose(twin_logits(run, ids, "float32"), model_logits(run, ids), atol=1e-4)
 
 
+@pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("kept", KEPT)
-def test_quantizing_costs_little(kept: tuple[str, str]) -> None:
-    run = random_run()
+def test_quantizing_costs_little(kept: tuple[str, str], positions: str) -> None:
+    run = random_run(positions=positions)
     ids = some_ids(run)
     error = np.abs(twin_logits(run, ids, *kept) - model_logits(run, ids)).max()
     most = 1e-4 if kept == ("float32", "float32") else 0.01 if "int8" not in kept else 0.3
@@ -108,6 +93,8 @@ def test_quantizing_costs_little(kept: tuple[str, str]) -> None:
     [
         {"num_neurons": 33},  # 528 hidden units, in slices of 512 and 16
         {"num_emb": 9, "num_heads": 3, "num_neurons": 1},
+        {"num_emb": 12, "num_heads": 2},
+        {"num_heads": 8},
         {"positions": "none"},
         {"objective": "joint"},
         {"num_blocks": 1, "num_heads": 1},
@@ -135,6 +122,21 @@ def test_operations_are_counted() -> None:
     others = biases + D + tanh + 2 * norm + gelu
     assert float_operations(twin, 3) == products + others
     assert float_operations(c.twin_of(run, "int8"), 3) < 0.4 * float_operations(twin, 3)
+
+
+def test_all_blocks_turn_by_one_table() -> None:
+    """Of T positions and half a head, cos and sin; for each block that is 6 operations a pair."""
+    settings: Any = {"mixer": "attention,mamba,attention", "num_blocks": 3}
+    twin, plain = (
+        c.twin_of(random_run(positions=p, **settings), "int8") for p in ("rotary", "none")
+    )
+    sizes = [c_sources.weights(t, [b""] * t.vocab, {})[1] for t in (twin, plain)]
+    T, D, d = 20, 16, 4
+    assert sizes[0] - sizes[1] == 4 * 2 * T * d // 2
+    assert float_operations(twin, 3) - float_operations(plain, 3) == 2 * 6 * 2 * D // 2
+    assert c_sources.ram_bytes(twin) == c_sources.ram_bytes(plain)
+    assert twin.ends
+    assert twin.positions is None
 
 
 # -- the C and the twin ----------------------------------------------------------------------------
@@ -187,9 +189,12 @@ def test_five_numbers_in_a_byte(outputs: int, inputs: int, seed: int) -> None:
 
 
 @needs_gcc
+@pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("kept", KEPT)
-def test_every_bit_is_the_twin_s_with_a_cache(tmp_path: Path, kept: tuple[str, str]) -> None:
-    checked(tmp_path, random_run(), *kept)
+def test_every_bit_is_the_twin_s_with_a_cache(
+    tmp_path: Path, kept: tuple[str, str], positions: str
+) -> None:
+    checked(tmp_path, random_run(positions=positions), *kept)
 
 
 @needs_gcc
@@ -198,6 +203,8 @@ def test_every_bit_is_the_twin_s_with_a_cache(tmp_path: Path, kept: tuple[str, s
     [
         {"num_neurons": 33},
         {"num_emb": 9, "num_heads": 3, "num_neurons": 1},
+        {"num_emb": 12, "num_heads": 2},
+        {"num_heads": 8},
         {"positions": "none"},
         {"mixer": "rnn", "positions": "learned"},
         {"objective": "joint"},
@@ -277,7 +284,7 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
     folder = written(tmp_path, random_run(), "int8")
     header = (folder / "weights.h").read_text(encoding="utf-8")
     golden = (folder / "golden.txt").read_text(encoding="utf-8")
-    for array in ("embedding_rows", "block1_mlp2_scales", "logits_bias"):
+    for array in ("embedding_rows", "ROTARY_COS", "block1_mlp2_scales", "logits_bias"):
         start = header.index("{", header.index(f" {array}["))
         place = re.compile(r"[0-8](?=[\d.]*f?,)").search(header, start)
         assert place

@@ -33,8 +33,12 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rounded(file: Path) -> TrainedRun:
+    """The run of that page."""
+    return as_packed(load_run(file.parent))
+
+
+def as_packed(run: TrainedRun) -> TrainedRun:
     """The run with its weights as the page has them."""
-    run = load_run(file.parent)
     for parameter in run.model.parameters():
         parts = {k: base64.b64decode(v) for k, v in packed(parameter.data).items()}
         if "int8" in parts:
@@ -66,27 +70,35 @@ def type_in(page: Any, text: str) -> None:
     read(page, 1 + len(text))
 
 
-def test_scores_are_the_model_s(page: Any, rounded: TrainedRun) -> None:
-    type_in(page, TEXT)
-    shown = np.array(page.execute_script("return tokens.map(token => Array.from(token.scores))"))
-    ids = rounded.tokenizer.encode_prompt(TEXT)[None]
+@pytest.mark.parametrize(
+    "settings",
+    [{"positions": name} for name in ("rotary", "learned", "none")]
+    + [{"num_heads": 8}, {"num_emb": 12, "num_heads": 2}],
+)
+def test_scores_and_attention_are_the_model_s(
+    browser: Any, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    run, file = random_run(**settings), tmp_path / "page.html"
+    file.write_bytes(files(run, "int8")["page.html"])
+    model, ids = as_packed(run).model, run.tokenizer.encode_prompt(TEXT)[None]
     with mg.no_grad():
-        want = rounded.model(ids).data[0]
-    assert np.abs(want).max() > 0.1
-    np.testing.assert_allclose(shown, want, atol=1e-4)
-
-
-def test_attention_is_the_model_s(page: Any, rounded: TrainedRun) -> None:
-    type_in(page, TEXT)
-    shown = page.execute_script("return Array.from(tokens.at(-1).attention)")
-    model, ids = rounded.model, rounded.tokenizer.encode_prompt(TEXT)[None]
-    with mg.no_grad():
-        x = model.embedding(ids) + model.positional_embedding(np.arange(ids.shape[1]))
+        want = model(ids).data[0]
+        x = model.embedding(ids)
+        if model.positional_embedding:
+            x = x + model.positional_embedding(np.arange(ids.shape[1]))
         found = []
         for block in model.transformer_blocks:
-            q, k, v = (part.data for part in block.mixer_module.projected(x))
+            mixer = block.mixer_module
+            q, k, v = (p.data for p in mixer.projected(x, start=0 if mixer.rotary else None))
             found.append(attention_weights(q, k, v, v)[0][0, :, -1])
             x = block(x)
+    look(browser, 1280, "light")
+    for page in opened(browser, file):
+        type_in(page, TEXT)
+        scores = page.execute_script("return tokens.map(token => Array.from(token.scores))")
+        shown = page.execute_script("return Array.from(tokens.at(-1).attention)")
+    assert np.abs(want).max() > 0.1
+    np.testing.assert_allclose(scores, want, atol=1e-4)
     np.testing.assert_allclose(np.reshape(shown, np.shape(found)), found, atol=1e-5)
 
 

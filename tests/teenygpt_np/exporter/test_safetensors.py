@@ -150,6 +150,18 @@ def test_out_and_in_again(run: Path, exported: Path, tmp_path: Path) -> None:
     call("import", exported, "--out", out).assert_refused("is not empty; wanted a new directory")
 
 
+@pytest.mark.parametrize("positions", ["rotary", "learned", "none"])
+def test_positions_are_those_of_the_run(tmp_path: Path, positions: str) -> None:
+    """Those that it was trained with, whatever a new run would have."""
+    run, out = tiny_run(tmp_path, f"--positions={positions}"), tmp_path / "again"
+    assert call("export", run, "--to=safetensors").status == 0
+    assert call("import", run / "model.safetensors", "--out", out).status == 0
+    before, after = load_run(run), load_run(out)
+    assert (after.config.positions, after.model.positions) == (positions, positions)
+    ids = np.array([[0, 3, 5, 3]])
+    np.testing.assert_array_equal(after.model(ids).data, before.model(ids).data)
+
+
 def test_a_tuned_run_is_exported_as_a_plain_one(run: Path, tmp_path: Path) -> None:
     tuned, data = tmp_path / "tuned", write_corpus(tmp_path)
     flags = ["--lora-rank=2", f"--data={data}", "--epochs=1", "--lr=0.1", "--quiet"]

@@ -35,7 +35,7 @@ TEXT = "king plans rain"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tiny_run(tmp_path_factory.mktemp("shown"))
+    out = tiny_run(tmp_path_factory.mktemp("shown"), "--positions=waves")
     assert call("inspect", out, "--text", TEXT).status == 0
     return out
 

@@ -35,8 +35,9 @@ V, T, D, H, NEURONS = 11, 7, 8, 2, 3
 ROUNDING = 1e-12
 
 
-def tiny_model(blocks: int = 2, dropout: float = 0.1) -> TeenyGPT:
-    return TeenyGPT(T, V, D, NEURONS, H, dropout, blocks, rng=np.random.default_rng(3))
+def tiny_model(blocks: int = 2, dropout: float = 0.1, positions: str = "auto") -> TeenyGPT:
+    rng = np.random.default_rng(3)
+    return TeenyGPT(T, V, D, NEURONS, H, dropout, blocks, positions=positions, rng=rng)
 
 
 def made_block(
@@ -141,7 +142,7 @@ def test_names_and_shapes() -> None:
             "mlp.2.bias": (D,),
         }
         shapes |= {f"transformer_blocks.{i}.{name}": shape for name, shape in block.items()}
-    model = tiny_model(blocks=3)
+    model = tiny_model(blocks=3, positions="learned")
     assert {name: p.shape for name, p in model.named_parameters()} == shapes
     assert model.num_parameters() == sum(math.prod(shape) for shape in shapes.values())
 

@@ -12,7 +12,7 @@ from rows import counted
 import minigrad as mg
 from minigrad.optim import AdamW, clip_grad_norm
 from teenygpt_np import TeenyGPT
-from teenygpt_np.model.layers import waves
+from teenygpt_np.model.layers import turned, waves
 from teenygpt_np.model.mixers import MIXERS, Mixer
 from teenygpt_np.model.mixers.attention import CausalSelfAttention
 
@@ -93,10 +93,26 @@ def test_rows_do_not_know_of_each_other() -> None:
         np.testing.assert_allclose(alone, together[i], rtol=1e-12)  # products of other shapes
 
 
-def test_positions_matter() -> None:
-    same = np.full((1, 4), 3)
-    p = make().log_probs(same).data[0]
-    assert not np.allclose(p[1], p[2])
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_positions_matter(positions: str) -> None:
+    p = make(positions=positions).log_probs(np.array([[3, 4, 5, 6], [4, 3, 5, 6]])).data
+    assert not np.allclose(p[0, 2:], p[1, 2:])
+
+
+def test_rotary_sees_distances_alone() -> None:
+    """Turned by 5 positions more, queries and keys have the same products; two alike tokens, too.
+
+    In one block a row of equal tokens looks the same from everywhere, as what is read of it does.
+    """
+    same = make(positions="rotary", num_blocks=1).log_probs(np.full((1, 4), 3)).data[0]
+    np.testing.assert_allclose(same, same[:1].repeat(4, 0), rtol=0, atol=1e-12)
+    q, k = np.random.default_rng(0).standard_normal((2, 1, 3, 12))
+    near, far = ([turned(mg.Tensor(a), 2, start).data for a in (q, k)] for start in (0, 5))
+    near_products, far_products = (
+        np.einsum("thd,shd->hts", q.reshape(3, 2, 6), k.reshape(3, 2, 6)) for q, k in (near, far)
+    )
+    np.testing.assert_allclose(near_products, far_products, rtol=0, atol=1e-12)
+    assert not np.allclose(near, far)
 
 
 # -- loss and top-1 --------------------------------------------------------------------------------
@@ -221,7 +237,7 @@ def test_refused(call: Callable[[TeenyGPT], Any], error: type[Exception], messag
 
 
 def test_the_article_s_number_of_parameters() -> None:
-    model = TeenyGPT(150, 29, 32, 512, 8, 0.1, 4)
+    model = TeenyGPT(150, 29, 32, 512, 8, 0.1, 4, positions="learned")
     assert model.num_parameters() == 4_284_061
 
 
@@ -309,24 +325,23 @@ def test_a_training_step_in_float32_makes_nothing_of_float64() -> None:
 # -- positions -------------------------------------------------------------------------------------
 
 
-def knows_positions(model: TeenyGPT) -> bool:
-    return any(name.startswith("positional") for name, _ in model.named_parameters())
-
-
-def test_positions_are_learned_if_a_mixer_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_positions_that_mixers_need(monkeypatch: pytest.MonkeyPatch) -> None:
     class Ordered(CausalSelfAttention):
-        knows_order = True
+        knows_order, can_turn = True, False
 
     monkeypatch.setitem(MIXERS, "ordered", Ordered)
-    assert knows_positions(make())
-    assert knows_positions(make(mixers=["ordered", "attention"]))
-    assert not knows_positions(make(mixers=["ordered"]))
-    assert not knows_positions(make(mixers=["ordered", "attention"], num_blocks=1))
-    assert knows_positions(make(mixers=["ordered"], positions="learned"))
-    assert not knows_positions(make(positions="none"))
+    assert make().positions == "rotary"
+    assert make(mixers=["ordered", "attention"]).positions == "rotary"
+    assert make(mixers=["ordered"]).positions == "none"
+    assert make(mixers=["linear-attention", "attention"]).positions == "waves"
+    assert TeenyGPT(T, V, 9, 2, 3).positions == "waves"  # heads of width 3 cannot be turned
+    for positions in ("learned", "waves"):
+        assert make(mixers=["ordered"], positions=positions).positional_embedding
+    for positions in ("rotary", "none"):
+        assert not make(positions=positions).positional_embedding
 
 
-@pytest.mark.parametrize("positions", ["auto", "waves", "learned"])
+@pytest.mark.parametrize("positions", ["waves", "learned"])
 def test_what_positions_start_as(positions: str) -> None:
     model = TeenyGPT(T, V, D, 2, 3, positions=positions, dtype=np.float64)
     assert model.positional_embedding is not None
@@ -335,7 +350,7 @@ def test_what_positions_start_as(positions: str) -> None:
     assert start.requires_grad
 
 
-@pytest.mark.parametrize("positions", ["learned", "none"])
+@pytest.mark.parametrize("positions", ["learned", "rotary", "none"])
 def test_what_the_order_of_earlier_tokens_changes(positions: str) -> None:
     """One layer of attention sees them as a set."""
     model = make(num_blocks=1, positions=positions)

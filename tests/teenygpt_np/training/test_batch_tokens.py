@@ -10,6 +10,7 @@ import pytest
 from trainers import TINY, Array, load, make, resumed, run, trained, write_report
 
 from teenygpt_np import checkpoint, run_directory
+from teenygpt_np.model.building import with_positions
 from teenygpt_np.text import batches
 from teenygpt_np.text.corpus import Corpus
 from teenygpt_np.text.tokenizer import Ids
@@ -44,7 +45,7 @@ def test_a_run_takes_says_and_counts_larger_batches(corpus: Corpus, tmp_path: Pa
     text = f"    a step takes 16 lines, not 4, as they are short: {mean:.1f} tokens\n"
     assert text in said.getvalue()
     assert made.place.step == 9
-    assert run_directory.read_description(tmp_path / "run")[1] == config
+    assert run_directory.read_description(tmp_path / "run")[1] == with_positions(config)
     plain = trained(corpus, tmp_path / "plain", batch_size=16, batch_tokens=0)
     assert plain.place.step == 9
     assert same(weights(tmp_path / "run"), weights(tmp_path / "plain"))

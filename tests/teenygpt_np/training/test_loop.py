@@ -31,6 +31,7 @@ from trainers import (
 from teenygpt_np import checkpoint, run_directory
 from teenygpt_np.config import Config
 from teenygpt_np.errors import InputError
+from teenygpt_np.model.building import with_positions
 from teenygpt_np.scores import scores
 from teenygpt_np.text.batches import Rows
 from teenygpt_np.text.characters import CharacterTokenizer
@@ -93,7 +94,7 @@ def test_the_run_directory(finished: Path, corpus: Corpus) -> None:
     assert all(name.startswith("samples") for name in names[5:-1])
     assert names[-1] == "test.json"
     description = json.loads((finished / "config.json").read_text(encoding="utf-8"))
-    assert Config.from_dict(description["config"]) == TINY
+    assert Config.from_dict(description["config"]) == with_positions(TINY)
     assert isinstance(corpus.tokenizer, CharacterTokenizer)
     assert description["tokenizer"]["characters"] == corpus.tokenizer.characters
     assert description["parameters"] == run_directory.load_run(finished).model.num_parameters()

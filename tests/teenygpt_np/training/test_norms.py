@@ -59,7 +59,7 @@ def test_what_a_step_does_to_each_layer(corpus: Corpus, tmp_path: Path, clip: fl
     assert told["grad_norm"] > 1
     scale = clip / told["grad_norm"] if clip else 1.0
     layers = {"embedding": "embedding.", "transformer_blocks.0": "transformer_blocks.0."}
-    layers |= {"positional_embedding": "positional_embedding.", "logits": "logits."}
+    layers |= {"logits": "logits."}
     assert told["grad_norms"].keys() == told["update_ratios"].keys() == layers.keys()
     for layer, prefix in layers.items():
         params = {n: p for n, p in made.model.named_parameters() if n.startswith(prefix)}

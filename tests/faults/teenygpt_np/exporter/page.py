@@ -10,4 +10,5 @@ FAULTS = [
     ("page: a text has no beginning", 'tokenizer.encode_prompt("").tolist()', "[]"),
     ("page: letters are not folded", '"folds": folds,', '"folds": {},'),
     ("page: unknown characters are left out", '"gap": gap,', '"gap": "",'),
+    ("page: nothing is turned", '"rotary": model.positions == "rotary"', '"rotary": False'),
 ]

@@ -8,18 +8,23 @@ FAULTS = [
     ("muon: the output layer too", "output.muon = ()", "pass"),
     (
         "positions: learned where every mixer knows the order",
-        '"none" if all(kind.knows_order for kind in kinds) else "waves"',
-        '"waves"',
+        'return "waves" if others else "none"',
+        'return "waves"',
     ),
     (
         "positions: none where only some mixers know the order",
-        "if all(kind.knows_order",
-        "if any(kind.knows_order",
+        'return "rotary" if others else "none"',
+        'return "none"',
     ),
     (
         "sample: no longer than in training, learned positions or not",
-        "self.num_tokens if self.positional_embedding else sys.maxsize",
+        'sys.maxsize if self.positions == "none" else self.num_tokens',
         "self.num_tokens",
+    ),
+    (
+        "positions: rotary where heads have an odd width",
+        " and head_width % 2 == 0",
+        "",
     ),
     (
         "part_by_part: positions of the next part begin anew",

@@ -31,4 +31,14 @@ FAULTS = [
         "np.tril(allowed) if causal else allowed",
         "np.tril(allowed)",
     ),
+    (
+        "rotary: v is turned, too",
+        "start) for part in parts[:2])",
+        "start) for part in parts)",
+    ),
+    (
+        "parts: what is written is turned as if it was the first",
+        "start = 0 if state is None else len(state)",
+        "start = 0",
+    ),
 ]

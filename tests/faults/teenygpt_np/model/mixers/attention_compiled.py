@@ -16,4 +16,9 @@ FAULTS = [
         "x[i, j] += z[i, j]",
         "x[i, j] = z[i, j]",
     ),
+    (
+        "one_kernel_is_all_blocks: compiled, keys are not turned",
+        "                    _turn(k, turn[0, position], turn[1, position])\n",
+        "",
+    ),
 ]
