@@ -220,7 +220,7 @@ class Config:
         of="fine-tuning",
     )
     dropout: float = _setting(
-        0.03, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
+        0.05, "dropout: share of the embedding set to 0 in training", at_least=0, below=1
     )
     epochs: int = _setting(7, "at most this many passes through the training split", at_least=1)
     epoch_steps: int = _setting(
@@ -266,11 +266,11 @@ class Config:
     )
     decay: bool = _setting(
         True,
-        "whether the learning rate then falls, to a twentieth of lr at the end",
+        "whether the learning rate then falls, to 0 at the end",
         choices={"yes": True, "no": False},
     )
     weight_decay: float = _setting(
-        0.1, "share of the weights that a step takes off, as a multiple of lr", at_least=0
+        0.05, "share of the weights that a step takes off, as a multiple of lr", at_least=0
     )
     clip_grad_norm: float = _setting(
         1.0, "clip the gradient to this norm; 0: no clipping", at_least=0

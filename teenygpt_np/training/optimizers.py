@@ -10,8 +10,6 @@ from minigrad.optim import AdamW, Muon, Optimizer, Schedule, constant, cosine, w
 from teenygpt_np.config import Config
 from teenygpt_np.model.module import Module
 
-_DECAY_TO = 0.05  # of the highest learning rate
-
 
 def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
     """The optimizers by name, each with its parameters; one without parameters is left out.
@@ -36,7 +34,7 @@ def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
 
 def make_schedule(config: Config, steps: int) -> Schedule:
     """The learning-rate schedule of `steps` steps: linear warmup, then cosine decay or constant."""
-    lr = cosine(config.lr, steps, config.lr * _DECAY_TO) if config.decay else constant(config.lr)
+    lr = cosine(config.lr, steps) if config.decay else constant(config.lr)
     return warmup(rising, lr) if (rising := warmup_steps(config, steps)) else lr
 
 

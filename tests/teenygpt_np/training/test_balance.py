@@ -67,7 +67,7 @@ def test_the_balance_moves_a_router_towards_equal_shares(corpus: Corpus) -> None
         before.backward()
         grad = layer.router.weight.grad
         assert grad is not None
-        layer.router.weight.data = layer.router.weight.data - 0.1 * grad / np.linalg.norm(grad)
+        layer.router.weight.data = layer.router.weight.data - 0.01 * grad / np.linalg.norm(grad)
         made.model.loss(batch.ids, batch.counted)
         assert layer.routing.imbalance.item() < before.item()
 
