@@ -266,8 +266,15 @@ class Config:
     )
     decay: bool = _setting(
         True,
-        "whether the learning rate then falls, to 0 at the end",
+        "whether the learning rate then falls, along half a cosine",
         choices={"yes": True, "no": False},
+    )
+    decay_to: float = _setting(
+        0.0,
+        "share of lr that the learning rate falls to",
+        at_least=0,
+        at_most=1,
+        before=0.05,
     )
     weight_decay: float = _setting(
         0.05, "share of the weights that a step takes off, as a multiple of lr", at_least=0

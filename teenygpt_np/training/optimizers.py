@@ -34,7 +34,8 @@ def make_optimizers(model: Module, config: Config) -> dict[str, Optimizer]:
 
 def make_schedule(config: Config, steps: int) -> Schedule:
     """The learning-rate schedule of `steps` steps: linear warmup, then cosine decay or constant."""
-    lr = cosine(config.lr, steps) if config.decay else constant(config.lr)
+    final = config.lr * config.decay_to
+    lr = cosine(config.lr, steps, final) if config.decay else constant(config.lr)
     return warmup(rising, lr) if (rising := warmup_steps(config, steps)) else lr
 
 

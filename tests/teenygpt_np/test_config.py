@@ -111,6 +111,7 @@ OTHERS = Config(
     lr=0.5,
     warmup_steps=11,
     decay=False,
+    decay_to=0.5,
     weight_decay=0.125,
     clip_grad_norm=0.0625,
     patience=12,
@@ -140,8 +141,10 @@ def test_to_a_dictionary_and_back(config: Config) -> None:
 def test_what_a_dictionary_leaves_out_is_as_by_default() -> None:
     """But for what came later: a run of before goes on as it did."""
     then = {"batch_tokens": 0, "positions": "learned", "epoch_steps": 0, "eval_tokens": 0}
+    then |= {"decay_to": 0.05}
     assert Config.from_dict({}) == Config(**then)  # type: ignore[arg-type]
     now = {"batch_tokens": 5, "positions": "none", "epoch_steps": 6, "eval_tokens": 7}
+    now |= {"decay_to": 0.5}
     assert Config.from_dict({"seed": 4} | now) == Config(seed=4, **now)  # type: ignore[arg-type]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from trainers import TINY
@@ -54,6 +56,9 @@ def test_one_optimizer_for_all_of_the_article_s_model() -> None:
 
 
 def test_the_schedule_ends_at_the_last_step() -> None:
-    schedule = make_schedule(make_config("small", warmup_steps=10), 100)
+    config = make_config("small", warmup_steps=10)
+    schedule = make_schedule(config, 100)
     assert schedule(0) == pytest.approx(0.01 / 10, rel=0.01)
     assert schedule(100) == 0
+    part = make_schedule(dataclasses.replace(config, decay_to=0.25), 100)
+    assert part(100) == pytest.approx(0.25 * config.lr)
