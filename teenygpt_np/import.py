@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from teenygpt_np.cli import Parser, path, run_command, set_up
+from teenygpt_np.config import SETTINGS, Config
 from teenygpt_np.errors import InputError
 
 
@@ -35,18 +36,23 @@ def main(arguments: list[str] | None = None) -> int:
     from teenygpt_np.model.building import outline
 
     arrays, metadata = safetensors.read(args.file)
+    described = None
+    if safetensors.RUN in metadata:
+        try:
+            found = json.loads(metadata[safetensors.RUN])
+            described = found, *run_directory.described(found)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"{args.file} has settings that can't be used: {error}") from error
     if args.config is not None:
-        found, config, tokenizer = run_directory.read_description(args.config)
-    elif safetensors.RUN not in metadata:
+        own, described = described, run_directory.read_description(args.config)
+        if own and (name := _first_difference(own[1], described[1])):
+            a, b = (getattr(config, name) for config in (own[1], described[1]))
+            raise InputError(f"{args.file} has {name} {a}, and {args.config} {b}; wanted the same")
+    if described is None:
         raise InputError(
             f"{args.file} does not say what model it is of; wanted --config with a run of the same"
         )
-    else:
-        try:
-            found = json.loads(metadata[safetensors.RUN])
-            config, tokenizer = run_directory.described(found)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"{args.file} has settings that can't be used: {error}") from error
+    found, config, tokenizer = described
     config = plain.plain(config, tokenizer)
     with np.errstate(over="ignore"):  # what is infinite then is refused, as it is in any file
         weights = {name: array.astype(np.float32) for name, array in arrays.items()}
@@ -56,6 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
         pass
     print(f"{args.out}: {sum(array.size for array in weights.values()):,} parameters")
     return 0
+
+
+def _first_difference(one: Config, other: Config) -> str:
+    """The first setting in which two models are not alike, though their shapes may be; or ''."""
+    names = (name for name, setting in SETTINGS.items() if setting.of == "model")
+    return next((n for n in names if getattr(one, n) != getattr(other, n)), "")
 
 
 if __name__ == "__main__":

@@ -188,6 +188,15 @@ def test_a_file_without_settings_takes_those_of_a_run(run: Path, tmp_path: Path)
     assert score(out, data) == score(run, data)
 
 
+def test_a_file_of_another_model_is_refused(run: Path, exported: Path, tmp_path: Path) -> None:
+    """Weights that are turned and such that are not have the same names and shapes."""
+    assert call("import", exported, "--config", run, "--out", tmp_path / "a").status == 0
+    other = tiny_run(tmp_path, "--positions=none", "--max-steps=1")
+    call("import", exported, "--config", other, "--out", tmp_path / "b").assert_refused(
+        f"{exported} has positions rotary, and {other} none; wanted the same"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
