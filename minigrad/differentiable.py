@@ -48,9 +48,10 @@ def differentiable(rule: Callable[..., Any] | None = None, *, constants: Sequenc
             operands, args, flags = args, (), (False,) * len(args)
         else:
             operands, args, flags = args[: len(names)], args[len(names) :], fixed
-            if len(operands) < len(names):  # arrays given by name, or not at all
-                missing = [n for n in names[len(operands) :] if n in settings or n in optional]
-                operands = (*operands, *[settings.pop(n, None) for n in missing])
+            for name in names[len(operands) :]:  # arrays given by name, or not at all
+                if name not in settings and name not in optional:
+                    raise TypeError(f"{rule.__name__}() missing 1 required argument: {name!r}")
+                operands = (*operands, settings.pop(name, None))
         arrays = _arrays(operands, flags)
         value, vjp = rule(*arrays, *args, **settings)
         output = Tensor._wrap(value)

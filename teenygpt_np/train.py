@@ -161,8 +161,9 @@ def _resumed(args: Namespace, owned: contextlib.ExitStack) -> tuple[Trainer, Pat
     else:
         trainer.check_corpus(description, out / run_directory.CONFIG)
     if trainer.place.finished and (out / run_directory.REPORT).exists():
-        epochs = trainer.place.epoch
-        raise InputError(f"{out} is finished, after {epochs} epochs; nothing to resume")
+        place, most = trainer.place, trainer.config.max_steps
+        done = f"{most:,} steps, max_steps" if place.step == most else f"{place.epoch} epochs"
+        raise InputError(f"{out} is finished, after {done}; nothing to resume")
     return trainer, out
 
 

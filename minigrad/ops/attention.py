@@ -173,7 +173,10 @@ def rotary(x, angles, /):
     if x.ndim < 1 or x.shape[-1] % 2:
         raise ValueError(f"rotary of x {x.shape}: wanted a last axis of even length")
     pairs = (*x.shape[:-1], x.shape[-1] // 2)
-    if np.broadcast_shapes(angles.shape, pairs) != pairs:
+    if angles.dtype.kind not in "fiu":
+        raise TypeError(f"rotary has angles of {angles.dtype}, wanted numbers")
+    sides = zip(angles.shape[::-1], pairs[::-1], strict=False)
+    if angles.ndim > len(pairs) or not all(n in (1, m) for n, m in sides):
         raise ValueError(
             f"rotary of x {x.shape} by angles {angles.shape}: wanted what broadcasts to {pairs}"
         )

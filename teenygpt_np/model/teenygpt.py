@@ -364,6 +364,9 @@ class TeenyGPT(Module):
 
         def next_scores(ids: Array) -> Array:
             nonlocal read
+            left = self.num_tokens - read
+            if not 1 <= ids.shape[1] <= left:  # there is no memory for more
+                raise ValueError(f"x has shape {ids.shape}, wanted (B, t) with t in 1..{left}")
             for column in ids.T:
                 h = tokens.take(column, axis=0)
                 h = step(h if added is None else h + added[read])
@@ -381,9 +384,9 @@ def usual_positions(mixers: Sequence[str], head_width: int) -> str:
     heads of this width; else 'waves'.
     """
     others = [MIXERS[name] for name in mixers if not MIXERS[name].knows_order]
-    if all(kind.can_turn for kind in others) and head_width % 2 == 0:
-        return "rotary" if others else "none"
-    return "waves" if others else "none"
+    if not others:
+        return "none"
+    return "rotary" if head_width % 2 == 0 and all(kind.can_turn for kind in others) else "waves"
 
 
 def _next_tokens(x: Array) -> Array:

@@ -318,6 +318,20 @@ def test_decayed_attention_that_forgets_all(g: float, dtype: Any, rng: np.random
 
 
 @both_dtypes
+def test_decayed_attention_that_grows(dtype: Any, rng: np.random.Generator) -> None:
+    """The product of all e^g overflows, but there is little that it acts on."""
+    late, early = np.arange(2000)[:, None] >= 1990, np.arange(2000)[:, None] < 10
+    q, k, v = (leaf(a, dtype) for a in rng.standard_normal((3, 1, 1, 2000, 2)))
+    k.data = k.data * late
+    y = mg.decayed_attention(q, k, v, 1.0)
+    assert np.isfinite(y.data).all()
+    assert y.data.any()
+    q.data = q.data * early  # R, which grows on the way back, begins there
+    mg.decayed_attention(q, k, v, 1.0).backward(v.data)
+    assert all(np.isfinite(np.asarray(a.grad)).all() for a in (q, k, v))
+
+
+@both_dtypes
 def test_nothing_goes_to_what_was_not_chosen(dtype: Any) -> None:
     """Even if the slope after the choice is infinite, as of sqrt(max(x, 0)) at x < 0."""
     for f in (

@@ -148,6 +148,21 @@ WRONG = [
         "rotary of x (2, 3): wanted a last axis of even length",
     ),
     Wrong(
+        lambda: mg.rotary(zeros(2, 4), 1j),
+        TypeError,
+        "rotary has angles of complex128, wanted numbers",
+    ),
+    Wrong(
+        lambda: mg.rotary(zeros(2, 4), np.ones((3, 3))),
+        ValueError,
+        "rotary of x (2, 4) by angles (3, 3): wanted what broadcasts to (2, 2)",
+    ),
+    Wrong(
+        lambda: mg.decayed_attention(*[zeros(1, 2, 5, 4)] * 3, u=zeros(2, 4)),
+        TypeError,
+        "decayed_attention() missing 1 required argument: 'g'",
+    ),
+    Wrong(
         lambda: mg.rotary(zeros(2, 6), np.zeros((3, 2, 3))),
         ValueError,
         "rotary of x (2, 6) by angles (3, 2, 3): wanted what broadcasts to (2, 3)",

@@ -32,7 +32,7 @@ def decayed_attention(q, k, v, w, u, state):
     """See the reference."""
     q, k, v, w, state = (plain(x.swapaxes(1, 2)) for x in (q, k, v, w, state))
     u = None if u is None else plain(u)
-    length = _segment_length(q.shape)
+    length = _segment_length(w)
     states, out = _starts(k, v, w, length, state, False), np.empty_like(v)
     team.run(_decayed_attention, _spans(states, length), q, k, v, w, u, length, out, states)
     count = _segments(q.shape[1], length)
@@ -81,7 +81,7 @@ def decayed_attention_vjp(dout, q, k, v, w, u, state):
     """See the reference."""
     dout, q, k, v, w, state = (plain(x.swapaxes(1, 2)) for x in (dout, q, k, v, w, state))
     u = None if u is None else plain(u)
-    length = _segment_length(q.shape)
+    length = _segment_length(w)
     states = _starts(k, v, w, length, state, False)
     # Without u, what q_t adds to R decays at t; with u it does not.
     added = q if u is not None or len(states) == len(q) else q * w
@@ -207,14 +207,17 @@ def _go_on(ks, vs, ws, backwards, s):
 # -- segments --------------------------------------------------------------------------------------
 
 
-def _segment_length(shape):
+def _segment_length(w):
     """Positions of a segment: all, or fewer where the heads do not fill the lanes of two threads.
 
-    shape: of q.    Not by the number of threads, so that any number of them gives the same bits.
+    w: (B, T, H, d); the product of many above 1 might overflow, and infinity times 0 is no number.
+    Not by the number of threads, so that any number of them gives the same bits.
     """
-    batch, positions, heads, _ = shape
+    batch, positions, heads, _ = w.shape
     count = min(2 * _LANES // max(batch * heads, 1), positions // _SEGMENT)
-    return -(-positions // (count * CHUNK)) * CHUNK if count > 1 else positions
+    if count < 2 or not w.max(initial=0) <= 1:
+        return positions
+    return -(-positions // (count * CHUNK)) * CHUNK
 
 
 def _segments(positions, length):

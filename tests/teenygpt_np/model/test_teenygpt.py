@@ -335,6 +335,7 @@ def test_positions_that_mixers_need(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make(mixers=["ordered"]).positions == "none"
     assert make(mixers=["linear-attention", "attention"]).positions == "waves"
     assert TeenyGPT(T, V, 9, 2, 3).positions == "waves"  # heads of width 3 cannot be turned
+    assert TeenyGPT(T, V, 9, 2, 3, mixers=["rnn"]).positions == "none"
     for positions in ("learned", "waves"):
         assert make(mixers=["ordered"], positions=positions).positional_embedding
     for positions in ("rotary", "none"):
@@ -384,19 +385,35 @@ def in_parts(next_scores: Callable[[Array], Array], cuts: list[int]) -> Array:
 @pytest.mark.parametrize("cuts", [range(1, T), [1], [5], [2, 3, 7]])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-12)])
 @pytest.mark.parametrize("way", ["the fastest", "the modules'"])
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
 def test_scores_part_by_part_equal_the_full_pass(
-    dtype: Any, tolerance: float, cuts: list[int], way: str, monkeypatch: pytest.MonkeyPatch
+    dtype: Any,
+    tolerance: float,
+    cuts: list[int],
+    way: str,
+    positions: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A mixer's fused step gives the same as the modules."""
     if way == "the modules'":
         for mixer in MIXERS.values():
             monkeypatch.setattr(mixer, "fused_step", Mixer.fused_step)
-    model = make(dtype).eval()
+    model = make(dtype, positions=positions).eval()
     ours = in_parts(model.next_scores(len(X)), list(cuts))
     whole = model(X).data[:, [*(cut - 1 for cut in cuts), T - 1]]
     # The same sums in products of other shapes: a few roundings of numbers below ten.
     np.testing.assert_allclose(ours, whole, rtol=0, atol=tolerance)
     assert ours.dtype == dtype
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_no_more_tokens_are_read_than_there_is_memory_for(positions: str) -> None:
+    read = make(positions=positions).next_scores(2)
+    read(np.zeros((2, T - 1), int))
+    read(np.zeros((2, 1), int))
+    with pytest.raises(ValueError, match=r"x has shape \(2, 1\), wanted \(B, t\) with t in 1..0"):
+        read(np.zeros((2, 1), int))
 
 
 @pytest.mark.usefixtures("backend")

@@ -8,13 +8,13 @@ FAULTS = [
     ("muon: the output layer too", "output.muon = ()", "pass"),
     (
         "positions: learned where every mixer knows the order",
-        'return "waves" if others else "none"',
-        'return "waves"',
+        'return "none"\n',
+        'return "waves"\n',
     ),
     (
         "positions: none where only some mixers know the order",
-        'return "rotary" if others else "none"',
-        'return "none"',
+        'else "waves"\n\n\ndef _next',
+        'else "none"\n\n\ndef _next',
     ),
     (
         "sample: no longer than in training, learned positions or not",
@@ -23,8 +23,8 @@ FAULTS = [
     ),
     (
         "positions: rotary where heads have an odd width",
-        " and head_width % 2 == 0",
-        "",
+        '"rotary" if head_width % 2 == 0 and',
+        '"rotary" if',
     ),
     (
         "part_by_part: positions of the next part begin anew",

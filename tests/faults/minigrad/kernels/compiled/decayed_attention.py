@@ -91,4 +91,9 @@ FAULTS = [
         "dks[c, i, n] += dp[n] * us[i, n] * qs[c, i, n]",
         "dks[c, i, n] += 0 * dp[n]",
     ),
+    (
+        "decayed_attention: compiled, the product of decays above 1 overflows",
+        "if count < 2 or not w.max(initial=0) <= 1:",
+        "if count < 2:",
+    ),
 ]
