@@ -428,13 +428,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The default: trains on the bundled corpus in minutes.
     "small": {},
     # For real headlines, which use far more different words.
-    "medium": {"num_emb": 128, "lr": 4e-3, "dropout": 0.2, "epochs": 10},
+    "medium": {"num_emb": 128, "lr": 4e-3, "dropout": 0.2, "epochs": 8},
     # For first names, and other lists of short words.
     "names": {
         "num_tokens": 32,
         "num_emb": 64,
         "mixer": "convolution,attention",
         "dropout": 0.3,
+        "weight_decay": 0.1,
         "epochs": 10,
     },
     # For a megabyte of running text, such as plays.
