@@ -241,7 +241,7 @@ def test_names_that_are_not_utf_8(run: Path, tmp_path: Path) -> None:
         call("inspect", out),
     ):
         assert (done.status, done.err) == (0, "")
-    call("train", "--resume", out).assert_refused(r"/\? is finished, after 1 epochs")
+    call("train", "--resume", out).assert_refused(r"/\? is finished, after 1 steps, max_steps")
 
 
 # -- pipes and environments ------------------------------------------------------------------------
