@@ -99,7 +99,7 @@ class TeenyGPT(Module):
         self.embedding = Embedding(num_token_vals + with_mask, num_emb, rng=rng, dtype=dtype)
         kinds = [MIXERS[mixers[i % len(mixers)]] for i in range(num_blocks)]
         if positions == "auto":
-            positions = usual_positions(mixers, num_emb // num_heads)
+            positions = usual_positions(mixers[:num_blocks], num_emb // num_heads)
         self.positions, self.positional_embedding = positions, None
         if positions in ("learned", "waves"):
             start = waves if positions == "waves" else None

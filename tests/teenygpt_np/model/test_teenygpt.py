@@ -333,6 +333,7 @@ def test_positions_that_mixers_need(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make().positions == "rotary"
     assert make(mixers=["ordered", "attention"]).positions == "rotary"
     assert make(mixers=["ordered"]).positions == "none"
+    assert make(mixers=["ordered", "attention"], num_blocks=1).positions == "none"
     assert make(mixers=["linear-attention", "attention"]).positions == "waves"
     assert TeenyGPT(T, V, 9, 2, 3).positions == "waves"  # heads of width 3 cannot be turned
     assert TeenyGPT(T, V, 9, 2, 3, mixers=["rnn"]).positions == "none"
