@@ -153,10 +153,7 @@ class TeenyGPT(Module):
         """
         x = np.asarray(x)
         start = 0 if state is None else state.position
-        most = self.most_tokens - start
-        if x.ndim != 2 or not 1 <= x.shape[1] <= most:
-            wanted = "t at least 1" if self.positions == "none" else f"t in 1..{most}"
-            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with {wanted}")
+        self._check_fits(x, start)
         h = self.embedding(x)
         if self.positional_embedding:
             h = h + self.positional_embedding(np.arange(start, start + x.shape[1]))
@@ -171,6 +168,13 @@ class TeenyGPT(Module):
         if state is not None:
             state.position += x.shape[1]
         return h
+
+    def _check_fits(self, x: Array, read: int) -> None:
+        """Raise ValueError unless x is (B, t), and t tokens can be read after those."""
+        most = self.most_tokens - read
+        if x.ndim != 2 or not 1 <= x.shape[1] <= most:
+            wanted = "t at least 1" if self.positions == "none" else f"t in 1..{most}"
+            raise ValueError(f"x has shape {x.shape}, wanted (B, t) with {wanted}")
 
     def _adapted(self) -> contextlib.AbstractContextManager[None]:
         change = self.lora or self.ternary
@@ -364,9 +368,7 @@ class TeenyGPT(Module):
 
         def next_scores(ids: Array) -> Array:
             nonlocal read
-            left = self.num_tokens - read
-            if not 1 <= ids.shape[1] <= left:  # there is no memory for more
-                raise ValueError(f"x has shape {ids.shape}, wanted (B, t) with t in 1..{left}")
+            self._check_fits(ids, read)  # there is no memory for more
             for column in ids.T:
                 h = tokens.take(column, axis=0)
                 h = step(h if added is None else h + added[read])
