@@ -85,7 +85,7 @@ def cases(short: bool) -> list[Case]:
                 lambda k, dy, y, x, name=name: getattr(k, f"{name}_vjp")(x, dy),
                 lambda F, x, name=name: lambda: getattr(F, name)(x),
             )
-            for name in ("silu", "softplus")
+            for name in ("silu", "softplus", "glu")
         ],
         Case(
             "softmax",
@@ -146,6 +146,13 @@ def cases(short: bool) -> list[Case]:
             lambda k, x, w, b: k.depthwise_convolution(x, w, b),
             lambda k, dy, y, x, w, b: k.depthwise_convolution_vjp(dy, x, w),
             lambda F, x, w, b: lambda: F.conv1d(x.mT, w.T[:, None], b, groups=len(b)),
+        ),
+        Case(
+            "token_shift",
+            ((B, T, D), (B, 1, D), (B, T, D)),
+            lambda k, *arrays: k.token_shift(*arrays),
+            lambda k, dy, y, *arrays: k.token_shift_vjp(dy, *arrays),
+            lambda F, x, before, mix: lambda: x.lerp(F.pad(x, (0, 0, 1, -1)), mix),
         ),
         Case(
             "selective_scan",

@@ -7,7 +7,7 @@ with `dx =` and one that begins with `Keeps`, with four spaces or an empty line 
 """
 
 from minigrad.ops.attention import attention, causal_attention, decayed_attention, rotary
-from minigrad.ops.convolution import causal_convolution, fft_convolution
+from minigrad.ops.convolution import causal_convolution, fft_convolution, token_shift
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -17,6 +17,7 @@ from minigrad.ops.elementwise import (
     erf,
     exp,
     gelu,
+    glu,
     log,
     maximum,
     minimum,
@@ -74,6 +75,7 @@ __all__ = [
     "fft_convolution",
     "gelu",
     "getitem",
+    "glu",
     "gru",
     "layer_norm",
     "linear",
@@ -111,6 +113,7 @@ __all__ = [
     "sum",
     "swapaxes",
     "tanh",
+    "token_shift",
     "transpose",
     "var",
     "where",

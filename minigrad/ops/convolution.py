@@ -95,6 +95,36 @@ def _of_one_sequence(rows, batch, length):
 
 
 @differentiable
+def token_shift(x, mix, /, *, before=None):
+    """y[t] = x[t] + (x[t-1] - x[t]) mix[t]: between a token and the one before it.
+
+    x: (B, T, D), mix: (B, T, D), or 1 for some of these -> y: (B, T, D)
+
+    dx[t] = dy[t] (1 - mix[t]) + dy[t+1] mix[t+1], dmix[t] = dy[t] (x[t-1] - x[t]).
+
+    Keeps x and mix.
+
+    before: (B, 1, D), the token before x[0]; 0 where it is not given. It has no gradient.
+
+    Source: Peng et al., Eagle and Finch, 2024, section 4.1, arXiv:2404.05892.
+    """
+    if not x.ndim == mix.ndim == 3 or not all(
+        n in (1, N) for n, N in zip(mix.shape, x.shape, strict=True)
+    ):
+        raise ValueError(
+            f"token_shift of x {x.shape}, mix {mix.shape}: wanted (B, T, D), and this or 1 for each"
+        )
+    before = state_before("token_shift", before, (len(x), 1, x.shape[2]), x.dtype)
+    if mix.shape != x.shape:
+        mix = np.broadcast_to(mix, x.shape)
+
+    def vjp(dy):
+        return kernels.token_shift_vjp(dy, x, before, mix)
+
+    return kernels.token_shift(x, before, mix), vjp
+
+
+@differentiable
 def fft_convolution(x, kernel, /):
     """y[t] = sum over s of kernel[s] x[t - s], 0 before x[0]: each channel by itself, all tokens.
 

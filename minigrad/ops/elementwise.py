@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad import kernels
 from minigrad.differentiable import as_tensors, differentiable
+from minigrad.ops.rows import as_rows
 from minigrad.tensor import Tensor
 
 # -- arithmetic ------------------------------------------------------------------------------------
@@ -185,6 +186,27 @@ def silu(x, /):
         return (kernels.silu_vjp(x, dy),)
 
     return kernels.silu(x), vjp
+
+
+@differentiable
+def glu(x, /):
+    """y = a s, s = 1 / (1 + e^-b), with a the first and b the second half of the last axis.
+
+    x: (..., 2D) -> y: (..., D)
+
+    dx = [dy s, dy a s (1 - s)].    Keeps x.
+
+    Source: Dauphin et al., Language modeling with gated convolutional networks, 2016,
+    arXiv:1612.08083.
+    """
+    if not x.ndim or x.shape[-1] % 2:
+        raise ValueError(f"glu of x {x.shape}: wanted (..., 2D)")
+    rows = as_rows(x)
+
+    def vjp(dy):
+        return (kernels.glu_vjp(rows, as_rows(dy)).reshape(x.shape),)
+
+    return kernels.glu(rows).reshape(*x.shape[:-1], x.shape[-1] // 2), vjp
 
 
 @differentiable

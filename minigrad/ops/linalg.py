@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad import kernels
 from minigrad.differentiable import differentiable
+from minigrad.ops.rows import as_rows
 
 
 @differentiable
@@ -42,7 +43,10 @@ def matmul(a, b, /):
             return d.sum(axis=tuple(range(d.ndim - 1))) if a.ndim == 1 else d
 
         def db():
-            d = kernels.matmul(row.swapaxes(-1, -2), dy)
+            if column.ndim == 2:  # one product of all rows, not one of each batch to be added up
+                d = kernels.matmul(as_rows(row).T, as_rows(dy))
+            else:
+                d = kernels.matmul(row.swapaxes(-1, -2), dy)
             return d[..., 0].sum(axis=tuple(range(d.ndim - 2))) if b.ndim == 1 else d
 
         return da, db

@@ -45,7 +45,7 @@ def log_softmax(x, /, axis=-1):
 def layer_norm(x, weight, bias, /, eps=1e-5):
     """y = weight (x - mean) rstd + bias, rstd = 1 / sqrt(var + eps), over the last axis.
 
-    x: (..., D), weight, bias: (D) -> y: (..., D)
+    x: (..., D), weight, bias: (D) -> y: (..., D); or x: (..., G, D), weight, bias: (G, D)
 
     dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = dy weight, xhat = (x - mean) rstd;
     dweight = sum(dy xhat), dbias = sum(dy).    Keeps x, weight, mean and rstd.
@@ -53,7 +53,13 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
     Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3, arXiv:1607.06450.
     """
     width = x.shape[-1:]
-    if not width or width == (0,) or weight.shape != width or bias.shape != width:
+    shape = weight.shape
+    if (
+        not width
+        or width == (0,)
+        or weight.ndim not in (1, 2)
+        or not (bias.shape == shape == x.shape[-weight.ndim :])
+    ):
         raise ValueError(
             f"layer_norm of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
             "wanted (..., D), (D), (D), D at least 1"

@@ -89,6 +89,28 @@ WRONG = [
         "layer_norm of x (), weight (), bias (): wanted (..., D), (D), (D)",
     ),
     Wrong(
+        lambda: mg.layer_norm(zeros(4, 3), zeros(2, 3), zeros(2, 3)),
+        ValueError,
+        "layer_norm of x (4, 3), weight (2, 3), bias (2, 3): wanted (..., D), (D), (D)",
+    ),
+    *[
+        Wrong(partial(mg.glu, zeros(*x)), ValueError, f"glu of x {x}: wanted (..., 2D)")
+        for x in ((), (2, 3))
+    ],
+    *[
+        Wrong(
+            partial(mg.token_shift, zeros(2, 3, 4), zeros(*mix)),
+            ValueError,
+            f"token_shift of x (2, 3, 4), mix {mix}: wanted (B, T, D), and this or 1 for each",
+        )
+        for mix in ((4,), (2, 2, 4), (1, 1, 1, 4))
+    ],
+    Wrong(
+        lambda: mg.token_shift(zeros(2, 3, 4), zeros(2, 3, 4), before=np.zeros((2, 4))),
+        ValueError,
+        "token_shift has a state (2, 4), wanted (2, 1, 4)",
+    ),
+    Wrong(
         lambda: mg.mlp(zeros(2, 3), zeros(4, 3), zeros(4), zeros(3, 5), zeros(3)),
         ValueError,
         "mlp of x (2, 3), w1 (4, 3), b1 (4,), w2 (3, 5), b2 (3,): "

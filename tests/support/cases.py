@@ -239,6 +239,22 @@ def convolution(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def halves(draw: st.DrawFn) -> Case:
+    """Rows of an even length."""
+    shape = *draw(st.sampled_from(BATCHES)), 2 * draw(st.integers(0, 3))
+    return Case(real(draw(generators), [shape]), {})
+
+
+@st.composite
+def token_shift(draw: st.DrawFn) -> Case:
+    """Sequences, what is mixed in at each token or at several, and perhaps a token before them."""
+    batch, length, width = draw(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(1, 4)))
+    mix = draw(st.sampled_from([(batch, length, width), (1, 1, width), (batch, 1, 1)]))
+    arrays = real(draw(generators), [(batch, length, width), mix, (batch, 1, width)])
+    return Case(arrays[:2], {"before": draw(st.sampled_from([None, arrays[2]]))})
+
+
+@st.composite
 def scan(draw: st.DrawFn) -> Case:
     """Inputs of a selective scan, decays from none to strong, and perhaps a state before them."""
     batch, length = draw(st.tuples(st.integers(0, 3), st.integers(0, 5)))

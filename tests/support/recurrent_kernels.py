@@ -110,6 +110,25 @@ def depthwise_convolution_vjp(d: Any, n: int, T: int, w: int) -> Any:
     return (d.normal(n, T, w), d.normal(n, T + taps - 1, w), d.normal(taps, w)), bound
 
 
+def token_shift(d: Any, n: int, T: int, w: int) -> Any:
+    def bound(y: Array, x: Array, before: Array, mix: Array) -> Array:
+        x, before, mix = map(np.abs, (x, before, mix))
+        return 4 * (x + mix * (x + np.concatenate([before, x], axis=1)[:, :T]))
+
+    return (d.normal(n, T, w), d.normal(n, 1, w), d.normal(n, T, w)), bound
+
+
+def token_shift_vjp(d: Any, n: int, T: int, w: int) -> Any:
+    def bound(dx: Array, dmix: Array, *arrays: Array) -> Any:
+        dy, x, before, mix = map(np.abs, arrays)
+        later = np.concatenate([dy * mix, np.zeros((n, 1, w))], axis=1)[:, 1:]
+        return 4 * (dy * (1 + mix) + later), 2 * dy * (
+            x + np.concatenate([before, x], axis=1)[:, :T]
+        )
+
+    return (d.normal(n, T, w), d.normal(n, T, w), d.normal(n, 1, w), d.normal(n, T, w)), bound
+
+
 def scan(d: Any, n: int, T: int, w: int, v: int) -> tuple[list[Array], float]:
     """u, dt, A, B, C and D; and how far off, relatively, what goes through all tokens may be.
 
@@ -162,6 +181,23 @@ def silu_vjp(d: Any, N: int, w: int) -> Any:
     return (d.normal(N, w, scale=3), d.normal(N, w)), bound
 
 
+def glu(d: Any, N: int, w: int) -> Any:
+    def bound(y: Array, x: Array) -> Array:
+        return np.abs(y) * (np.abs(x[:, w:]) + 6)
+
+    return (d.normal(N, 2 * w, scale=3),), bound
+
+
+def glu_vjp(d: Any, N: int, w: int) -> Any:
+    def bound(dx: Array, x: Array, dy: Array) -> Array:
+        size = np.abs(x[:, w:])
+        s = 1 / (1 + np.exp(-x[:, w:]))
+        slopes = np.concatenate([s, np.abs(x[:, :w]) * s * (1 - s) + np.abs(x[:, :w]) * s], axis=1)
+        return np.tile(np.abs(dy) * (2 * size + 10), 2) * slopes
+
+    return (d.normal(N, 2 * w, scale=3), d.normal(N, w)), bound
+
+
 def softplus(d: Any, N: int, w: int) -> Any:
     return (d.normal(N, w, scale=3),), lambda y, x: y * (np.abs(x) + 8)
 
@@ -172,7 +208,7 @@ def softplus_vjp(d: Any, N: int, w: int) -> Any:
 
 
 CASES = (
-    *(silu, silu_vjp, softplus, softplus_vjp),
+    *(silu, silu_vjp, glu, glu_vjp, softplus, softplus_vjp),
     *(rnn, rnn_vjp, gru, gru_vjp, selective_scan, selective_scan_vjp),
-    *(depthwise_convolution, depthwise_convolution_vjp),
+    *(depthwise_convolution, depthwise_convolution_vjp, token_shift, token_shift_vjp),
 )

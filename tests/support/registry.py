@@ -155,6 +155,11 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
     return weight * deviation / np.sqrt(np.mean(deviation**2, axis=-1, keepdims=True) + eps) + bias
 
 
+def gated(x: Array) -> Array:
+    a, b = np.split(x, 2, axis=-1)
+    return a / (1 + np.exp(-b))
+
+
 def layer_norm_condition(x: Array, weight: Array, bias: Array, eps: float) -> float:
     """|x| rstd^2: rounding errors of the deviations in a row of near equals, times rstd."""
     return float(np.max(np.abs(x) / (x.var(axis=-1, keepdims=True) + eps), initial=0))
@@ -232,6 +237,16 @@ def convolved(x: Array, weight: Array, bias: Array, state: Array | None) -> Arra
             tap = weight[..., taps - 1 - back]
             y[:, t] += seen @ tap.T if tap.shape[1] == x.shape[2] else seen * tap[:, 0]
     return as_given(y + bias, x, weight, bias)
+
+
+def shifted(x: Array, mix: Array, before: Array | None) -> Array:
+    """Token by token."""
+    y, earlier = np.zeros(x.shape, complex), 0 if before is None else before[:, 0]
+    for t in range(x.shape[1]):
+        m = np.broadcast_to(mix, x.shape)[:, t]
+        y[:, t] = (1 - m) * x[:, t] + m * earlier
+        earlier = x[:, t]
+    return as_given(y, x, mix)
 
 
 def convolved_with_all(x: Array, kernel: Array) -> Array:
@@ -331,6 +346,7 @@ ROWS = [
     Row("sigmoid", lambda x: 1 / (1 + np.exp(-x)), cases.one()),
     Row("softplus", lambda x: np.log(1 + np.exp(x)), cases.one()),
     Row("silu", lambda x: x / (1 + np.exp(-x)), cases.one()),
+    Row("glu", gated, cases.halves()),
     Row("sin", np.sin, cases.one()),
     Row("cos", np.cos, cases.one()),
     Row("erf", erf, cases.one()),
@@ -394,7 +410,9 @@ ROWS = [
     Row(
         "layer_norm",
         layer_norm,
-        cases.letters("*D D D", eps=[1e-5, 0.1]),
+        st.one_of(
+            cases.letters("*D D D", eps=[1e-5, 0.1]), cases.letters("*GD GD GD", eps=[1e-5, 0.1])
+        ),
         condition=layer_norm_condition,
     ),
     Row("embedding", lambda ids, weight: weight[ids], cases.lookups(), constants=(0,)),
@@ -416,6 +434,7 @@ ROWS = [
         cases.convolution(),
         f=on_a_copy("causal_convolution"),
     ),
+    Row("token_shift", shifted, cases.token_shift()),
     Row("fft_convolution", convolved_with_all, cases.letters("BTD DT", empty="B", values=small)),
     Row("selective_scan", scanned, cases.scan(), f=on_a_copy("selective_scan")),
     Row("decayed_attention", decayed, cases.decayed_attention(), f=on_a_copy("decayed_attention")),

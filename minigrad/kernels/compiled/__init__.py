@@ -7,7 +7,12 @@ means the function of the same name in `minigrad.kernels.reference`. Importing t
 
 from minigrad.kernels.compiled.adamw import adamw
 from minigrad.kernels.compiled.attention import attention, attention_vjp
-from minigrad.kernels.compiled.convolution import depthwise_convolution, depthwise_convolution_vjp
+from minigrad.kernels.compiled.convolution import (
+    depthwise_convolution,
+    depthwise_convolution_vjp,
+    token_shift,
+    token_shift_vjp,
+)
 from minigrad.kernels.compiled.decayed_attention import decayed_attention, decayed_attention_vjp
 from minigrad.kernels.compiled.embedding import embedding, embedding_vjp
 from minigrad.kernels.compiled.gelu import erf, gelu, gelu_vjp
@@ -18,7 +23,14 @@ from minigrad.kernels.compiled.mlp import mlp, mlp_vjp
 from minigrad.kernels.compiled.newton_schulz import newton_schulz
 from minigrad.kernels.compiled.recurrence import gru, gru_vjp, rnn, rnn_vjp
 from minigrad.kernels.compiled.scan import selective_scan, selective_scan_vjp
-from minigrad.kernels.compiled.silu import silu, silu_vjp, softplus, softplus_vjp
+from minigrad.kernels.compiled.silu import (
+    glu,
+    glu_vjp,
+    silu,
+    silu_vjp,
+    softplus,
+    softplus_vjp,
+)
 from minigrad.kernels.compiled.softmax import (
     cross_entropy,
     cross_entropy_vjp,
@@ -43,6 +55,8 @@ __all__ = [
     "erf",
     "gelu",
     "gelu_vjp",
+    "glu",
+    "glu_vjp",
     "gru",
     "gru_vjp",
     "layer_norm",
@@ -65,4 +79,6 @@ __all__ = [
     "softmax_vjp",
     "softplus",
     "softplus_vjp",
+    "token_shift",
+    "token_shift_vjp",
 ]

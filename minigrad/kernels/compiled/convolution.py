@@ -1,4 +1,4 @@
-"""Convolutions along the tokens, each channel by itself: vectors along the channels."""
+"""See the reference; vectors along the channels."""
 
 from __future__ import annotations
 
@@ -48,3 +48,42 @@ def _convolution_vjp(dy, x, weight, dx, dweight, dbias, part, start, stop):
                     dweight[part, k, e] += dy[b, t, e] * x[b, t + k, e]
             for e in range(dy.shape[2]):
                 dbias[part, e] += dy[b, t, e]
+
+
+def token_shift(x, before, mix):
+    """See the reference."""
+    y = np.empty(x.shape, x.dtype)
+    spans = threads.blocks(x.shape[0] * x.shape[1], x.size)
+    team.run(_token_shift, spans, plain(x), plain(before), plain(mix), y)
+    return y
+
+
+@jit
+def _token_shift(x, before, mix, y, part, start, stop):
+    for row in range(start, stop):
+        b, t = row // x.shape[1], row % x.shape[1]
+        earlier = x[b, t - 1] if t else before[b, 0]
+        for e in range(x.shape[2]):
+            y[b, t, e] = x[b, t, e] + (earlier[e] - x[b, t, e]) * mix[b, t, e]
+
+
+def token_shift_vjp(dy, x, before, mix):
+    """See the reference."""
+    dx, dmix = np.empty((2, *x.shape), x.dtype)
+    spans = threads.blocks(x.shape[0] * x.shape[1], x.size)
+    team.run(_token_shift_vjp, spans, *map(plain, (dy, x, before, mix)), dx, dmix)
+    return dx, dmix
+
+
+@jit
+def _token_shift_vjp(dy, x, before, mix, dx, dmix, part, start, stop):
+    one = x.dtype.type(1)
+    for row in range(start, stop):
+        b, t = row // x.shape[1], row % x.shape[1]
+        earlier = x[b, t - 1] if t else before[b, 0]
+        for e in range(x.shape[2]):
+            dx[b, t, e] = dy[b, t, e] * (one - mix[b, t, e])
+            dmix[b, t, e] = dy[b, t, e] * (earlier[e] - x[b, t, e])
+        if t + 1 < x.shape[1]:
+            for e in range(x.shape[2]):
+                dx[b, t, e] += dy[b, t + 1, e] * mix[b, t + 1, e]

@@ -15,7 +15,8 @@ def layer_norm(x, weight, bias, eps):
     y = np.empty_like(x)
     mean, rstd = np.empty((2, len(x)), x.dtype)
     spans = threads.blocks(len(x), x.size)
-    args = plain(weight), plain(bias), x.dtype.type(eps), y, mean, rstd
+    weight, bias = (plain(a).reshape(-1, x.shape[1]) for a in (weight, bias))
+    args = weight, bias, x.dtype.type(eps), y, mean, rstd
     team.run(_layer_norm, spans, x, *args)
     return y, mean, rstd
 
@@ -23,7 +24,8 @@ def layer_norm(x, weight, bias, eps):
 @jit
 def _layer_norm(x, weight, bias, eps, y, mean, rstd, part, start, stop):
     for n in range(start, stop):
-        mean[n], rstd[n] = norm_row(x, n, weight, bias, eps, y)
+        group = n % len(weight)
+        mean[n], rstd[n] = norm_row(x, n, weight[group], bias[group], eps, y)
 
 
 @jit
@@ -64,10 +66,11 @@ def layer_norm_vjp(dy, x, weight, mean, rstd):
     dy, x = plain(dy), plain(x)
     dx = np.empty_like(x)
     spans = threads.blocks(len(x), x.size)
-    dweight, dbias = np.zeros((2, len(spans), x.shape[1]), x.dtype)
-    args = x, plain(weight), plain(mean), plain(rstd), dx, dweight, dbias
+    rows = plain(weight).reshape(-1, x.shape[1])
+    dweight, dbias = np.zeros((2, len(spans), *rows.shape), x.dtype)
+    args = x, rows, plain(mean), plain(rstd), dx, dweight, dbias
     team.run(_layer_norm_vjp, spans, dy, *args)
-    return dx, dweight.sum(axis=0), dbias.sum(axis=0)
+    return dx, *(parts.sum(axis=0).reshape(weight.shape) for parts in (dweight, dbias))
 
 
 @jit
@@ -76,10 +79,11 @@ def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, 
     zero, scale = x.dtype.type(0), x.dtype.type(1 / max(width, 1))
     g = np.empty(width, x.dtype)  # stored, so rounded: fused, a product less its mean is not 0
     for n in range(start, stop):
-        m, r = mean[n], rstd[n]
+        m, r, group = mean[n], rstd[n], n % len(weight)
+        dw, db = dweight[part, group], dbias[part, group]
         mean_g, mean_g_xhat = zero, zero
         for d in range(width):
-            g[d] = dy[n, d] * weight[d]
+            g[d] = dy[n, d] * weight[group, d]
         # Sums in a loop of their own: one that stores as well is vectorized only where the arrays
         # do not overlap, which is checked at run time, and the order of the sums would vary.
         for d in range(width):
@@ -90,5 +94,5 @@ def _layer_norm_vjp(dy, x, weight, mean, rstd, dx, dweight, dbias, part, start, 
         for d in range(width):
             xhat = (x[n, d] - m) * r
             dx[n, d] = (g[d] - mean_g - xhat * mean_g_xhat) * r
-            dweight[part, d] += dy[n, d] * xhat
-            dbias[part, d] += dy[n, d]
+            dw[d] += dy[n, d] * xhat
+            db[d] += dy[n, d]

@@ -1,4 +1,4 @@
-"""SiLU and softplus, entry by entry."""
+"""SiLU, GLU and softplus, entry by entry."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ def silu(x):
 def silu_vjp(x, dy):
     """See the reference."""
     return _each(_silu_vjp, x, dy)
+
+
+def glu(x):
+    """See the reference."""
+    y = np.empty((len(x), x.shape[1] // 2), x.dtype)
+    team.run(_glu, threads.blocks(len(x), x.size), plain(x), y)
+    return y
+
+
+def glu_vjp(x, dy):
+    """See the reference."""
+    dx = np.empty_like(x, order="C")
+    team.run(_glu_vjp, threads.blocks(len(x), x.size), plain(x), plain(dy), dx)
+    return dx
 
 
 def softplus(x):
@@ -62,6 +76,26 @@ def _silu_vjp(x, dy, dx, part, start, stop):
     for i in range(x.size):
         s = sigmoid(x[i])
         dx[i] = dy[i] * (s * (one + x[i] * (one - s)))
+
+
+@jit
+def _glu(x, y, part, start, stop):
+    width = y.shape[1]
+    for i in range(start, stop):
+        a, b = x[i, :width], x[i, width:]
+        for e in range(width):
+            y[i, e] = a[e] * sigmoid(b[e])
+
+
+@jit
+def _glu_vjp(x, dy, dx, part, start, stop):
+    width, one = dy.shape[1], x.dtype.type(1)
+    for i in range(start, stop):
+        a, b, da, db = x[i, :width], x[i, width:], dx[i, :width], dx[i, width:]
+        for e in range(width):
+            s = sigmoid(b[e])
+            da[e] = dy[i, e] * s
+            db[e] = da[e] * a[e] * (one - s)
 
 
 @jit

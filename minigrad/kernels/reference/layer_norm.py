@@ -11,6 +11,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     """y = weight xhat + bias, xhat = (x - mean) rstd, rstd = 1 / sqrt(var + eps), for each row.
 
     x: (N, D), weight, bias: (D) -> y: (N, D), mean, rstd: (N), (N)
+    weight, bias: (G, D): row n has weight[n mod G] and bias[n mod G]
     The mean is that of the differences from the first entry, so that it is exact for a constant
     row; the deviations are scaled down before they are squared, so that no square overflows.
     """
@@ -20,7 +21,8 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     scaled = deviation / scale[:, None]
     var = (scaled * scaled).mean(axis=1)
     rstd = 1 / (scale * np.sqrt(var + x.dtype.type(eps) / scale / scale))
-    return deviation * rstd[:, None] * weight + bias, mean, rstd
+    y = (deviation * rstd[:, None]).reshape(-1, *weight.shape) * weight + bias
+    return y.reshape(x.shape), mean, rstd
 
 
 def layer_norm_vjp(
@@ -32,6 +34,8 @@ def layer_norm_vjp(
     shift or stretch the whole row, which the norm undoes.
     """
     xhat = (x - mean[:, None]) * rstd[:, None]
-    g = dy * weight
+    groups = (-1, *weight.shape)
+    g = (dy.reshape(groups) * weight).reshape(x.shape)
     dx = g - g.mean(axis=1, keepdims=True) - xhat * (g * xhat).mean(axis=1, keepdims=True)
-    return dx * rstd[:, None], (dy * xhat).sum(axis=0), dy.sum(axis=0)
+    dweight = (dy * xhat).reshape(groups).sum(axis=0)
+    return dx * rstd[:, None], dweight, dy.reshape(groups).sum(axis=0)

@@ -1,4 +1,4 @@
-"""SiLU and softplus, entry by entry; neither takes an e^x that could overflow."""
+"""SiLU, GLU and softplus, entry by entry; none takes an e^x that could overflow."""
 
 from __future__ import annotations
 
@@ -16,6 +16,19 @@ def silu_vjp(x: Array, dy: Array) -> Array:
     """dx = dy s (1 + x (1 - s)), with s = 1 / (1 + e^-x)."""
     s = sigmoid(x)
     return dy * (s * (1 + x * (1 - s)))
+
+
+def glu(x: Array) -> Array:
+    """y = a / (1 + e^-b), with a the first and b the second half of a row.    (N, 2D) -> (N, D)"""
+    a, b = np.split(x, 2, axis=1)
+    return a * sigmoid(b)
+
+
+def glu_vjp(x: Array, dy: Array) -> Array:
+    """da = dy s, db = dy a s (1 - s), with s = 1 / (1 + e^-b)."""
+    a, b = np.split(x, 2, axis=1)
+    s = sigmoid(b)
+    return np.concatenate([dy * s, dy * a * (s * (1 - s))], axis=1)
 
 
 def softplus(x: Array) -> Array:

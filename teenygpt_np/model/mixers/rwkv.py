@@ -77,7 +77,7 @@ class RWKV(Mixer):
     def forward(self, x: Tensor, state: RWKVState | None = None) -> Tensor:
         """Whole sequences; or, given the state, their next positions."""
         B, T, D = x.shape
-        before = np.zeros((B, 1, D)) if state is None else state.last
+        before = None if state is None else state.last
         x_w, x_k, x_v, x_r, x_g = self._shifted(x, before)
         w = mg.tanh(x_w @ self.time_decay_w1)
         g = -mg.exp(mg.linear(w, self.time_decay_w2.T, self.time_decay.reshape(D)))
@@ -91,13 +91,13 @@ class RWKV(Mixer):
             state.last = x.data[:, -1:].copy()
         return self.output(self.ln_x(y.reshape(B, T, D)) * mg.silu(self.gate(x_g)))
 
-    def _shifted(self, x: Tensor, before: Array) -> list[Tensor]:
+    def _shifted(self, x: Tensor, before: Array | None) -> list[Tensor]:
         """The inputs of w, k, v, r and g.    before: the token before x, (B, 1, D)"""
-        change = mg.concatenate([before, x[:, :-1]], 1) - x
-        m = mg.tanh((x + change * self.time_maa_x) @ self.time_maa_w1)
+        m = mg.tanh(mg.token_shift(x, self.time_maa_x, before=before) @ self.time_maa_w1)
         mus = self.time_maa_w, self.time_maa_k, self.time_maa_v, self.time_maa_r, self.time_maa_g
         parts = zip(mg.split(m, 5, -1), mg.split(self.time_maa_w2, 5), mus, strict=True)
-        return [x + change * mg.linear(p, w2[0].T, mu.reshape(-1)) for p, w2, mu in parts]
+        mixes = (mg.linear(p, w2[0].T, mu.reshape(-1)) for p, w2, mu in parts)
+        return [mg.token_shift(x, mix, before=before) for mix in mixes]
 
     def initial_state(self, batch_size: int) -> RWKVState:
         """Nothing is remembered yet; before the first token there are zeros."""

@@ -178,30 +178,37 @@ def cross_entropy_vjp(d: Draw, N: int, C: int) -> Any:
 
 
 def layer_norm(d: Draw, N: int, D: int) -> Any:
+    groups = d.choose(((D,), (2, D)))
+
     def bound(y: Array, mean: Array, rstd: Array, x: Array, w: Array, b: Array, eps: float) -> Any:
         # The mean is off by D eps |x|; that shifts x - mean, and with it the variance.
         shift = (D + 2) * np.abs(x).max(1, keepdims=True, initial=0)
         r = rstd[:, None]
         xhat = np.abs(x - mean[:, None]) * r
-        each = np.abs(w) * (r * shift * (1 + xhat) + xhat * (D + 8)) + np.abs(b)
+        each = (r * shift * (1 + xhat) + xhat * (D + 8)).reshape(-1, *groups) * np.abs(w)
+        each = (each + np.abs(b)).reshape(y.shape)
         return each, shift[:, 0], rstd * (rstd * shift[:, 0] + D + 6)
 
-    return (d.normal(N, D, scale=3), d.normal(D), d.normal(D), 1e-5), bound
+    x = d.normal(N * (len(groups)), D, scale=3)
+    return (x, d.normal(*groups), d.normal(*groups), 1e-5), bound
 
 
 def layer_norm_vjp(d: Draw, N: int, D: int) -> Any:
+    groups = d.choose(((D,), (2, D)))
+    N *= len(groups)
     x = 3 * d.raw(N, D) + 1
     mean, rstd = x.sum(1) / max(D, 1), 1 / np.sqrt(x.var(1) + 1e-5) if D else np.ones(N)
 
     def bound(*arrays: Array) -> Any:
         *_, dy, x, w, mean, rstd = map(np.abs, arrays)
         r = rstd[:, None]
-        xhat, g = (x + mean[:, None]) * r, dy * w
+        xhat, g = (x + mean[:, None]) * r, (dy.reshape(-1, *groups) * w).reshape(dy.shape)
         rows = g.sum(1, keepdims=True), (g * xhat).sum(1, keepdims=True)
         dx = (D + 8) * r * (g + (rows[0] + xhat * rows[1]) / max(D, 1))
-        return dx, (N + 6) * (dy * xhat).sum(0), N * dy.sum(0)
+        dw, db = ((a.reshape(-1, *groups)).sum(0) for a in (dy * xhat, dy))
+        return dx, (N + 6) * dw, N * db
 
-    return (d.normal(N, D), d.of(x), d.normal(D), d.of(mean), d.of(rstd)), bound
+    return (d.normal(N, D), d.of(x), d.normal(*groups), d.of(mean), d.of(rstd)), bound
 
 
 def embedding(d: Draw, N: int, V: int, w: int) -> Any:

@@ -31,6 +31,16 @@ FAULTS = [
         "size = _quick_size(2 * length)",
         "size = length",
     ),
-    ("fft_convolution: dx convolved again", "spectrum(kernel.T).conj()", "spectrum(kernel.T)"),
-    ("fft_convolution: dkernel convolved again", "spectrum(x).conj()", "spectrum(x)"),
+    ("fft_convolution: dx convolved again", "spectrum(kernel).conj()", "spectrum(kernel)"),
+    ("fft_convolution: dkernel convolved again", "swapaxes(1, 2)).conj()", "swapaxes(1, 2))"),
+    (
+        "fft_convolution: the transforms' factors stay in",
+        "x.dtype.type(math.sqrt(size))",
+        "x.dtype.type(1)",
+    ),
+    (
+        "token_shift: the token before is not seen",
+        '    before = state_before("token_shift", before, ',
+        '    before = state_before("token_shift", None, ',
+    ),
 ]

@@ -25,6 +25,11 @@ FAULTS = [
     ("tanh: x for y", "dy * (1 - y * y)", "dy * (1 - x * x)"),
     ("sigmoid: a missing factor", "dy * (z / (1 + z) ** 2)", "dy * (z / (1 + z))"),
     (
+        "glu: the gradient of the first half only",
+        "(kernels.glu_vjp(rows, as_rows(dy)).reshape(x.shape),)",
+        "(kernels.glu_vjp(rows, as_rows(dy)).reshape(x.shape) * (np.arange(x.shape[-1]) < 2),)",
+    ),
+    (
         "softplus: its value for its slope",
         "kernels.softplus_vjp(x, dy)",
         "dy * kernels.softplus(x)",

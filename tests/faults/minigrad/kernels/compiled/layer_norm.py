@@ -2,6 +2,16 @@
 
 FAULTS = [
     (
+        "layer_norm: compiled, the first group's weight for all",
+        "x, n, weight[group], ",
+        "x, n, weight[0], ",
+    ),
+    (
+        "layer_norm_vjp: compiled, the groups' sums in one",
+        "dweight[part, group], ",
+        "dweight[part, 0], ",
+    ),
+    (
         "layer_norm: compiled, eps outside of the root",
         "1 / np.sqrt(total * scale + eps)",
         "1 / (np.sqrt(total * scale) + eps)",
@@ -19,12 +29,12 @@ FAULTS = [
     ),
     (
         "layer_norm_vjp: compiled, = for += in dweight",
-        "dweight[part, d] += dy",
-        "dweight[part, d] = dy",
+        "dw[d] += dy",
+        "dw[d] = dy",
     ),
     (
-        "layer_norm_vjp: compiled, dbias of the first thread only",
-        "dbias.sum(axis=0)",
-        "dbias[0]",
+        "layer_norm_vjp: compiled, sums of the first thread only",
+        "parts.sum(axis=0)",
+        "parts[0]",
     ),
 ]

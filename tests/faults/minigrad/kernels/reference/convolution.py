@@ -1,6 +1,12 @@
 """Seeded faults in `minigrad/kernels/reference/convolution.py`."""
 
 FAULTS = [
+    ("token_shift: from the token before", "return x + (", "return _earlier(x, before) + ("),
+    (
+        "token_shift_vjp: what the next token takes is left out",
+        "    dx[:, :-1] += dy[:, 1:] * mix[:, 1:]\n",
+        "",
+    ),
     (
         "depthwise_convolution: the first tap meets x[t]",
         "enumerate(weight):\n        y",

@@ -21,6 +21,15 @@ FAULTS = [
         " - xhat * (g * xhat).mean(axis=1, keepdims=True)\n",
         "\n",
     ),
-    ("layer_norm_vjp: x for xhat", "(dy * xhat).sum(axis=0)", "(dy * x).sum(axis=0)"),
-    ("layer_norm_vjp: the mean over rows", ", dy.sum(axis=0)", ", dy.mean(axis=0)"),
+    ("layer_norm_vjp: x for xhat", "(dy * xhat).reshape", "(dy * x).reshape"),
+    (
+        "layer_norm_vjp: the mean over rows",
+        ", dy.reshape(groups).sum(",
+        ", dy.reshape(groups).mean(",
+    ),
+    (
+        "layer_norm: the groups of another order",
+        "reshape(-1, *weight.shape) * weight",
+        "reshape(-1, *weight.shape) * weight[::-1]",
+    ),
 ]
