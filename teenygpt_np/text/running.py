@@ -76,19 +76,20 @@ def _settled(
     pieces: Iterable[str | None], tokenizer: Tokenizer, report: Report
 ) -> Iterator[tuple[str, bool]]:
     """Texts that can be encoded on their own, and whether each is the last of its document."""
-    pending, documents = "", 0
+    pending, looked, documents = "", 0, 0  # looked: where in pending a place to cut may still be
     for piece in pieces:
         if piece is None:
             yield pending, True
-            pending, documents = "", documents + 1
+            pending, looked, documents = "", 0, documents + 1
             continue
         report.read += len(piece)
         folded = tokenizer.fold(piece)
         report.replaced.update(folded.replaced)
         report.gap = folded.gap
         pending += folded.text
-        n = tokenizer.settled(pending)
-        yield pending[:n], False
-        pending = pending[n:]
+        if n := tokenizer.settled(pending[looked:]):
+            yield pending[: looked + n], False
+            pending = pending[looked + n :]
+        looked = max(len(pending) - 1, 0)
     if documents != 1:
         report.notes.append(f"{documents:,} documents")

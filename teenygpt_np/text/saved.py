@@ -16,12 +16,14 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+import minigrad as mg
 from teenygpt_np import checkpoint, locking
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows, Split, Windows
@@ -34,10 +36,10 @@ from teenygpt_np.text.tuples import Pairs, Preferences
 
 LARGE = 1 << 23  # bytes of a source from which on a file is worth it
 MOST_HELD = 1 << 29  # ids in memory
-VERSION = 1  # of the file, and of what becomes of a text
+VERSION = 2  # of the file, and of what becomes of a text
 
 _MAGIC = b"IDS1"
-_CHUNK = 1 << 22
+_BLOCK = 1 << 22  # bytes that one checksum is of
 _RETRY = 0.2  # seconds until a lock is tried again
 _KINDS: dict[str, type[Split]] = {k.__name__: k for k in (Rows, Windows, Pairs, Preferences)}
 
@@ -272,26 +274,28 @@ def is_large(sources: Sequence[Path]) -> bool:
 
 
 def key_of(sources: Sequence[Path], settings: Mapping[str, Any]) -> str:
-    """SHA-256 of the sources' files and the settings that say what becomes of them."""
+    """SHA-256 of the settings that say what becomes of sources, and of their files' blocks."""
     digest = hashlib.sha256(json.dumps([VERSION, sys.byteorder, settings]).encode("utf-8"))
     for source in sources:
         for path in files_of(source):
             digest.update(f"\n{path.name if source.is_dir() else ''}\n".encode("utf-8", "replace"))
-            for chunk in _chunks(path):
-                digest.update(chunk)
+            size = path.stat().st_size
+            digest.update(_of_blocks(path, size, lambda block: hashlib.sha256(block).digest()))
     return digest.hexdigest()
 
 
 def _crc(path: Path, size: int) -> int:
-    crc = 0
-    for chunk in _chunks(path, size):
-        crc = zlib.crc32(chunk, crc)
-    return crc
+    """The CRC-32 of the CRC-32s of a file's first blocks."""
+    return zlib.crc32(_of_blocks(path, size, lambda block: zlib.crc32(block).to_bytes(4, "little")))
 
 
-def _chunks(path: Path, size: int = sys.maxsize) -> Iterator[bytes]:
-    """The first `size` bytes of a file."""
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(min(_CHUNK, size)):
-            size -= len(chunk)
-            yield chunk
+def _of_blocks(path: Path, size: int, checksum: Callable[[bytes], bytes]) -> bytes:
+    """The checksums of a file's first `size` bytes, block by block, shared among threads."""
+
+    def of_block(start: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return checksum(file.read(min(_BLOCK, size - start)))
+
+    with ThreadPoolExecutor(mg.get_num_threads()) as pool:
+        return b"".join(pool.map(of_block, range(0, size, _BLOCK)))

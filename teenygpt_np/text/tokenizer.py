@@ -103,7 +103,10 @@ class Tokenizer(ABC):
         """The texts' ids one after the other, no special ones, and how many each text has."""
 
     def settled(self, text: str) -> int:
-        """How many of a text's characters get the same ids whatever follows; it is cut there."""
+        """How many of a text's characters get the same ids whatever follows; it is cut there.
+
+        Whether it may be cut at a place is seen by the two characters around it.
+        """
         return len(text)
 
     def encode_prompt(self, text: str) -> Ids:

@@ -175,6 +175,15 @@ def test_quality(tmp_path: Path) -> None:
     assert "quality_towns" in (tmp_path / "figures.json").read_text("utf-8")
 
 
+def test_time_to_loss(tmp_path: Path) -> None:
+    text = tmp_path / "towns.txt"
+    text.write_text("".join(f"town {'i' * i}\n" for i in range(40)), "utf-8")
+    [rows] = run("time_to_loss.py", tmp_path, "--", "--data", str(text), "--num-emb", "8")
+    assert rows[0]["side"] == "ours"
+    assert {row["steps"] for row in rows} == {2}
+    assert "time_to_loss_towns" in (tmp_path / "figures.json").read_text("utf-8")
+
+
 def test_finetuning(tmp_path: Path) -> None:
     data = tmp_path / "towns"
     data.mkdir()

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from teenygpt_np.errors import InputError
 from teenygpt_np.text import documents, reading
 from teenygpt_np.text.batches import Windows
+from teenygpt_np.text.bpe import BpeTokenizer
 from teenygpt_np.text.characters import CharacterTokenizer
 from teenygpt_np.text.corpus import Corpus, load_corpus, read_whole
+from teenygpt_np.text.words import last_cut
 
 TEXT = "Enter the King.\n\n\tKING  I\u0301 am here.\nExit\n" * 40
 LETTERS = CharacterTokenizer("ab\n ", running=True)
@@ -89,6 +91,27 @@ def test_documents_of_a_file_a_directory_and_a_table(tmp_path: Path) -> None:
     rows = [{"t": "one\ntwo"}, {"t": None}, {"t": "three and more"}]
     table = written(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     assert text_of(load_corpus(table, text="running")) == "one\ntwo␃three and more␃"
+
+
+def test_an_endless_word_is_looked_at_once(tmp_path: Path) -> None:
+    """Between two places where BPE may cut a text there may be many pieces of it."""
+    path = tmp_path / "dna.txt"
+    path.write_text("so it is: " + "acgt" * 500 + " and so on " + "tgca" * 500, "utf-8")
+    whole = load_corpus(path, text="running", tokenizer="bpe", vocab_size=262)
+    looked: list[int] = []
+
+    def settled(self: BpeTokenizer, text: str) -> int:
+        looked.append(len(text))
+        return last_cut(text)
+
+    with (
+        mock.patch.object(reading, "_CHUNK", 20),
+        mock.patch.object(BpeTokenizer, "settled", settled),
+    ):
+        found = load_corpus(path, text="running", given=whole.tokenizer)
+    assert sum(looked) < 2 * path.stat().st_size
+    for name, split in whole.splits.items():
+        np.testing.assert_array_equal(found.splits[name].ids, split.ids)
 
 
 def test_a_directory_with_splits_is_used_as_it_is(tmp_path: Path) -> None:

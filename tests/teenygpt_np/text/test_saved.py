@@ -31,6 +31,7 @@ KINDS: list[dict[str, Any]] = [
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saved, "LARGE", 1)
+    monkeypatch.setattr(saved, "_BLOCK", 64)
 
 
 @pytest.fixture
@@ -92,6 +93,11 @@ def test_another_text_or_setting_has_another_file(path: Path) -> None:
     load(path, seed=1)
     load(path, text="running")
     assert len(files(path)) == 3
+    text = path.read_text("utf-8")
+    for place in (0, len(text) // 2, len(text) - 1):  # in any of its blocks
+        other = path.with_name("other.txt")
+        other.write_text(text[:place] + "~" + text[place + 1 :], "utf-8")
+        assert saved.key_of([other], {}) != saved.key_of([path], {})
 
 
 def test_what_no_run_would_find_is_removed(path: Path) -> None:
@@ -124,6 +130,7 @@ def test_what_no_run_would_find_is_removed(path: Path) -> None:
         (lambda data: data[:-1], "is not whole"),
         (lambda data: b"", "is not whole"),
         (lambda data: bytes([data[0] ^ 1]) + data[1:], "is damaged"),
+        (lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:], "is damaged"),
         (lambda data: data[:-40] + bytes([data[-40] ^ 1]) + data[-39:], "is damaged"),
         (lambda data: data[:-10] + bytes([data[-10] ^ 8]) + data[-9:], "is not whole|is damaged"),
         (lambda data: data.replace(b'"key": "', b'"key": "0'), "is damaged"),

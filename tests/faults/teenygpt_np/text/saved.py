@@ -2,6 +2,11 @@
 
 FAULTS = [
     (
+        "saved: what comes behind a file's first block makes no difference",
+        "range(0, size, _BLOCK)",
+        "range(0, min(size, _BLOCK), _BLOCK)",
+    ),
+    (
         "saved: damaged ids are used",
         'if _crc(path, size) != described["crc"]:',
         "if False:",
