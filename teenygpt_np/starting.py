@@ -59,7 +59,8 @@ def named_as_flags(make: Callable[[], _T]) -> _T:
             return as_flag(name[0]) if name[0] in SETTINGS else name[0]
 
         # Only there: what stands between is the value, which may contain a setting's name.
-        raise InputError(re.sub(r"^\w+(?= is )|\w+(?=, \d+$)", flag, str(error))) from None
+        named = r"^\w+(?= is )|\w+(?=, \d+$)|(?<=: )\w+(?= and \w+$)|(?<= and )\w+$"
+        raise InputError(re.sub(named, flag, str(error))) from None
 
 
 def begun(

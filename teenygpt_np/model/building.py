@@ -77,8 +77,8 @@ def _model(config: Config, num_token_vals: int, rng: Any) -> Model:
         raise InputError(f"positions is rotary, wanted another one with mixer {config.mixer}")
     if len(config.mixers) > config.num_blocks:
         raise InputError(
-            f"mixer {config.mixer!r} is of {len(config.mixers)} blocks, wanted at most "
-            f"{config.num_blocks}, num_blocks"
+            f"mixer {config.mixer!r} is of {len(config.mixers)} blocks, wanted at most num_blocks, "
+            f"{config.num_blocks}"
         )
     try:
         model = _built(config, num_token_vals, rng)

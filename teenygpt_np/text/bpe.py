@@ -109,7 +109,8 @@ class BpeTokenizer(ByteTokenizer):
             np.add.at(lengths, places, counts)
         return np.concatenate(ids), lengths
 
-    def settled(self, text: str) -> int:
+    @staticmethod
+    def settled(text: str) -> int:
         """Where a piece of a longer text may be cut; 0 if nowhere."""
         return last_cut(text)
 

@@ -16,7 +16,7 @@ import numpy as np
 from teenygpt_np.errors import InputError
 from teenygpt_np.text import headlines, labels, pairs, preferences, running, saved
 from teenygpt_np.text.batches import Rows, Split
-from teenygpt_np.text.documents import read_documents
+from teenygpt_np.text.documents import cut, read_documents
 from teenygpt_np.text.files import SPLITS, read_texts
 from teenygpt_np.text.headlines import unit_of
 from teenygpt_np.text.mapping import release
@@ -195,12 +195,14 @@ def _from_file(
 
 
 def _fitted(sources: Sequence[Path], texts: Texts, reading: Reading, tell: Tell) -> Tokenizer:
-    alphabet, told = reading.alphabet, 0
+    alphabet, told, kind = reading.alphabet, 0, TOKENIZERS[reading.tokenizer]
 
     def parts() -> Iterator[str]:
         nonlocal told
-        every = KINDS[reading.text].every
-        for part in itertools.islice(itertools.chain.from_iterable(texts.values()), 0, None, every):
+        pieces: Iterable[str | None] = itertools.chain.from_iterable(texts.values())
+        if reading.text == "running":  # no word is taken for two that a piece of a file ends in
+            pieces = (text for text, _ in cut(pieces, kind.settled))
+        for part in itertools.islice(pieces, 0, None, KINDS[reading.text].every):
             if part:
                 told += len(part)
                 if told % _TELL < len(part):
@@ -211,7 +213,7 @@ def _fitted(sources: Sequence[Path], texts: Texts, reading: Reading, tell: Tell)
             raise InputError(f"{_all_shown(sources)} {what}")
 
     try:
-        return TOKENIZERS[reading.tokenizer].fitted(
+        return kind.fitted(
             parts(),
             running=reading.text == "running",
             alphabet=KINDS[reading.text].alphabet if alphabet == "auto" else alphabet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,24 @@ def _divided(chunks: Iterable[str], separator: str) -> Iterator[str | None]:
             yield pending[not begun : settled]
             pending, begun = pending[settled:], True
     yield pending[not begun :]
+
+
+def cut(pieces: Pieces, settled: Callable[[str], int]) -> Iterator[tuple[str, bool]]:
+    """The pieces, cut anew where a text may be; and whether each is the last of its document.
+
+    settled: a tokenizer's, by which a place is found where what follows makes no difference
+    """
+    pending, looked = "", 0  # looked: where in pending such a place may still be
+    for piece in pieces:
+        if piece is None:
+            yield pending, True
+            pending, looked = "", 0
+            continue
+        pending += piece
+        if n := settled(pending[looked:]):
+            yield pending[: looked + n], False
+            pending = pending[looked + n :]
+        looked = max(len(pending) - 1, 0)
 
 
 def read_documents(

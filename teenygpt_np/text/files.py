@@ -137,6 +137,11 @@ def files_of(source: Path) -> list[Path]:
     ]
 
 
+def kind_and_place(path: Path, source: Path) -> str:
+    """What of a file's name says how it is read: its suffixes; in a directory, its place there."""
+    return path.relative_to(source).as_posix() if source.is_dir() else "".join(_suffixes(path))
+
+
 def format_of(path: Path, encoding: str, notes: list[str]) -> Format:
     """The format of a file, by its suffix; a compressed one without another is looked into.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Windows
+from teenygpt_np.text.documents import cut
 from teenygpt_np.text.files import SPLITS
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.saved import Sink
@@ -76,20 +77,21 @@ def _settled(
     pieces: Iterable[str | None], tokenizer: Tokenizer, report: Report
 ) -> Iterator[tuple[str, bool]]:
     """Texts that can be encoded on their own, and whether each is the last of its document."""
-    pending, looked, documents = "", 0, 0  # looked: where in pending a place to cut may still be
-    for piece in pieces:
-        if piece is None:
-            yield pending, True
-            pending, looked, documents = "", 0, documents + 1
-            continue
-        report.read += len(piece)
-        folded = tokenizer.fold(piece)
-        report.replaced.update(folded.replaced)
-        report.gap = folded.gap
-        pending += folded.text
-        if n := tokenizer.settled(pending[looked:]):
-            yield pending[: looked + n], False
-            pending = pending[looked + n :]
-        looked = max(len(pending) - 1, 0)
+
+    def folded() -> Iterator[str | None]:
+        for piece in pieces:
+            if piece is None:
+                yield None
+                continue
+            report.read += len(piece)
+            found = tokenizer.fold(piece)
+            report.replaced.update(found.replaced)
+            report.gap = found.gap
+            yield found.text
+
+    documents = 0
+    for text, is_last in cut(folded(), tokenizer.settled):
+        yield text, is_last
+        documents += is_last
     if documents != 1:
         report.notes.append(f"{documents:,} documents")

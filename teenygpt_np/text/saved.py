@@ -27,7 +27,7 @@ import minigrad as mg
 from teenygpt_np import checkpoint, locking
 from teenygpt_np.errors import InputError
 from teenygpt_np.text.batches import Rows, Split, Windows
-from teenygpt_np.text.files import files_of
+from teenygpt_np.text.files import files_of, kind_and_place
 from teenygpt_np.text.mapping import mapped, offset_of
 from teenygpt_np.text.report import Report
 from teenygpt_np.text.tokenizer import Tokenizer, Unsigned
@@ -278,7 +278,7 @@ def key_of(sources: Sequence[Path], settings: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps([VERSION, sys.byteorder, settings]).encode("utf-8"))
     for source in sources:
         for path in files_of(source):
-            digest.update(f"\n{path.name if source.is_dir() else ''}\n".encode("utf-8", "replace"))
+            digest.update(f"\n{kind_and_place(path, source)}\n".encode("utf-8", "replace"))
             size = path.stat().st_size
             digest.update(_of_blocks(path, size, lambda block: hashlib.sha256(block).digest()))
     return digest.hexdigest()
@@ -297,5 +297,8 @@ def _of_blocks(path: Path, size: int, checksum: Callable[[bytes], bytes]) -> byt
             file.seek(start)
             return checksum(file.read(min(_BLOCK, size - start)))
 
+    starts = range(0, size, _BLOCK)
+    if len(starts) < 2:
+        return b"".join(map(of_block, starts))
     with ThreadPoolExecutor(mg.get_num_threads()) as pool:
-        return b"".join(pool.map(of_block, range(0, size, _BLOCK)))
+        return b"".join(pool.map(of_block, starts))

@@ -102,7 +102,8 @@ class Tokenizer(ABC):
     def encode(self, texts: Sequence[str]) -> tuple[Unsigned, Ids]:
         """The texts' ids one after the other, no special ones, and how many each text has."""
 
-    def settled(self, text: str) -> int:
+    @staticmethod
+    def settled(text: str) -> int:
         """How many of a text's characters get the same ids whatever follows; it is cut there.
 
         Whether it may be cut at a place is seen by the two characters around it.

@@ -100,13 +100,13 @@ def test_an_endless_word_is_looked_at_once(tmp_path: Path) -> None:
     whole = load_corpus(path, text="running", tokenizer="bpe", vocab_size=262)
     looked: list[int] = []
 
-    def settled(self: BpeTokenizer, text: str) -> int:
+    def settled(text: str) -> int:
         looked.append(len(text))
         return last_cut(text)
 
     with (
         mock.patch.object(reading, "_CHUNK", 20),
-        mock.patch.object(BpeTokenizer, "settled", settled),
+        mock.patch.object(BpeTokenizer, "settled", staticmethod(settled)),
     ):
         found = load_corpus(path, text="running", given=whole.tokenizer)
     assert sum(looked) < 2 * path.stat().st_size
@@ -126,7 +126,8 @@ def test_pieces_of_a_file_make_no_difference(tmp_path: Path) -> None:
     for settings in ({}, {"tokenizer": "bytes"}, {"tokenizer": "bpe", "vocab_size": 280}):
         want = load_corpus(path, text="running", **settings)
         with mock.patch.object(reading, "_CHUNK", 7):
-            found = load_corpus(path, text="running", given=want.tokenizer)
+            found = load_corpus(path, text="running", **settings)
+        assert found.tokenizer == want.tokenizer
         for name, split in want.splits.items():
             assert found.splits[name].ids.tolist() == split.ids.tolist()
 

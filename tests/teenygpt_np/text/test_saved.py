@@ -98,6 +98,13 @@ def test_another_text_or_setting_has_another_file(path: Path) -> None:
         other = path.with_name("other.txt")
         other.write_text(text[:place] + "~" + text[place + 1 :], "utf-8")
         assert saved.key_of([other], {}) != saved.key_of([path], {})
+    for folder, name in (("a", "t.txt"), ("b", "t.csv"), ("c", "x/t.txt"), ("d", "x/u.TXT")):
+        file = path.parent / folder / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text, "utf-8")
+    a, b, c, d = (path.parent / folder for folder in "abcd")
+    assert len({saved.key_of([source], {}) for source in (a, b, c, a / "t.txt", b / "t.csv")}) == 5
+    assert saved.key_of([c / "x" / "t.txt"], {}) == saved.key_of([d / "x" / "u.TXT"], {})
 
 
 def test_what_no_run_would_find_is_removed(path: Path) -> None:

@@ -6,4 +6,9 @@ FAULTS = [
         "digest.update(np.ascontiguousarray(array[start : start + _CHUNK]).data)",
         "pass",
     ),
+    (
+        "pieces: what a piece ends in is learned as a word",
+        "for text, _ in cut(pieces, kind.settled)",
+        "for text in pieces if text",
+    ),
 ]

@@ -2,6 +2,11 @@
 
 FAULTS = [
     (
+        "saved: a table is the text that it would be without its suffix",
+        "kind_and_place(path, source)}",
+        "path.name if source.is_dir() else ''}",
+    ),
+    (
         "saved: what comes behind a file's first block makes no difference",
         "range(0, size, _BLOCK)",
         "range(0, min(size, _BLOCK), _BLOCK)",
