@@ -30,11 +30,11 @@ def causal_convolution(x, weight, bias, /, *, state=None):
         x.ndim == weight.ndim == 3
         and (weight.shape[1] == x.shape[2] or weight.shape[:2] == (x.shape[2], 1))
         and bias.shape == weight.shape[:1]
-        and 0 not in (x.shape[1], weight.shape[2])
+        and 0 not in (x.shape[1], *weight.shape)
     ):
         raise ValueError(
             f"causal_convolution of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
-            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1"
+            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), all but B at least 1"
         )
     channels, taps = x.shape[2], weight.shape[2]
     first = (len(x), taps - 1, channels)
@@ -114,7 +114,10 @@ def token_shift(x, mix, /, *, before=None):
         raise ValueError(
             f"token_shift of x {x.shape}, mix {mix.shape}: wanted (B, T, D), and this or 1 for each"
         )
-    before = state_before("token_shift", before, (len(x), 1, x.shape[2]), x.dtype)
+    shape = len(x), 1, x.shape[2]
+    before = np.zeros(shape, x.dtype) if before is None else np.array(before, x.dtype)
+    if before.shape != shape:
+        raise ValueError(f"token_shift has a token before of {before.shape}, wanted {shape}")
     if mix.shape != x.shape:
         mix = np.broadcast_to(mix, x.shape)
 
@@ -136,7 +139,8 @@ def fft_convolution(x, kernel, /):
 
     In O(T log T), by products of the Fourier transforms of 2T numbers or a few more, all but T of
     them zeros: with fewer, the end of a sequence would be seen at its beginning. The transforms are
-    NumPy's on both backends, which has a compiled library for them.
+    NumPy's on both backends, which has a compiled library for them. A rounding error is one of a
+    channel's largest entries, wherever they stand: one of 1e6 leaves all others 0.1 off.
 
     Source: Gu et al., Efficiently modeling long sequences with structured state spaces, 2021,
     arXiv:2111.00396.

@@ -52,17 +52,13 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
 
     Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3, arXiv:1607.06450.
     """
-    width = x.shape[-1:]
     shape = weight.shape
-    if (
-        not width
-        or width == (0,)
-        or weight.ndim not in (1, 2)
-        or not (bias.shape == shape == x.shape[-weight.ndim :])
+    if not (
+        len(shape) in (1, 2) and 0 not in shape and bias.shape == shape == x.shape[-len(shape) :]
     ):
         raise ValueError(
             f"layer_norm of x {x.shape}, weight {weight.shape}, bias {bias.shape}: "
-            "wanted (..., D), (D), (D), D at least 1"
+            "wanted (..., D), (D), (D), or (..., G, D), (G, D), (G, D), D and G at least 1"
         )
     rows = as_rows(x)
     y, mean, rstd = kernels.layer_norm(rows, weight, bias, eps)

@@ -113,6 +113,10 @@ EXTREMES = [
     Extreme("sigmoid", mg.sigmoid, lambda x: 1 / (1 + exp(-x)), (FAR,)),
     Extreme("softplus", mg.softplus, softplus, (FAR[:5],)),
     Extreme("silu", mg.silu, lambda x: x / (1 + exp(-x)), (FAR,)),
+    *[
+        Extreme(f"glu, a gate of {b}", mg.glu, lambda x: x[:1] / (1 + exp(-x[1:])), ([3.0, b],))
+        for b in (20.0, -20.0, 80.0, -80.0)
+    ],
     Extreme("softmax", mg.softmax, softmax, (ROWS,)),
     Extreme("log_softmax", mg.log_softmax, lambda x: ln(softmax(x)), (ROWS,)),
     Extreme("logsumexp", lambda x: mg.logsumexp(x, -1), lambda x: ln(total(x)), (ROWS,)),

@@ -81,17 +81,23 @@ WRONG = [
     Wrong(
         lambda: mg.layer_norm(zeros(2, 3), zeros(2), zeros(3)),
         ValueError,
-        "layer_norm of x (2, 3), weight (2,), bias (3,): wanted (..., D), (D), (D)",
+        "layer_norm of x (2, 3), weight (2,), bias (3,): wanted (..., D), (D), (D), or",
     ),
     Wrong(
         lambda: mg.layer_norm(zeros(), zeros(), zeros()),
         ValueError,
-        "layer_norm of x (), weight (), bias (): wanted (..., D), (D), (D)",
+        "layer_norm of x (), weight (), bias (): wanted (..., D), (D), (D), or",
     ),
     Wrong(
         lambda: mg.layer_norm(zeros(4, 3), zeros(2, 3), zeros(2, 3)),
         ValueError,
-        "layer_norm of x (4, 3), weight (2, 3), bias (2, 3): wanted (..., D), (D), (D)",
+        "layer_norm of x (4, 3), weight (2, 3), bias (2, 3): wanted (..., D), (D), (D), "
+        "or (..., G, D), (G, D), (G, D), D and G at least 1",
+    ),
+    Wrong(
+        lambda: mg.layer_norm(zeros(2, 0, 3), zeros(0, 3), zeros(0, 3)),
+        ValueError,
+        "layer_norm of x (2, 0, 3), weight (0, 3), bias (0, 3): wanted",
     ),
     *[
         Wrong(partial(mg.glu, zeros(*x)), ValueError, f"glu of x {x}: wanted (..., 2D)")
@@ -108,7 +114,7 @@ WRONG = [
     Wrong(
         lambda: mg.token_shift(zeros(2, 3, 4), zeros(2, 3, 4), before=np.zeros((2, 4))),
         ValueError,
-        "token_shift has a state (2, 4), wanted (2, 1, 4)",
+        "token_shift has a token before of (2, 4), wanted (2, 1, 4)",
     ),
     Wrong(
         lambda: mg.mlp(zeros(2, 3), zeros(4, 3), zeros(4), zeros(3, 5), zeros(3)),
@@ -259,16 +265,22 @@ WRONG = [
             partial(mg.causal_convolution, zeros(2, length, 4), zeros(*weight), zeros(5)),
             ValueError,
             f"causal_convolution of x {(2, length, 4)}, weight {weight}, bias (5,): "
-            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1",
+            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), all but B at least 1",
         )
-        for length, weight in ((3, (5, 1, 2)), (3, (5, 4)), (0, (5, 4, 2)), (3, (5, 4, 0)))
+        for length, weight in (
+            (3, (5, 1, 2)),
+            (3, (5, 4)),
+            (0, (5, 4, 2)),
+            (3, (5, 4, 0)),
+            (3, (0, 4, 2)),
+        )
     ],
     *[
         Wrong(
             partial(mg.causal_convolution, zeros(*x), zeros(5, 4, 2), zeros(5)),
             ValueError,
             f"causal_convolution of x {x}, weight (5, 4, 2), bias (5,): "
-            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), T and K at least 1",
+            "wanted (B, T, I), (O, I, K) or (I, 1, K), (O), all but B at least 1",
         )
         for x in ((), (4,))
     ],

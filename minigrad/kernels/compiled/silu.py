@@ -93,9 +93,9 @@ def _glu_vjp(x, dy, dx, part, start, stop):
     for i in range(start, stop):
         a, b, da, db = x[i, :width], x[i, width:], dx[i, :width], dx[i, width:]
         for e in range(width):
-            s = sigmoid(b[e])
-            da[e] = dy[i, e] * s
-            db[e] = da[e] * a[e] * (one - s)
+            z = exp(-abs(b[e]))
+            da[e] = dy[i, e] * sigmoid(b[e])
+            db[e] = dy[i, e] * (a[e] * (z / ((one + z) * (one + z))))
 
 
 @jit

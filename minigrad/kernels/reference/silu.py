@@ -25,10 +25,13 @@ def glu(x: Array) -> Array:
 
 
 def glu_vjp(x: Array, dy: Array) -> Array:
-    """da = dy s, db = dy a s (1 - s), with s = 1 / (1 + e^-b)."""
+    """da = dy s, db = dy a s (1 - s), s = 1 / (1 + e^-b), s (1 - s) = z / (1 + z)^2, z = e^-|b|.
+
+    1 - s would lose its digits where s is near 1.
+    """
     a, b = np.split(x, 2, axis=1)
-    s = sigmoid(b)
-    return np.concatenate([dy * s, dy * a * (s * (1 - s))], axis=1)
+    z = np.exp(-np.abs(b))
+    return np.concatenate([dy * sigmoid(b), dy * (a * (z / (1 + z) ** 2))], axis=1)
 
 
 def softplus(x: Array) -> Array:

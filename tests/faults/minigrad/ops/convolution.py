@@ -40,7 +40,7 @@ FAULTS = [
     ),
     (
         "token_shift: the token before is not seen",
-        '    before = state_before("token_shift", before, ',
-        '    before = state_before("token_shift", None, ',
+        "else np.array(before, x.dtype)",
+        "else 0 * np.array(before, x.dtype)",
     ),
 ]
