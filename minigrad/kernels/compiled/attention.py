@@ -5,7 +5,7 @@ softmax of all queries in the block is then computed side by side, and every pro
 whole rows of queries. Keys that no query of the block sees are never read. In memory, positions
 come before heads, in arguments and results, as in the layers around this one: nothing is copied.
 
-Sequences of few positions would leave most of a block empty: few_positions.py has those.
+Of few positions and narrow heads, many heads are computed side by side: few_positions.py has those.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def attention(q, k, v, lengths, causal):
     q, k, v = (plain(array.swapaxes(1, 2)) for array in (q, k, v))
     out, lse = np.empty_like(q), np.empty((batch, heads, queries), q.dtype)
     spans = threads.blocks(batch * heads, q.size * keys)
-    kernel = _attention if keys > _FEW else few_positions.attention
+    kernel = few_positions.attention if few_positions.suits(k) else _attention
     team.run(kernel, spans, q, k, v, _lengths(lengths, k), causal, out, lse)
     return out.swapaxes(1, 2), lse
 
@@ -94,7 +94,7 @@ def attention_vjp(dout, q, k, v, out, lse, lengths, causal):
     dout, q, k, v, out = (plain(array.swapaxes(1, 2)) for array in (dout, q, k, v, out))
     dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     spans = threads.blocks(lse.shape[0] * lse.shape[1], q.size * k.shape[1])
-    kernel = _attention_vjp if k.shape[1] > _FEW else few_positions.attention_vjp
+    kernel = few_positions.attention_vjp if few_positions.suits(k) else _attention_vjp
     sight = _lengths(lengths, k), causal
     team.run(kernel, spans, dout, q, k, v, out, plain(lse), *sight, dq, dk, dv)
     return dq.swapaxes(1, 2), dk.swapaxes(1, 2), dv.swapaxes(1, 2)

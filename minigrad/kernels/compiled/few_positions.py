@@ -1,10 +1,10 @@
-"""Attention over few positions, many heads side by side.
+"""Attention over few positions by narrow heads, each head in a lane of the vectors.
 
-With some nine positions, as names have, a block of queries would be mostly empty, and its products
-too small for a tile. Here the last axis of every array is that of heads, of whatever sequences, so
-that each operation on one position's numbers is one on vectors. No key after a query is touched
-where attention is causal; where heads have padding of different lengths, what it holds is
-replaced by 0, and its scores by -inf.
+Narrow heads make products too small for a tile, and few positions blocks of queries that are mostly
+empty. Here the last axis of every array is that of heads, of whatever sequences, so that each
+operation on one number is one on vectors. A block has few queries, so few keys after a query are
+touched where attention is causal; these scores, and those of padding, are replaced by -inf, and
+what padding holds by 0. Positions and widths are filled up with zeros to what the products need.
 """
 
 from __future__ import annotations
@@ -13,11 +13,19 @@ import math
 
 import numpy as np
 
-from minigrad.kernels.compiled.column_softmax import dot, exponentials, through_softmax
-from minigrad.kernels.compiled.heads import head, pack, unpack
+from minigrad.kernels.compiled.column_softmax import exponentials, through_softmax
+from minigrad.kernels.compiled.heads import pack, unpack
 from minigrad.kernels.compiled.jit import jit
+from minigrad.kernels.compiled.lanes import SIDE, set_products
+from minigrad.kernels.compiled.tile import VECTOR_BYTES
 
-_HEADS = 32  # side by side: more would not fit into the cache, fewer would make short loops
+_QUERIES = 2 * SIDE  # in a block
+_NEAR = 320 << 10  # bytes of the keys in all lanes: with more, a core's own cache is too small
+
+
+def suits(k):
+    """Whether this kernel is faster than blocks of one head are.    k: (B, S, H, d)"""
+    return k.shape[1] * k.shape[3] * VECTOR_BYTES <= _NEAR
 
 
 @jit
@@ -25,32 +33,35 @@ def attention(q, k, v, lengths, causal, out, lse, part, start, stop):
     """As the reference, positions before heads, of heads start:stop of all sequences."""
     (queries, heads, width), keys = q.shape[1:], k.shape[1]
     lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
-    one = q.dtype.type(1)
-    for first in range(start, stop, _HEADS):
-        last = min(stop, first + _HEADS)
-        count = last - first
-        packed_q = _packed(q, first, last, q.dtype.type(1 / math.sqrt(width)))
-        packed_k, packed_v = _packed(k, first, last, one), _packed(v, first, last, one)
+    scale, one, zero = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1), q.dtype.type(0)
+    packed_q, means = _packed(q), _packed(q)
+    packed_k, packed_v = _packed(k), _packed(k)
+    lanes = packed_q.shape[2]
+    scores = np.empty((len(packed_k), _QUERIES, lanes), q.dtype)
+    largest, total = np.empty(_QUERIES * lanes, q.dtype), np.empty(_QUERIES * lanes, q.dtype)
+    for first in range(start, stop, lanes):
+        last = min(stop, first + lanes)
         ends = _lengths_of_heads(lengths, heads, first, last)
-        fewest = ends.min()
-        _fill_padding(packed_k, ends, 0)
-        _fill_padding(packed_v, ends, 0)
-        scores, means = np.empty((keys, count), q.dtype), np.empty((width, count), q.dtype)
-        largest, total = np.empty(count, q.dtype), np.empty(count, q.dtype)
-        zeros = np.zeros(count, q.dtype)
-        for t in range(queries):
-            p = scores[: t + keys - queries + 1 if causal else keys]
-            _set_scores(p, zeros, packed_k, packed_q[t])
-            if fewest < len(p):
-                _fill_padding(p.reshape(len(p), 1, count), ends, -np.inf)
-            exponentials(p, largest, total)
-            _set_means(means, p, packed_v)
-            for n in range(count):
-                lse[first + n, t] = largest[n] + math.log(total[n])
-                inverse = one / total[n]
-                mean = head(out, first + n, queries)[t]
+        for x, to, factor in ((q, packed_q, scale), (k, packed_k, one), (v, packed_v, one)):
+            pack(x, x.shape[1], 0, first, last, factor, zero, to[:, :width])
+        _fill_padding(packed_k, ends, zero)
+        _fill_padding(packed_v, ends, zero)
+        for t in range(0, queries, _QUERIES):
+            seen = _seen(t, queries, keys, causal)
+            p = scores[:seen]
+            by_query, of_keys = p.transpose((1, 0, 2)), packed_v[:seen].transpose((1, 0, 2))
+            block = slice(t, t + _QUERIES, 1)
+            set_products(by_query, packed_q[block], packed_k[:seen:1], False)
+            _mask(p, t + keys - queries, causal, ends)
+            exponentials(p.reshape(seen, _QUERIES * lanes), largest, total)
+            set_products(means[block], by_query, of_keys, False)
+            for r in range(min(_QUERIES, queries - t)):
+                for n in range(last - first):
+                    lse[first + n, t + r] = largest[r * lanes + n] + math.log(total[r * lanes + n])
                 for d in range(width):
-                    mean[d] = means[d, n] * inverse
+                    for n in range(lanes):
+                        means[t + r, d, n] /= total[r * lanes + n]
+        unpack(means, queries, 0, first, last, one, out)
 
 
 @jit
@@ -58,47 +69,82 @@ def attention_vjp(dout, q, k, v, out, lse, lengths, causal, dq, dk, dv, part, st
     """As the reference, positions before heads, of heads start:stop of all sequences."""
     (queries, heads, width), keys = q.shape[1:], k.shape[1]
     lse = lse.reshape(lse.shape[0] * lse.shape[1], queries)
-    scale, one = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1)
-    for first in range(start, stop, _HEADS):
-        last = min(stop, first + _HEADS)
-        count = last - first
-        packed_q, packed_dout = _packed(q, first, last, scale), _packed(dout, first, last, one)
-        packed_k, packed_v = _packed(k, first, last, one), _packed(v, first, last, one)
+    scale, one, zero = q.dtype.type(1 / math.sqrt(width)), q.dtype.type(1), q.dtype.type(0)
+    packed_q, packed_dout, packed_dq = _packed(q), _packed(q), _packed(q)
+    packed_k, packed_v, packed_dk, packed_dv = _packed(k), _packed(k), _packed(k), _packed(k)
+    lanes = packed_q.shape[2]
+    scores = np.empty((len(packed_k), _QUERIES, lanes), q.dtype)
+    dscores = np.empty_like(scores)
+    shift = np.zeros((len(packed_q), lanes), q.dtype)
+    mean = np.zeros((len(packed_q), lanes), q.dtype)
+    for first in range(start, stop, lanes):
+        last = min(stop, first + lanes)
         ends = _lengths_of_heads(lengths, heads, first, last)
-        fewest = ends.min()
-        _fill_padding(packed_k, ends, 0)
-        _fill_padding(packed_v, ends, 0)
-        packed_dq = np.empty_like(packed_q)
-        packed_dk, packed_dv = np.zeros_like(packed_k), np.zeros_like(packed_v)
-        scores, dscores = np.empty((keys, count), q.dtype), np.empty((keys, count), q.dtype)
-        shift, mean = np.empty(count, q.dtype), np.empty(count, q.dtype)
+        for x, to, factor in ((q, packed_q, scale), (dout, packed_dout, one)):
+            pack(x, queries, 0, first, last, factor, zero, to[:, :width])
+        for x, to in ((k, packed_k), (v, packed_v)):
+            pack(x, keys, 0, first, last, one, zero, to[:, :width])
+        _fill_padding(packed_k, ends, zero)
+        _fill_padding(packed_v, ends, zero)
+        packed_dk[:], packed_dv[:] = 0, 0
+        pack(out, queries, 0, first, last, one, zero, packed_dq[:, :width])
         for t in range(queries):
-            for n in range(count):
-                shift[n] = -lse[first + n, t]
-                mean[n] = -dot(head(dout, first + n, queries)[t], head(out, first + n, queries)[t])
-            seen = t + keys - queries + 1 if causal else keys
+            _set_minus_dots(mean[t], packed_dout[t], packed_dq[t])
+            for n in range(last - first):
+                shift[t, n] = -lse[first + n, t]
+        for t in range(0, queries, _QUERIES):
+            block = slice(t, t + _QUERIES, 1)
+            seen = _seen(t, queries, keys, causal)
             p, ds = scores[:seen], dscores[:seen]
-            _set_scores(p, shift, packed_k, packed_q[t])
-            if fewest < seen:
-                _fill_padding(p.reshape(seen, 1, count), ends, -np.inf)
-            _set_scores(ds, mean, packed_v, packed_dout[t])
+            for i in range(seen):
+                p[i], ds[i] = shift[block], mean[block]
+            by_query, dby_query = p.transpose((1, 0, 2)), ds.transpose((1, 0, 2))
+            set_products(by_query, packed_q[block], packed_k[:seen:1], True)
+            _mask(p, t + keys - queries, causal, ends)
+            set_products(dby_query, packed_dout[block], packed_v[:seen:1], True)
             through_softmax(p.reshape(-1), ds.reshape(-1))
-            _set_means(packed_dq[t], ds, packed_k)
-            _add_products(packed_dk, ds, packed_q[t])
-            _add_products(packed_dv, p, packed_dout[t])
-        _fill_padding(packed_dk, ends, 0)
-        _fill_padding(packed_dv, ends, 0)
+            set_products(packed_dq[block], dby_query, packed_k[:seen].transpose((1, 0, 2)), False)
+            of_q, of_dout = packed_q[block], packed_dout[block]
+            set_products(packed_dk[:seen:1], ds[::1], of_q.transpose((1, 0, 2)), True)
+            set_products(packed_dv[:seen:1], p[::1], of_dout.transpose((1, 0, 2)), True)
+        _fill_padding(packed_dk, ends, zero)
+        _fill_padding(packed_dv, ends, zero)
         unpack(packed_dq, queries, 0, first, last, scale, dq)
         unpack(packed_dk, keys, 0, first, last, one, dk)  # q has brought the scale
         unpack(packed_dv, keys, 0, first, last, one, dv)
 
 
 @jit
-def _packed(x, first, last, scale):
-    """scale * x of these heads, which stand along the last axis.    -> (T, d, last - first)"""
-    packed = np.empty((x.shape[1], x.shape[3], last - first), x.dtype)
-    pack(x, x.shape[1], 0, first, last, scale, scale, packed)
-    return packed
+def _packed(x):
+    """Zeros for x of as many heads as a vector has lanes.    x: (B, T, H, d)"""
+    length, width = -(-x.shape[1] // _QUERIES) * _QUERIES, -(-x.shape[3] // SIDE) * SIDE
+    return np.zeros((length, width, VECTOR_BYTES // x.itemsize), x.dtype)
+
+
+@jit
+def _set_minus_dots(minus, x, y):
+    """minus[n] = -sum over d of x[d, n] y[d, n]"""
+    minus[:] = 0
+    for d in range(len(x)):
+        for n in range(len(minus)):
+            minus[n] -= x[d, n] * y[d, n]
+
+
+@jit
+def _seen(t, queries, keys, causal):
+    """How many keys a block of queries sees, and SIDE - 1 more at most."""
+    seen = min(keys, t + _QUERIES + keys - queries) if causal else keys
+    return -(-seen // SIDE) * SIDE
+
+
+@jit
+def _mask(s, position, causal, ends):
+    """-inf where a query sees no key.    s: (S, queries, heads), position: of the first query"""
+    for r in range(s.shape[1] if causal else 0):
+        for i in range(position + r + 1, len(s)):
+            s[i, r] = -np.inf
+    if ends.min() < len(s):
+        _fill_padding(s, ends, -np.inf)
 
 
 @jit
@@ -117,36 +163,3 @@ def _fill_padding(x, ends, value):
         for i in range(ends[n], len(x)):
             for c in range(x.shape[1]):
                 x[i, c, n] = value
-
-
-@jit
-def _set_scores(s, start, k, q):
-    """s[i] = start + sum_d k[i, d] q[d], the sum first, rounded as forward has rounded it"""
-    for i in range(len(s)):
-        for n in range(s.shape[1]):
-            s[i, n] = 0
-        for d in range(len(q)):
-            for n in range(s.shape[1]):
-                s[i, n] += k[i, d, n] * q[d, n]
-        for n in range(s.shape[1]):
-            s[i, n] += start[n]
-
-
-@jit
-def _set_means(means, p, v):
-    """means[d] = sum_i p[i] v[i, d]"""
-    for d in range(len(means)):
-        for n in range(means.shape[1]):
-            means[d, n] = 0
-        for i in range(len(p)):
-            for n in range(means.shape[1]):
-                means[d, n] += p[i, n] * v[i, d, n]
-
-
-@jit
-def _add_products(dv, p, dout):
-    """dv[i, d] += p[i] dout[d]"""
-    for i in range(len(p)):
-        for d in range(len(dout)):
-            for n in range(p.shape[1]):
-                dv[i, d, n] += p[i, n] * dout[d, n]

@@ -3,23 +3,28 @@
 FAULTS = [
     (
         "attention: few positions, a query sees one key too far",
-        "p = scores[: t + keys - queries + 1 if",
-        "p = scores[: t + keys - queries + 2 if",
+        "range(position + r + 1, len(s))",
+        "range(position + r + 2, len(s))",
     ),
     (
         "attention: few positions, cached keys are not counted",
-        "p = scores[: t + keys - queries + 1 if",
-        "p = scores[: t + 1 if",
+        "min(keys, t + _QUERIES + keys - queries) if causal",
+        "min(keys, t + _QUERIES) if causal",
     ),
     (
-        "attention: few positions, the sum of another head",
-        "inverse = one / total[n]",
-        "inverse = one / total[max(n, 1) - 1]",
+        "attention: few positions, the sum of another query",
+        "means[t + r, d, n] /= total[r * lanes + n]",
+        "means[t + r, d, n] /= total[n]",
     ),
     (
         "attention_vjp: few positions, = for += in dv",
-        "dv[i, d, n] += p[i, n]",
-        "dv[i, d, n] = p[i, n]",
+        "of_dout.transpose((1, 0, 2)), True)",
+        "of_dout.transpose((1, 0, 2)), False)",
+    ),
+    (
+        "attention_vjp: few positions, dk of the heads before",
+        "packed_dk[:], packed_dv[:] = 0, 0",
+        "packed_dv[:] = 0",
     ),
     (
         "attention_vjp: few positions, dq not scaled",
@@ -28,13 +33,8 @@ FAULTS = [
     ),
     (
         "attention_vjp: few positions, the softmax's sum is missing",
-        "_set_scores(ds, mean,",
-        "_set_scores(ds, mean * 0,",
-    ),
-    (
-        "attention_vjp: few positions, not rounded as forward",
-        "            s[i, n] += start[n]",
-        "            s[i, n] += start[n] * (1 - 2 ** -20)",
+        "p[i], ds[i] = shift[block], mean[block]",
+        "p[i], ds[i] = shift[block], 0",
     ),
     (
         "attention: few positions, the length of another sequence",
@@ -48,17 +48,12 @@ FAULTS = [
     ),
     (
         "attention: few positions, always causal",
-        "+ 1 if causal else keys]\n",
-        "+ 1]\n",
+        "range(s.shape[1] if causal else 0)",
+        "range(s.shape[1])",
     ),
     (
-        "attention_vjp: few positions, always causal",
-        "seen = t + keys - queries + 1 if causal else keys",
-        "seen = t + keys - queries + 1",
-    ),
-    (
-        "attention_vjp: few positions, the padding is seen",
-        "            if fewest < seen:\n",
-        "            if False:\n",
+        "attention: few positions, the padding is seen",
+        "if ends.min() < len(s):",
+        "if False:",
     ),
 ]
