@@ -24,19 +24,21 @@ def head(x, n, length):
 
 
 @jit
-def _fill_places(x, n, length, places):
-    """places[m] = where lane n + m begins in x.reshape(-1); whether all have as many positions."""
+def _together(x, n, last, length, places):
+    """How many lanes from n on are moved at once: a vector's, if all have as many positions, or 1.
+
+    places[m]: gets where lane n + m begins in x.reshape(-1)
+    """
     heads, segments = x.shape[2], max(1, -(-x.shape[1] // max(length, 1)))
     shortest, longest = x.shape[1], 0
     for m in range(len(places)):
         segment = (n + m) // heads
         first = segment % segments * length
-        places[m] = (
-            (segment // segments * x.shape[1] + first) * heads + (n + m) % heads
-        ) * x.shape[3]
+        row = segment // segments * x.shape[1] + first
+        places[m] = (row * heads + (n + m) % heads) * x.shape[3]
         count = min(length, x.shape[1] - first)
         shortest, longest = min(shortest, count), max(longest, count)
-    return shortest == longest
+    return len(places) if shortest == longest and n + len(places) <= last else 1
 
 
 @jit
@@ -45,54 +47,40 @@ def pack(x, length, t, first, last, scale, filler, packed):
 
     Where packed has room for more lanes, what is there stays: nothing that is read comes of it.
     """
-    lanes, flat, step = VECTOR_BYTES // x.itemsize, x.reshape(-1), x.shape[2] * x.shape[3]
-    width, fours = x.shape[3], x.shape[3] // 4 * 4
-    places = np.empty(lanes, np.intp)
+    flat, step, width = x.reshape(-1), x.shape[2] * x.shape[3], x.shape[3]
+    places = np.empty(VECTOR_BYTES // x.itemsize, np.intp)
     n = 0
     while n < last - first:
-        together = lanes if lanes >= 4 and n + lanes <= last - first else 1
-        if together > 1 and not _fill_places(x, first + n, length, places):
-            together = 1
-        one = head(x, first + n, length)
-        count = min(len(packed), max(len(one) - t, 0))
+        lanes = _together(x, first + n, last, length, places)
+        fours = width // 4 * 4 if lanes >= 4 else 0
+        count = min(len(packed), max(len(head(x, first + n, length)) - t, 0))
         for c in range(count):
             shift = (t + c) * step
-            if together > 1:
-                for i in range(0, fours, 4):
-                    to_lanes(packed, c, i, n, flat, places, shift + i, scale)
-                for i in range(fours, width):
-                    for m in range(lanes):
-                        packed[c, i, n + m] = scale * flat[places[m] + shift + i]
-            else:
-                for i in range(width):
-                    packed[c, i, n] = scale * one[t + c, i]
+            for i in range(0, fours, 4):
+                to_lanes(packed, c, i, n, flat, places, shift + i, scale)
+            for i in range(fours, width):
+                for m in range(lanes):
+                    packed[c, i, n + m] = scale * flat[places[m] + shift + i]
         for c in range(count, len(packed)):
             for i in range(width):
-                packed[c, i, n : n + together] = filler
-        n += together
+                packed[c, i, n : n + lanes] = filler
+        n += lanes
 
 
 @jit
 def unpack(packed, length, t, first, last, scale, x):
     """The reverse: x of these positions and lanes = scale * packed."""
-    lanes, flat, step = VECTOR_BYTES // x.itemsize, x.reshape(-1), x.shape[2] * x.shape[3]
-    width, fours = x.shape[3], x.shape[3] // 4 * 4
-    places = np.empty(lanes, np.intp)
+    flat, step, width = x.reshape(-1), x.shape[2] * x.shape[3], x.shape[3]
+    places = np.empty(VECTOR_BYTES // x.itemsize, np.intp)
     n = 0
     while n < last - first:
-        together = lanes if lanes >= 4 and n + lanes <= last - first else 1
-        if together > 1 and not _fill_places(x, first + n, length, places):
-            together = 1
-        one = head(x, first + n, length)
-        for c in range(min(len(packed), len(one) - t)):
+        lanes = _together(x, first + n, last, length, places)
+        fours = width // 4 * 4 if lanes >= 4 else 0
+        for c in range(min(len(packed), len(head(x, first + n, length)) - t)):
             shift = (t + c) * step
-            if together > 1:
-                for i in range(0, fours, 4):
-                    from_lanes(packed, c, i, n, flat, places, shift + i, scale)
-                for i in range(fours, width):
-                    for m in range(lanes):
-                        flat[places[m] + shift + i] = scale * packed[c, i, n + m]
-            else:
-                for i in range(width):
-                    one[t + c, i] = scale * packed[c, i, n]
-        n += together
+            for i in range(0, fours, 4):
+                from_lanes(packed, c, i, n, flat, places, shift + i, scale)
+            for i in range(fours, width):
+                for m in range(lanes):
+                    flat[places[m] + shift + i] = scale * packed[c, i, n + m]
+        n += lanes

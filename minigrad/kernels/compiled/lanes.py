@@ -22,8 +22,6 @@ from minigrad.kernels.compiled.jit import jit
 from minigrad.kernels.compiled.tile import TILE_ROWS, VECTOR_BYTES
 
 SIDE = 4 if TILE_ROWS == 12 else 3  # of a tile: SIDE^2 sums, SIDE + 1 factors in the registers
-
-
 _GROUP = 4  # lanes, and numbers of each, that change places together
 
 

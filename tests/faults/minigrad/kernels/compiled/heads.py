@@ -2,28 +2,28 @@
 
 FAULTS = [
     (
-        "decayed_attention: compiled, the first segment again, several heads at once",
-        "first = segment % segments * length\n        places",
-        "first = 0 * length\n        places",
+        "decayed_attention: compiled, the first segment again on the way to the lanes",
+        "first = segment % segments * length\n        row",
+        "first = 0 * length\n        row",
     ),
     (
         "decayed_attention: compiled, all segments as long as the first",
-        "return shortest == longest",
-        "return True",
+        "if shortest == longest and n",
+        "if n",
     ),
     (
-        "attention: several heads at once, what four does not divide is left out",
-        "for i in range(fours, width):\n                    for m in range(lanes):\n"
-        "                        packed",
-        "for i in range(fours, fours):\n                    for m in range(lanes):\n"
-        "                        packed",
+        "attention: what four does not divide is left out",
+        "for i in range(fours, width):\n                for m in range(lanes):\n"
+        "                    packed",
+        "for i in range(fours, fours):\n                for m in range(lanes):\n"
+        "                    packed",
     ),
     (
-        "attention: several heads at once, what four does not divide is not written",
-        "for i in range(fours, width):\n                    for m in range(lanes):\n"
-        "                        flat",
-        "for i in range(fours, fours):\n                    for m in range(lanes):\n"
-        "                        flat",
+        "attention: what four does not divide is not written",
+        "for i in range(fours, width):\n                for m in range(lanes):\n"
+        "                    flat",
+        "for i in range(fours, fours):\n                for m in range(lanes):\n"
+        "                    flat",
     ),
     (
         "decayed_attention: compiled, another head of the sequence",
@@ -37,8 +37,10 @@ FAULTS = [
     ),
     (
         "attention: few positions, the first heads again",
-        "one = head(x, first + n, length)\n        count",
-        "one = head(x, n, length)\n        count",
+        "lanes = _together(x, first + n, last, length, places)\n"
+        "        fours = width // 4 * 4 if lanes >= 4 else 0\n        count",
+        "lanes = _together(x, n, last, length, places)\n"
+        "        fours = width // 4 * 4 if lanes >= 4 else 0\n        count",
     ),
     (
         "decayed_attention: compiled, what was there before stays after the end",
