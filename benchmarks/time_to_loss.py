@@ -53,11 +53,14 @@ def ours(flags: list[str]) -> Curve:
 def prepared(flags: list[str]) -> Trainer:
     """The trainer of the command with these flags, before its first step."""
     from teenygpt_np import train
+    from teenygpt_np.cli import take_text
     from teenygpt_np.config import make_config
     from teenygpt_np.starting import changes, trainer_of
 
-    given = {"preset": "small"} | changes(train._parser().parse_args(flags))
-    return trainer_of(make_config(**given), True, Path(tempfile.gettempdir()))
+    args = train._parser().parse_args(flags)
+    take_text(args)
+    config = make_config(**{"preset": "small"} | changes(args))
+    return trainer_of(config, True, Path(tempfile.gettempdir()))
 
 
 def pytorch(flags: list[str], muon: bool, factor: float, compiled: bool) -> Curve:
