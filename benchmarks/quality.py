@@ -37,16 +37,11 @@ TIMED = ("core minutes", "tokens per core second", "written, tokens/s")
 
 def train(flags: list[str]) -> sides.Row:
     """Train and score a model, and write with it.    flags: those of the command"""
-    from teenygpt_np import train as command
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        threads = os.environ["OMP_NUM_THREADS"]
         start = time.process_time()
-        if status := command.main([*flags, "--quiet", "--threads", threads, "--out", str(out)]):
-            raise SystemExit(status)
+        epochs = epochs_of(flags, out)
         seconds = time.process_time() - start
-        epochs = [json.loads(line) for line in (out / "metrics.jsonl").open(encoding="utf-8")]
         test, description = (
             json.loads((out / f"{name}.json").read_text("utf-8")) for name in ("test", "config")
         )
@@ -62,6 +57,16 @@ def train(flags: list[str]) -> sides.Row:
     if "truth_nll" in test:
         row["above the grammar"] = f"{row['test, nats'] / test['truth_nll'] - 1:.1%}"
     return row
+
+
+def epochs_of(flags: list[str], out: Path) -> list[dict[str, Any]]:
+    """Train into a new run directory, and return what it has of each epoch."""
+    from teenygpt_np import train as command
+
+    threads = os.environ["OMP_NUM_THREADS"]
+    if status := command.main([*flags, "--quiet", "--threads", threads, "--out", str(out)]):
+        raise SystemExit(status)
+    return [json.loads(line) for line in (out / "metrics.jsonl").open(encoding="utf-8")]
 
 
 def text_of(flags: list[str]) -> str:

@@ -174,8 +174,15 @@ def report(args: argparse.Namespace, **tables: list[Row]) -> None:
     for rows in tables.values():
         print(f"\n{markdown(rows)}")
     if args.json:
-        command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        words = map(_without_folder, sys.argv[1:])
+        command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
         put(Path(args.json), {"command": command} | made, tables)
+
+
+def _without_folder(word: str) -> str:
+    """A word of a command, its file, after = or alone, by its name: folders are a machine's own."""
+    flag, sign, value = word.rpartition("=")
+    return flag + sign + (Path(value).name if Path(value).is_absolute() else value)
 
 
 def machine() -> str:

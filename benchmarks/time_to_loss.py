@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import math
-import os
 import sys
 import tempfile
 import time
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sides
-from quality import text_of
+from quality import epochs_of, text_of
 
 if TYPE_CHECKING:
     from teenygpt_np.training.loop import Trainer
@@ -37,14 +35,8 @@ Curve = list[tuple[int, float, float]]  # after each epoch: steps, seconds, scor
 
 def ours(flags: list[str]) -> Curve:
     """The curve of a training."""
-    from teenygpt_np import train
-
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        threads = os.environ["OMP_NUM_THREADS"]
-        if status := train.main([*flags, "--quiet", "--threads", threads, "--out", str(out)]):
-            raise SystemExit(status)
-        epochs = [json.loads(line) for line in (out / "metrics.jsonl").open(encoding="utf-8")]
+        epochs = epochs_of(flags, Path(folder) / "run")
     score = f"val_{prepared(flags).objective.score}"
     seconds = itertools.accumulate(epoch["seconds"] for epoch in epochs)
     return [(e["step"], s, e[score]) for e, s in zip(epochs, seconds, strict=True)]

@@ -38,6 +38,7 @@ def run(name: str, folder: Path, *others: str) -> list[list[dict[str, Any]]]:
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     results = json.loads(written.read_text("utf-8"))
+    assert str(folder) not in written.read_text("utf-8")  # no path of a machine
     assert all(
         result["made"].keys() >= {"command", "date", "processor"} for result in results.values()
     )
