@@ -1,4 +1,4 @@
-"""See the reference; vectors along the channels."""
+"""Convolutions along the tokens and the token shift: vectors along the channels."""
 
 from __future__ import annotations
 
